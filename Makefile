@@ -1,0 +1,56 @@
+# `make demo` and `make test` work in an empty clone: each target sets up .venv first, about a minute the first time.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+UV := $(BIN)/uv --quiet --no-config
+CODE := daemon ensemble storage tests
+
+.PHONY: demo test test-slow check fix bench lock clean
+
+demo: $(READY)
+	@$(BIN)/reliance-daemon --config docs/examples/demo.toml run-once --now 2018-12-31T14:10:00Z
+
+test: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-slow: $(READY)
+	@$(BIN)/python -m pytest -q -m slow --timeout 1800
+
+check: $(READY)
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
+	@echo "check: format, lint, types and layers are in order"
+
+fix: $(READY)
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format --quiet .
+
+bench: $(READY)
+	@$(BIN)/python tests/bench/run.py
+
+# After a change of the dependencies in pyproject.toml; the hashes come from the public index, whatever pip is set to.
+lock: $(READY)
+	@$(UV) pip compile pyproject.toml --group dev --group build --output-file requirements.lock \
+	  --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --upgrade \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate >/dev/null
+
+# What make made; never ./state, which may hold a real account.
+clean:
+	@rm -rf $(VENV) build dist docs/examples/state .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv takes less than half of pip's time. Where it finds no index (it does not read pip's settings), pip does the work.
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+	  echo "Python 3.11 to 3.13 is needed and $(PYTHON) is $$($(PYTHON) -V 2>&1 | tail -n 1); try: make PYTHON=python3.11" >&2; exit 1; }
+	@echo "Setting up $(VENV): about a minute the first time." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@awk '/^[^ ]/ { mine = /^uv==/ } mine' requirements.lock | $(PIP) install --require-hashes -r /dev/stdin
+	@$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock \
+	  || { echo "pip takes over: a minute more." >&2; $(PIP) install --require-hashes -r requirements.lock; }
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Wiring and effects: command line, settings, jobs."""

@@ -1,0 +1,239 @@
+"""The command line: reads the configuration, runs one job, shows what came of it."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from loguru import logger
+
+from daemon.clock import Clock, FixedClock, SystemClock
+from daemon.errors import DaemonError
+from daemon.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from daemon.services import Services
+
+app = typer.Typer(
+    name="reliance-daemon",
+    help="One calibrated direction forecast, and one sized signal, per symbol and trading session.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+forecasts_app = typer.Typer(help="Take forecasts elsewhere.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+app.add_typer(forecasts_app, name="forecasts")
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The global options."""
+
+    config: Path | None
+    debug: bool
+
+    def settings(self) -> Settings:
+        """The configuration. Raises ConfigError."""
+        return load_settings(self.config, os.environ)
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Now = Annotated[
+    str | None,
+    typer.Option("--now", metavar="ISO", help="Run as of this instant, e.g. 2021-10-01T03:20:00Z; UTC without a zone."),
+]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Configuration file; default /etc/reliance-daemon/config.toml, else ./config.toml."),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Log more, and show tracebacks.")] = False,
+) -> None:
+    """Options that come before the command."""
+    context.obj = Invocation(config, debug)
+
+
+@app.command("run-once")
+def run_once(context: typer.Context, now: Now = None, as_json: AsJson = False) -> None:
+    """Do all that is due: read the feed, settle, retrain, decide. A second call finds nothing to do."""
+    from daemon.display import show_reconciled
+    from daemon.reconcile import reconcile
+
+    with _services(context.obj, _clock(now), quiet=as_json) as services:
+        show_reconciled(services, reconcile(services), as_json=as_json)
+
+
+@app.command()
+def run(context: typer.Context) -> None:
+    """Stay, and do what is due when it is due, until SIGTERM or Ctrl-C."""
+    from daemon.loop import run_forever
+
+    with _services(context.obj, SystemClock(), quiet=False) as services:
+        run_forever(services)
+
+
+@app.command()
+def backtest(
+    context: typer.Context,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")],
+    now: Now = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay past sessions with the daemon's own jobs; stored beside the live rows as origin "backtest"."""
+    from daemon.backtest import backtest as replay
+    from daemon.display import show_backtest
+
+    with _services(context.obj, _clock(now), quiet=as_json) as services:
+        show_backtest(services, replay(services, first=first.date(), last=last.date()), as_json=as_json)
+
+
+@app.command()
+def signals(
+    context: typer.Context,
+    session: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Default: the newest.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the signals of a session, with their reasons."""
+    from daemon.display import show_signals
+
+    with _reader(context.obj) as engine:
+        show_signals(engine, None if session is None else session.date(), as_json=as_json)
+
+
+@app.command()
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what was done last, what is due next, and the account."""
+    from daemon.display import show_status
+
+    with _reader(context.obj) as engine:
+        show_status(engine, context.obj.settings(), now=SystemClock().now(), as_json=as_json)
+
+
+@forecasts_app.command("export")
+def export_forecasts(
+    context: typer.Context,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")],
+    out: Annotated[Path, typer.Option(help="File to write; - for standard output.")],
+) -> None:
+    """Write forecasts as CSV: session, symbol, label, probability, origin (live or backtest)."""
+    from storage.engine import reading
+    from storage.forecast_store import read_forecasts
+
+    with _reader(context.obj) as engine, reading(engine) as conn:
+        rows = read_forecasts(conn, first=first.date(), last=last.date())
+    table = rows[["session", "symbol", "label", "probability", "origin"]]
+    try:
+        table.to_csv(sys.stdout if str(out) == "-" else out, index=False, date_format="%Y-%m-%d")
+    except OSError as error:
+        raise DaemonError(f"--out {out} cannot be written: {error.strerror}; choose another file.") from error
+    typer.echo(f"{len(table)} forecasts written to {out}", err=True)
+
+
+@config_app.command("check")
+def check_config(context: typer.Context) -> None:
+    """Say whether the configuration is in order; exit 78 and one line when it is not."""
+    context.obj.settings()
+    typer.echo("configuration: in order")
+
+
+@config_app.command("show")
+def show_config(context: typer.Context, as_json: AsJson = False) -> None:
+    """Print the configuration in effect: defaults, file and environment together."""
+    from daemon.settings import describe
+
+    settings: Settings = context.obj.settings()
+    typer.echo(json.dumps(settings.model_dump(mode="json"), indent=1) if as_json else describe(settings).rstrip())
+
+
+def main() -> None:
+    """The console script. Expected faults are one line on standard error and an exit code, never a traceback."""
+    os.umask(0o077)
+    try:
+        app()
+    except KeyboardInterrupt:
+        _stop("interrupted; what was finished is kept, run the same command again to go on.", code=130)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        code = error.exit_code if isinstance(error, DaemonError) else 1
+        _stop(f"{_origin(error)}{error}", code=code)
+
+
+def _stop(line: str, *, code: int) -> None:
+    typer.echo(f"reliance-daemon: {' '.join(line.split())}", err=True)
+    sys.exit(code)
+
+
+def _origin(error: Exception) -> str:
+    """Nothing for faults that were foreseen; for others their type and how to see more."""
+    foreseen = isinstance(error, DaemonError) or type(error).__module__.split(".")[0] in (
+        "daemon",
+        "storage",
+        "ensemble",
+    )
+    return "" if foreseen else f"unexpected {type(error).__name__} (--debug shows where): "
+
+
+def _clock(now: str | None) -> Clock:
+    if now is None:
+        return SystemClock()
+    try:
+        instant = datetime.fromisoformat(now)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{now!r} is no ISO instant; write 2021-10-01T03:20:00Z.", param_hint="--now"
+        ) from error
+    return FixedClock(instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
+
+
+@contextmanager
+def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
+    """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
+    from daemon.instance import only_instance
+    from daemon.log import open_log
+    from daemon.progress import terminal
+    from daemon.services import Services
+    from storage.engine import open_store
+    from storage.feeds import open_feed
+    from storage.model_store import ModelStore
+
+    settings = invocation.settings()
+    with only_instance(settings.storage.state_dir):
+        open_log(settings.storage.state_dir, debug=invocation.debug, quiet=quiet)
+        engine = open_store(settings.storage.database_url)
+        try:
+            models = ModelStore(settings.storage.models_dir)
+            yield Services(settings, clock, engine, models, open_feed(settings.feed), terminal)
+        except Exception as error:
+            logger.error("{}", error)
+            raise
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def _reader(invocation: Invocation) -> "Iterator[Engine]":
+    """The database for looking only: needs no lock, so it works while the daemon does."""
+    from storage.engine import open_store
+
+    engine = open_store(invocation.settings().storage.database_url, read_only=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

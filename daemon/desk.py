@@ -1,0 +1,181 @@
+"""The desk: the market as known, its panel and its models. Live and backtest sit at the same one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from loguru import logger
+
+from daemon.models import ModelFactory, load_model
+from daemon.services import Services, context_symbols
+from ensemble.features.matrix import Market, build_panel
+from ensemble.forecasts import Forecast, MemberForecast
+from ensemble.labels import LABELS
+from ensemble.model import Model, forecast_session
+from ensemble.panel import Panel
+from ensemble.sessions import SessionCalendar, load_calendar
+from ensemble.trading.account import Account, Settlement, TradingRules, bars_on, settle
+from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
+from ensemble.windows import month_of
+from storage.bar_store import read_bars
+from storage.engine import reading, transaction
+from storage.model_index import ModelEntry, serving_model, write_model
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Everything that was decided about one session."""
+
+    session: date
+    late: bool
+    forecasts: tuple[Forecast, ...]
+    member_forecasts: tuple[MemberForecast, ...]
+    signals: tuple[Signal, ...]
+    data_digest: str
+    n_features: int
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Decides and settles sessions of one panel; models are made when first needed and kept."""
+
+    services: Services
+    market: Market
+    panel: Panel
+    _models: dict[str, Model] = field(default_factory=dict)
+
+    def decide(self, session: pd.Timestamp, account: Account, *, late: bool) -> Decision:
+        """Forecasts and signals for `session`, from what was known at its decision time."""
+        row = self.market.calendar.position(session)
+        said = forecast_session(self.model(month_of(session)), self.panel, row)
+        settings = self.services.settings
+        signals = decide_signals(
+            _traded(said.forecasts, settings.signals.label, settings.market.symbols),
+            self._situation(row, account, late=late),
+            options=settings.signals,
+            limits=settings.risk,
+        )
+        digest = self.panel.digest(slice(row, row + 1))
+        return Decision(
+            session.date(),
+            late,
+            said.forecasts,
+            said.member_forecasts,
+            signals,
+            digest,
+            len(self.panel.features),
+        )
+
+    def settle(self, session: pd.Timestamp, account: Account, signals: Sequence[Signal]) -> Settlement:
+        """The account after `session`."""
+        settings = self.services.settings
+        return settle(
+            account,
+            session=session.date(),
+            bars=bars_on(self.market.bars, session.date()),
+            signals=signals,
+            rules=TradingRules(settings.risk, settings.costs),
+        )
+
+    def outcomes(self, sessions: pd.DatetimeIndex) -> pd.DataFrame:
+        """What came of `sessions`, as far as known: columns session, symbol, label, outcome (0 or 1)."""
+        rows = self.panel.sessions.get_indexer(sessions)
+        block = self.panel.labels[:, rows]
+        symbol, row, label = np.nonzero(np.isfinite(block))
+        return pd.DataFrame(
+            {
+                "session": sessions[row],
+                "symbol": np.array(self.panel.symbols, dtype=object)[symbol],
+                "label": np.array(LABELS, dtype=object)[label],
+                "outcome": block[symbol, row, label].astype(np.int64),
+            }
+        )
+
+    def model(self, month: str) -> Model:
+        """The model that serves `month`: found, or trained and published now."""
+        if month not in self._models:
+            self._models[month] = load_model(self.services.models, self._model_id(month))
+        return self._models[month]
+
+    def _model_id(self, month: str) -> str:
+        recipe = self.services.recipe()
+        with reading(self.services.engine) as conn:
+            known = serving_model(conn, month)
+        if known is not None and known.month == month and known.manifest["recipe"] == recipe.digest():
+            return known.model_id
+        logger.info("{}: training the models of the month", month)
+        settings = self.services.settings
+        factory = ModelFactory(self.panel, recipe, self.services.models, settings.workers, self.services.progress)
+        model_id = factory.publish(month)
+        manifest = self.services.models.manifest(model_id)
+        with transaction(self.services.engine) as conn:
+            write_model(conn, ModelEntry(model_id, month, self.services.clock.now(), manifest))
+        logger.info("{}: model {} serves ({})", month, model_id, _who_speaks(manifest["methods"]))
+        return model_id
+
+    def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
+        quotes = {
+            symbol: Quote(_close_before(self.market.bars[symbol], self.panel.sessions[row - age]), int(age))
+            for symbol, age in zip(self.panel.symbols, self.panel.bar_age[:, row], strict=True)
+            if age >= 1
+        }
+        return Situation(
+            session=self.panel.sessions[row].date(),
+            late=late,
+            cash=account.cash,
+            equity=account.equity,
+            held=account.held,
+            quotes=quotes,
+        )
+
+
+def open_desk(services: Services, calendar: SessionCalendar, last: pd.Timestamp) -> Desk:
+    """The desk for sessions up to `last`, from the bars in the store."""
+    settings = services.settings
+    home = SessionCalendar(*_until(calendar, last))
+    exchanges = context_symbols(settings.market.context)
+    with reading(services.engine) as conn:
+        stored = read_bars(
+            conn,
+            [*settings.market.symbols, *settings.market.peers, *exchanges],
+            first=settings.market.history_start,
+        )
+    market = Market(
+        calendar=home,
+        bars={symbol: stored[symbol].loc[:last] for symbol in (*settings.market.symbols, *settings.market.peers)},
+        context={symbol: (exchange, stored[symbol].loc[:last]) for symbol, exchange in exchanges.items()},
+        decision_time=settings.schedule.decision_time,
+        delay_min=settings.feed.delay_min,
+        limits=settings.risk,
+    )
+    return Desk(services, market, build_panel(market))
+
+
+def home_calendar(services: Services, *, days_ahead: int = 14) -> SessionCalendar:
+    """Sessions of the traded exchange from the start of history to a fortnight from now."""
+    market = services.settings.market
+    last = (pd.Timestamp(services.clock.now()) + pd.Timedelta(days=days_ahead)).date()
+    return load_calendar(market.exchange, first=market.history_start, last=last)
+
+
+def _until(
+    calendar: SessionCalendar, last: pd.Timestamp
+) -> tuple[str, pd.DatetimeIndex, pd.DatetimeIndex, pd.DatetimeIndex]:
+    stop = calendar.position(last) + 1
+    return calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop]
+
+
+def _traded(forecasts: Sequence[Forecast], label: str, symbols: Sequence[str]) -> dict[str, float | None]:
+    """The label's probability of each symbol, None without a forecast."""
+    said = {one.symbol: one.probability for one in forecasts if one.label == label}
+    return {symbol: said.get(symbol) for symbol in symbols}
+
+
+def _close_before(bars: pd.DataFrame, session: pd.Timestamp) -> float:
+    return float(bars["close"].loc[session])
+
+
+def _who_speaks(methods: Mapping[str, str]) -> str:
+    return ", ".join(f"{label}: {method}" for label, method in methods.items())

@@ -1,0 +1,214 @@
+"""What a person sees: tables on a terminal, plain text when piped, JSON when asked."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection, Engine
+
+from daemon.backtest import Replayed, scored_forecasts
+from daemon.reconcile import LIVE, Reconciled, timetable_of
+from daemon.services import Services
+from daemon.settings import Settings
+from ensemble.evaluation.scores import LabelScore, score_labels
+from ensemble.labels import LABELS
+from ensemble.sessions import load_calendar, trading_hours
+from ensemble.trading.account import AccountMark
+from ensemble.trading.signals import Signal
+from storage.account_store import read_marks
+from storage.engine import reading
+from storage.forecast_store import read_forecasts
+from storage.run_store import Run, read_runs
+from storage.signal_store import newest_signal_session, read_signals
+
+QUERY = "SELECT session, symbol, action, confidence, reasons FROM v_latest_signals"
+
+
+def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool) -> None:
+    """The newest session's forecasts and signals, the account, and what comes next."""
+    with reading(services.engine) as conn:
+        session = newest_signal_session(conn, LIVE)
+        signals = read_signals(conn, LIVE, session) if session else []
+        forecasts = read_forecasts(conn, first=session, last=session) if session else pd.DataFrame()
+        mark = _newest_mark(conn)
+    if as_json:
+        _print_json(
+            {
+                "done": [f"{task.kind} {task.session:%Y-%m-%d}" for task in reconciled.done],
+                "waiting": [f"{task.kind} {task.session:%Y-%m-%d}" for task in reconciled.waiting],
+                "next_wake": reconciled.next_wake.isoformat(),
+                "signals": [asdict(signal) for signal in signals],
+            }
+        )
+        return
+    console = _console()
+    if not reconciled.done:
+        console.print("Nothing was left to do." if not reconciled.waiting else _waiting(reconciled))
+    if len(forecasts):
+        console.print(_forecast_table(forecasts, services.settings))
+    console.print(_signal_table(signals))
+    console.print(_account_line(mark, services.settings))
+    console.print(f"Next: {_local(reconciled.next_wake, services.settings)}")
+    if services.engine.url.database and services.engine.dialect.name == "sqlite":
+        console.print(f'Ask more:  sqlite3 -box {services.engine.url.database} "{QUERY}"')
+
+
+def show_signals(engine: Engine, session: date | None, *, as_json: bool) -> None:
+    """The signals of a session, by default the newest."""
+    with reading(engine) as conn:
+        chosen = session or newest_signal_session(conn, LIVE)
+        signals = read_signals(conn, LIVE, chosen) if chosen else []
+    if as_json:
+        _print_json([asdict(signal) for signal in signals])
+    elif signals:
+        _console().print(_signal_table(signals))
+    else:
+        _console().print(f"No signals for {chosen}." if chosen else "No signals yet; run `reliance-daemon run-once`.")
+
+
+def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: bool) -> None:
+    """The last runs, the account, the next wake."""
+    with reading(engine) as conn:
+        runs, mark = read_runs(conn, LIVE, newest=8), _newest_mark(conn)
+    last = (pd.Timestamp(now) + pd.Timedelta(days=14)).date()
+    calendar = load_calendar(settings.market.exchange, first=now.date(), last=last)
+    wake = timetable_of(settings, calendar).next_wake(pd.Timestamp(now))
+    if as_json:
+        _print_json(
+            {
+                "next_wake": wake.isoformat(),
+                "runs": [asdict(run) for run in runs],
+                "account": mark and asdict(mark),
+            }
+        )
+        return
+    console = _console()
+    console.print(_run_table(runs))
+    console.print(_account_line(mark, settings))
+    console.print(f"Next: {_local(wake, settings)}")
+
+
+def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: bool) -> None:
+    """How often the forecasts were right beside a constant, and what the account made of them."""
+    with reading(services.engine) as conn:
+        scores = score_labels(scored_forecasts(conn, replayed))
+    trades = [trade for one in replayed for trade in one.settlement.trades]
+    mark = replayed[-1].settlement.mark
+    if as_json:
+        _print_json(
+            {
+                "scores": [asdict(score) for score in scores],
+                "trades": [asdict(trade) for trade in trades],
+                "account": asdict(mark),
+            }
+        )
+        return
+    console = _console()
+    first, last = replayed[0].decision.session, replayed[-1].decision.session
+    console.print(
+        _score_table(scores, f"{first} to {last}: {len(replayed)} sessions, every symbol of the panel, out of sample")
+    )
+    bought = sum(signal.action == "BUY" for one in replayed for signal in one.decision.signals)
+    console.print(f"Signals: {bought} BUY; {len(trades)} trades closed, {mark.positions} positions open")
+    console.print(_account_line(mark, services.settings))
+
+
+def _forecast_table(forecasts: pd.DataFrame, settings: Settings) -> Table:
+    live = forecasts[(forecasts["origin"] == LIVE) & forecasts["symbol"].isin(settings.market.symbols)]
+    table = Table(title=f"Forecasts for {live['session'].iloc[0]:%A %Y-%m-%d}", title_justify="left")
+    for name in ("symbol", "label"):
+        table.add_column(name)
+    for name in ("P(up)", "members' mean"):
+        table.add_column(name, justify="right")
+    table.add_column("who speaks")
+    for row in live.sort_values("label", key=lambda labels: labels.map(LABELS.index)).to_dict("records"):
+        table.add_row(
+            row["symbol"],
+            row["label"],
+            f"{row['probability']:.3f}",
+            f"{row['probability_mean']:.3f}",
+            row["method"],
+        )
+    return table
+
+
+def _signal_table(signals: Sequence[Signal]) -> Table:
+    session = f" for {signals[0].session}" if signals else ""
+    table = Table(title=f"Signals{session}", title_justify="left")
+    for name in ("symbol", "action"):
+        table.add_column(name)
+    for name in ("shares", "confidence"):
+        table.add_column(name, justify="right")
+    table.add_column("reasons")
+    for signal in signals:
+        confidence = "" if signal.confidence is None else f"{signal.confidence:.3f}"
+        table.add_row(signal.symbol, signal.action, str(signal.quantity), confidence, ", ".join(signal.reasons))
+    return table
+
+
+def _score_table(scores: Sequence[LabelScore], title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("label")
+    for name in ("forecasts", "right %", "95 % interval", "constant %", "log loss", "constant's"):
+        table.add_column(name, justify="right")
+    for score in scores:
+        table.add_row(
+            score.label,
+            str(score.forecasts),
+            f"{score.right_pct:.1f}",
+            f"{score.right_from_pct:.1f} to {score.right_to_pct:.1f}",
+            f"{score.constant_pct:.1f}",
+            f"{score.log_loss:.4f}",
+            f"{score.base_log_loss:.4f}",
+        )
+    return table
+
+
+def _run_table(runs: Sequence[Run]) -> Table:
+    table = Table(title="Last runs", title_justify="left")
+    for name in ("job", "session", "status", "ended (UTC)", "detail"):
+        table.add_column(name)
+    for run in runs:
+        ended = "" if run.finished_at is None else f"{run.finished_at:%Y-%m-%d %H:%M}"
+        table.add_row(run.kind, f"{run.session}", run.status, ended, run.detail)
+    return table
+
+
+def _account_line(mark: AccountMark | None, settings: Settings) -> str:
+    if mark is None:
+        return f"Account: {settings.risk.initial_capital:,.2f} in cash, nothing settled yet"
+    return (
+        f"Account: equity {mark.equity:,.2f}, cash {mark.cash:,.2f}, {mark.positions} positions, "
+        f"{mark.drawdown_pct:.2f} % below its peak (settled {mark.session})"
+    )
+
+
+def _newest_mark(conn: Connection) -> AccountMark | None:
+    marks = read_marks(conn, LIVE)
+    return marks[-1] if marks else None
+
+
+def _waiting(reconciled: Reconciled) -> str:
+    sessions = ", ".join(f"{task.session:%Y-%m-%d}" for task in reconciled.waiting)
+    return f"The feed has no bars yet of {sessions}; they are settled when it has."
+
+
+def _local(instant: pd.Timestamp, settings: Settings) -> str:
+    zone = trading_hours(settings.market.exchange).zone
+    return f"{instant.tz_convert(zone):%Y-%m-%d %H:%M} {zone}"
+
+
+def _console() -> Console:
+    """Standard output; a pipe gets lines wide enough not to be cut."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, indent=1, default=str))

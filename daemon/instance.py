@@ -1,0 +1,38 @@
+"""One instance a state folder: the lock is held for as long as the process lives, and says who holds it."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon.errors import AlreadyRunning, DaemonError
+
+
+@contextmanager
+def only_instance(state_dir: Path) -> Iterator[None]:
+    """Holds `state_dir`/lock. Raises AlreadyRunning, naming its holder, and DaemonError when it cannot be written.
+
+    The kernel lets go when the process ends, however it ends, so there is never a stale lock to remove.
+    """
+    path = state_dir / "lock"
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise DaemonError(
+            f"storage.state_dir {state_dir} cannot be written: {error.strerror}; choose another, or mend its rights."
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise AlreadyRunning(
+                f"process {holder} already works on {state_dir}; stop it first, or use another storage.state_dir."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

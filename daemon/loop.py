@@ -1,0 +1,57 @@
+"""The plain loop of `run`: reconcile, sleep until something is due, and stop when told."""
+
+import signal
+import time
+from types import FrameType
+from typing import NoReturn
+
+import pandas as pd
+from loguru import logger
+
+from daemon.reconcile import reconcile
+from daemon.services import Services
+
+
+class _Stopped(BaseException):
+    """SIGTERM or Ctrl-C. Raised wherever the loop is: all work is in transactions and can be dropped at any point."""
+
+
+def run_forever(services: Services) -> None:
+    """Reconciles until SIGTERM or Ctrl-C. A failed reconciliation is logged and tried again after schedule.poll_s."""
+    logger.info("started; forecasts for {}", ", ".join(services.settings.market.symbols))
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _stop)
+        announced = None
+        while True:
+            wake = _once(services)
+            if wake is not None and wake != announced:
+                logger.info("next wake {:%Y-%m-%d %H:%M}Z", wake)
+            announced = wake
+            time.sleep(_pause_s(services, wake))
+    except _Stopped as stopped:
+        logger.info("stopped by {}", stopped)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    for other in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(other, signal.SIG_IGN)  # once is enough: a second one must not interrupt the clean-up
+    raise _Stopped(signal.Signals(number).name)
+
+
+def _once(services: Services) -> pd.Timestamp | None:
+    """The next wake, or None when the reconciliation failed or waits for bars."""
+    try:
+        reconciled = reconcile(services)
+    except Exception as error:
+        logger.error("{}: {}", type(error).__name__, error)
+        return None
+    return None if reconciled.waiting else reconciled.next_wake
+
+
+def _pause_s(services: Services, wake: pd.Timestamp | None) -> float:
+    """Never longer than schedule.poll_s, so that a clock that jumps or a machine that slept is noticed."""
+    poll_s = services.settings.schedule.poll_s
+    if wake is None:
+        return poll_s
+    return min(max((wake - pd.Timestamp(services.clock.now())).total_seconds(), 0.0), poll_s)

@@ -1,0 +1,183 @@
+"""The model of a month: trains what is missing, lets later data choose the combiner, publishes the version."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from daemon.progress import Progress
+from daemon.training import WorkerOptions, train_parts
+from ensemble.labels import LABELS, label_horizon
+from ensemble.members.fitted import pack_arrays, unpack_arrays
+from ensemble.members.tasks import TrainingTask, load_member, task_key
+from ensemble.model import EnsembleOptions, Members, Model, member_odds, regime_of
+from ensemble.panel import Panel
+from ensemble.stacking.combiner import Combiner, fit_combiner, load_combiner
+from ensemble.stacking.history import History, MemberOdds
+from ensemble.trading.limits import RiskLimits
+from ensemble.windows import Fold, Window, WindowError, months_before, plan_fold, training_window
+from storage.model_store import ModelStore
+
+Keys = Mapping[str, Sequence[str]]
+"""Member name -> the keys of its trained parts, one a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All settings that a model depends on, besides the bars."""
+
+    ensemble: EnsembleOptions
+    limits: RiskLimits
+    code_version: str
+
+    def digest(self) -> str:
+        """Short digest: two models of one month with equal digests were made alike."""
+        barrier = self.limits.model_dump(include={"stop_loss_pct", "take_profit_pct", "max_holding_sessions"})
+        content = json.dumps([self.ensemble.model_dump(mode="json"), barrier, self.code_version], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class ModelFactory:
+    """Makes the models of any month of one panel; what was trained once, for whichever month, is not trained again."""
+
+    panel: Panel
+    recipe: Recipe
+    store: ModelStore
+    workers: WorkerOptions
+    progress: Progress
+    _windows: dict[str, tuple[Window, str]] = field(default_factory=dict)
+
+    def publish(self, month: str) -> str:
+        """Trains, combines and publishes the model of `month`; returns its id. Raises WindowError, TrainingFailed."""
+        history_folds = self._history_folds(month)
+        fold = self._fold(month)
+        self._train([*history_folds, fold])
+        combiner_key = self._combiner(history_folds, month)
+        combiner = load_combiner(self.store.get_part(combiner_key))
+        return self.store.publish(
+            {
+                "month": month,
+                "recipe": self.recipe.digest(),
+                "code_version": self.recipe.code_version,
+                "symbols": list(self.panel.symbols),
+                "labels": list(LABELS),
+                "features": list(self.panel.features),
+                "trained_from": f"{self.panel.sessions[fold.train.start]:%Y-%m-%d}",
+                "trained_to": f"{self.panel.sessions[fold.train.stop - 1]:%Y-%m-%d}",
+                "members": {name: list(keys) for name, keys in self._keys(fold).items()},
+                "combiner": combiner_key,
+                "methods": combiner.methods(),
+                "history_months": len(history_folds),
+            }
+        )
+
+    def _history_folds(self, month: str) -> list[Fold]:
+        """The months that a stack may learn from: as many as are asked for, fewer where the bars begin."""
+        folds = []
+        for earlier in months_before(month, self.recipe.ensemble.stack.history_months):
+            try:
+                folds.append(self._fold(earlier))
+            except WindowError:
+                folds.clear()
+        return folds
+
+    def _fold(self, month: str) -> Fold:
+        options = self.recipe.ensemble
+        return plan_fold(
+            self.panel.sessions, month, window_years=options.window_years, min_sessions=options.min_sessions
+        )
+
+    def _window(self, fold: Fold) -> tuple[Window, str]:
+        if fold.month not in self._windows:
+            window = training_window(self.panel, fold, self.recipe.limits)
+            self._windows[fold.month] = window, window.digest()
+        return self._windows[fold.month]
+
+    def _keys(self, fold: Fold) -> Keys:
+        digest, version = self._window(fold)[1], self.recipe.code_version
+        return {
+            spec.name: [
+                task_key(spec, number, window_digest=digest, code_version=version) for number in range(spec.seeds)
+            ]
+            for spec in self.recipe.ensemble.members
+        }
+
+    def _train(self, folds: Sequence[Fold]) -> None:
+        specs = {spec.name: spec for spec in self.recipe.ensemble.members}
+        tasks = [
+            TrainingTask(specs[name], self._window(fold)[0], key)
+            for fold in folds
+            for name, keys in self._keys(fold).items()
+            for key in keys
+            if not self.store.has_part(key)
+        ]
+        train_parts(tasks, self.store, workers=self.workers, progress=self.progress)
+
+    def _odds(self, fold: Fold) -> MemberOdds:
+        """Member forecasts of the fold's test rows, kept in the store by what they were made from."""
+        keys = self._keys(fold)
+        content = json.dumps([keys, self.panel.digest(self._seen(fold))], sort_keys=True)
+        key = hashlib.sha256(content.encode()).hexdigest()
+        if not self.store.has_part(key):
+            odds = member_odds(load_members(self.store, keys), self.panel, fold.test)
+            self.store.put_part(key, {"odds.npz": pack_arrays({"log_odds": odds.log_odds})})
+        log_odds = unpack_arrays(self.store.get_part(key)["odds.npz"])["log_odds"]
+        return MemberOdds(tuple(keys), log_odds, regime_of(self.panel, fold.test))
+
+    def _seen(self, fold: Fold) -> slice:
+        """Rows that forecasts of the fold can depend on: a sequence reaches back before its test rows."""
+        return slice(fold.train.start, fold.test.stop)
+
+    def _combiner(self, folds: Sequence[Fold], month: str) -> str:
+        """Key of the combiner for `month`, fitted on the folds' out-of-sample forecasts if it is not there yet."""
+        history = self._history(folds)
+        stack = self.recipe.ensemble.stack
+        digest = hashlib.sha256(json.dumps([month, stack.model_dump(), self.recipe.code_version]).encode())
+        for array in (history.odds.log_odds, history.odds.regime, history.labels, history.month):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        key = digest.hexdigest()
+        if not self.store.has_part(key):
+            self.store.put_part(key, fit_combiner(history, stack, seed=int(key[:8], 16) % 2**31).files())
+        return key
+
+    def _history(self, folds: Sequence[Fold]) -> History:
+        ends = tuple(label_horizon(label, self.recipe.limits) for label in LABELS)
+        names = tuple(spec.name for spec in self.recipe.ensemble.members)
+        if not folds:
+            rows, parts = (
+                slice(0, 0),
+                [
+                    MemberOdds(
+                        names,
+                        np.empty((len(names), len(self.panel.symbols), 0, len(LABELS))),
+                        regime_of(self.panel, slice(0, 0)),
+                    )
+                ],
+            )
+        else:
+            rows, parts = (
+                slice(folds[0].test.start, folds[-1].test.stop),
+                [self._odds(fold) for fold in folds],
+            )
+        odds = MemberOdds(
+            names,
+            np.concatenate([part.log_odds for part in parts], axis=2),
+            np.concatenate([part.regime for part in parts], axis=1),
+        )
+        month = np.repeat(np.arange(len(folds)), [fold.test.stop - fold.test.start for fold in folds])
+        return History(odds, self.panel.sessions[rows], self.panel.labels[:, rows], month, ends)
+
+
+def load_members(store: ModelStore, keys: Keys) -> Members:
+    """The trained members from their parts. Raises ModelStoreError."""
+    return {name: [load_member(store.get_part(key)) for key in seeds] for name, seeds in keys.items()}
+
+
+def load_model(store: ModelStore, model_id: str) -> Model:
+    """A published model, ready to forecast. Raises ModelStoreError when any part is missing or damaged."""
+    manifest = store.manifest(model_id)
+    combiner: Combiner = load_combiner(store.get_part(manifest["combiner"]))
+    return Model(model_id, load_members(store, manifest["members"]), combiner)

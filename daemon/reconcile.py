@@ -1,0 +1,153 @@
+"""One reconciliation: read the feed, then do all that is due, oldest first, each task in a transaction of its own.
+
+`run-once` is one of these, `run` one after another; start, restart and catching up after a week off are the same path.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from loguru import logger
+from sqlalchemy import Connection
+
+from daemon.desk import Decision, Desk, home_calendar, open_desk
+from daemon.due import Task, Timetable
+from daemon.ingest import ingest
+from daemon.services import Services
+from daemon.settings import Settings
+from ensemble.sessions import SessionCalendar
+from ensemble.trading.account import Account, open_account
+from ensemble.trading.signals import Signal
+from storage.account_store import read_account, write_settlement
+from storage.engine import reading, transaction
+from storage.forecast_store import write_features_digest, write_forecasts, write_member_forecasts
+from storage.outcome_store import write_outcomes
+from storage.run_store import Run, RunStatus, done_runs, write_runs
+from storage.signal_store import read_signals, write_signals
+from storage.tables import Origin
+
+LIVE: Origin = "live"
+OUTCOME_SESSIONS = 40
+"""How far back outcomes are worked out again: labels that take days to end, and bars that were corrected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What one reconciliation did."""
+
+    done: tuple[Task, ...]
+    waiting: tuple[Task, ...]
+    """Settlements whose bars the feed does not have yet."""
+    next_wake: pd.Timestamp
+
+
+def reconcile(services: Services) -> Reconciled:
+    """Does everything that is due at the clock's present instant.
+
+    Raises FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before stays, and
+    the next call goes on from there.
+    """
+    calendar = home_calendar(services)
+    timetable = timetable_of(services.settings, calendar)
+    now = pd.Timestamp(services.clock.now())
+    tasks = _due(services, timetable, now)
+    if not tasks:
+        return Reconciled((), (), timetable.next_wake(now))
+    report = ingest(services, calendar)
+    logger.info("bars: {}", report.line())
+    desk = open_desk(services, calendar, max(task.session for task in tasks))
+    done, waiting = [], []
+    for task in tasks:
+        if task.kind == "settle" and not _bars_arrived(desk, task.session):
+            waiting.append(task)
+        else:
+            _do(desk, task)
+            done.append(task)
+    return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now))
+
+
+def timetable_of(settings: Settings, calendar: SessionCalendar) -> Timetable:
+    """The timetable of the configuration."""
+    return Timetable(calendar, settings.schedule.decision_time, settings.feed.delay_min)
+
+
+def _due(services: Services, timetable: Timetable, now: pd.Timestamp) -> list[Task]:
+    with reading(services.engine) as conn:
+        decided, settled = (done_runs(conn, LIVE, kind) for kind in ("decide", "settle"))
+    return timetable.due(now, decided=decided, settled=settled)
+
+
+def _bars_arrived(desk: Desk, session: pd.Timestamp) -> bool:
+    """Every traded symbol has a bar of the session or of a later one (then this one will not come any more)."""
+    frames = [desk.market.bars[symbol] for symbol in desk.services.settings.market.symbols]
+    return all(len(frame) > 0 and frame.index[-1] >= session for frame in frames)
+
+
+def _do(desk: Desk, task: Task) -> None:
+    services = desk.services
+    started_at = services.clock.now()
+    try:
+        detail = _decide(desk, task) if task.kind == "decide" else _settle(desk, task)
+    except Exception as error:
+        with transaction(services.engine) as conn:
+            write_runs(conn, [_run(task, RunStatus.FAILED, started_at, services.clock.now(), str(error))])
+        raise
+    logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
+
+
+def _decide(desk: Desk, task: Task) -> str:
+    services = desk.services
+    started_at = services.clock.now()
+    with reading(services.engine) as conn:
+        account = _account(desk, read_account(conn, LIVE))
+    decision = desk.decide(task.session, account, late=task.late)
+    detail = "; ".join(describe_signal(signal) for signal in decision.signals)
+    with transaction(services.engine) as conn:
+        write_decision(conn, LIVE, decision, decided_at=started_at, code_version=services.recipe().code_version)
+        write_runs(conn, [_run(task, RunStatus.DONE, started_at, services.clock.now(), detail)])
+    return detail
+
+
+def _settle(desk: Desk, task: Task) -> str:
+    services = desk.services
+    started_at = services.clock.now()
+    with transaction(services.engine) as conn:
+        account = _account(desk, read_account(conn, LIVE))
+        settlement = desk.settle(task.session, account, read_signals(conn, LIVE, task.session.date()))
+        write_settlement(conn, LIVE, settlement)
+        decided = pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in done_runs(conn, LIVE, "decide")))
+        recent = decided[(decided <= task.session)][-OUTCOME_SESSIONS:]
+        write_outcomes(conn, desk.outcomes(recent), resolved_at=started_at)
+        trades = "".join(
+            f"; {trade.symbol} sold at {trade.exit_price:.2f} ({trade.exit_reason})" for trade in settlement.trades
+        )
+        detail = f"equity {settlement.mark.equity:.2f}, {settlement.mark.positions} positions{trades}"
+        write_runs(conn, [_run(task, RunStatus.DONE, started_at, services.clock.now(), detail)])
+    return detail
+
+
+def _run(task: Task, status: RunStatus, started_at: datetime, finished_at: datetime, detail: str) -> Run:
+    return Run(LIVE, task.kind, task.session.date(), status, started_at, finished_at, detail)
+
+
+def _account(desk: Desk, stored: Account | None) -> Account:
+    return stored if stored is not None else open_account(desk.services.settings.risk)
+
+
+def write_decision(
+    conn: Connection, origin: Origin, decision: Decision, *, decided_at: datetime, code_version: str
+) -> None:
+    """Everything that was decided about one session, within the caller's transaction."""
+    write_features_digest(conn, origin, decision.session, digest=decision.data_digest, column_count=decision.n_features)
+    write_member_forecasts(conn, origin, decision.member_forecasts)
+    write_forecasts(
+        conn, origin, decision.forecasts, decided_at=decided_at, late=decision.late, code_version=code_version
+    )
+    write_signals(conn, origin, decision.signals, decided_at=decided_at)
+
+
+def describe_signal(signal: Signal) -> str:
+    """One line, as in "RELIANCE.NS HOLD at 0.53 (BELOW_CONFIDENCE)"."""
+    at = "" if signal.probability is None else f" at {signal.probability:.2f}"
+    size = f" {signal.quantity}" if signal.quantity else ""
+    return f"{signal.symbol} {signal.action}{size}{at} ({', '.join(signal.reasons)})"

@@ -1,0 +1,1 @@
+"""Bars in, sized signals out: pure functions, without clock, disk or network."""

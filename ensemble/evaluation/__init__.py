@@ -1,0 +1,1 @@
+"""How good the forecasts were, beside what a constant would have done."""

@@ -1,0 +1,1 @@
+"""What a member may know at decision time, one file a family."""

@@ -1,0 +1,59 @@
+"""One member to train: what goes in, under which name the result is kept, and how it is read back."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ensemble.members.fitted import Files, FittedMember
+from ensemble.members.specs import LstmSpec, MemberSpec, TreesSpec
+from ensemble.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTask:
+    """A member's spec and the window it learns from; `key` is the name of the result."""
+
+    spec: MemberSpec
+    window: Window
+    key: str
+
+
+def task_key(spec: MemberSpec, seed_number: int, *, window_digest: str, code_version: str) -> str:
+    """SHA-256 of all that a trained member depends on, hexadecimal. Its name is not among it; seeds count from 0."""
+    settings = spec.model_dump(mode="json", exclude={"name", "seeds"})
+    recipe = json.dumps([settings, seed_number, window_digest, code_version], sort_keys=True)
+    return hashlib.sha256(recipe.encode()).hexdigest()
+
+
+def fit_member(task: TrainingTask) -> Files:
+    """Trains the member, its seed taken from the key; runs in a worker process. Raises TrainingError when it cannot."""
+    seed = int(task.key[:8], 16)
+    if isinstance(task.spec, LstmSpec):
+        from ensemble.members.lstm_training import fit_lstm
+
+        return fit_lstm(task.spec, task.window, seed=seed).files()
+    if isinstance(task.spec, TreesSpec):
+        from ensemble.members.boosted import fit_boosted
+
+        return fit_boosted(task.spec, task.window, seed=seed).files()
+    from ensemble.members.logit import fit_logit
+
+    return fit_logit(task.spec, task.window).files()
+
+
+def load_member(files: Files) -> FittedMember:
+    """The member that `fit_member` returned as files. Raises ValueError for files of no known kind."""
+    from ensemble.members.boosted import load_boosted
+    from ensemble.members.logit import load_logit
+    from ensemble.members.lstm import load_lstm
+
+    loaders: Mapping[str, Callable[[Files], FittedMember]] = {
+        "lstm": load_lstm,
+        "logit": load_logit,
+        "lightgbm": load_boosted,
+    }
+    kind = json.loads(files["member.json"]).get("kind")
+    if kind not in loaders:
+        raise ValueError(f"the stored member's kind is {kind!r}; it must be one of {', '.join(loaders)}.")
+    return loaders[kind](files)

@@ -1,0 +1,109 @@
+"""One month's model: the members, and the combiner that speaks for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from ensemble.arrays import Floats
+from ensemble.forecasts import Forecast, MemberForecast
+from ensemble.labels import LABELS
+from ensemble.members.fitted import FittedMember
+from ensemble.members.specs import MemberEntry, MemberSpec
+from ensemble.options import Options
+from ensemble.panel import Panel
+from ensemble.stacking.combiner import Combiner, StackOptions
+from ensemble.stacking.history import MemberOdds
+
+REGIME_FEATURES = ("trend_state", "volatility_level", "up_gap_share", "beta_move")
+DECIMALS = 9
+"""Probabilities are kept to this: a session forecast alone and in a batch then gives the same number."""
+
+
+class EnsembleOptions(Options):
+    """The [ensemble] table."""
+
+    window_years: int = Field(8, ge=1, le=50, description="how far back a month's members learn, years")
+    min_sessions: int = Field(
+        500, ge=120, le=10_000, description="sessions that must precede a month before it is forecast"
+    )
+    members: tuple[MemberEntry, ...] = Field(
+        default=(
+            {"preset": "wider"},
+            {"preset": "optimal"},
+            {"preset": "balanced"},
+            {"preset": "logit"},
+            {"preset": "lightgbm"},
+        ),  # type: ignore[arg-type]
+        min_length=1,
+        description="who forecasts: a preset each, or a preset with some of its figures changed",
+    )
+    stack: StackOptions = StackOptions()
+
+    @field_validator("members")
+    @classmethod
+    def _names_differ(cls, members: tuple[MemberSpec, ...]) -> tuple[MemberSpec, ...]:
+        names = [member.name for member in members]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"two members are called {doubled[0]!r}; give one of them another name")
+        return members
+
+
+Members = Mapping[str, Sequence[FittedMember]]
+"""Member name -> its networks, one a seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What serves for one month of sessions."""
+
+    model_id: str
+    members: Members
+    combiner: Combiner
+
+
+@dataclass(frozen=True, slots=True)
+class SessionForecasts:
+    """All that was said about one session."""
+
+    forecasts: tuple[Forecast, ...]
+    member_forecasts: tuple[MemberForecast, ...]
+
+
+def member_odds(members: Members, panel: Panel, rows: slice) -> MemberOdds:
+    """Each member's log-odds for `rows`, the mean over its seeds."""
+    odds = np.stack([np.mean([one.log_odds(panel, rows) for one in seeds], axis=0) for seeds in members.values()])
+    return MemberOdds(tuple(members), np.round(odds, DECIMALS), regime_of(panel, rows))
+
+
+def regime_of(panel: Panel, rows: slice) -> Floats:
+    """The panel's REGIME_FEATURES, (n_symbols, n_rows, n_regimes)."""
+    columns = [panel.features.index(name) for name in REGIME_FEATURES]
+    return panel.values[:, rows][:, :, columns].astype(np.float64)
+
+
+def forecast_session(model: Model, panel: Panel, row: int) -> SessionForecasts:
+    """Forecasts of every symbol of the panel whose newest bar is known, every label, for the session of `row`."""
+    odds = member_odds(model.members, panel, slice(row, row + 1))
+    combined, mean = _probability(model.combiner.log_odds(odds)), _probability(odds.mean())
+    single = _probability(odds.log_odds)
+    methods, digest = model.combiner.methods(), panel.digest(slice(row, row + 1))
+    session = panel.sessions[row].date()
+    forecasts, members = [], []
+    for place, symbol in enumerate(panel.symbols):
+        if panel.bar_age[place, row] < 0:
+            continue
+        for column, label in enumerate(LABELS):
+            says = float(combined[place, 0, column]), float(mean[place, 0, column])
+            forecasts.append(Forecast(session, symbol, label, *says, methods[label], model.model_id, digest))
+            members += [
+                MemberForecast(session, symbol, label, name, float(single[number, place, 0, column]), model.model_id)
+                for number, name in enumerate(odds.members)
+            ]
+    return SessionForecasts(tuple(forecasts), tuple(members))
+
+
+def _probability(log_odds: Floats) -> Floats:
+    return np.round(1 / (1 + np.exp(-log_odds)), DECIMALS)

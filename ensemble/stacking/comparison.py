@@ -1,0 +1,56 @@
+"""Is one forecast really better than another? Diebold and Mariano (1995) on log loss, by session."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.arrays import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A challenger against the incumbent on the same sessions."""
+
+    sessions: int
+    loss: float
+    """The challenger's mean log loss, nats."""
+    incumbent_loss: float
+    p_value: float
+    """Chance of so large an advantage if there were none (one-sided); 1 when it cannot be told."""
+
+
+def log_losses(log_odds: Floats, outcomes: Floats) -> Floats:
+    """-log p(what happened), elementwise, NaN where the outcome is."""
+    return np.asarray(
+        np.logaddexp(0.0, np.where(outcomes > 0.5, -log_odds, log_odds)) + np.where(np.isnan(outcomes), np.nan, 0.0)
+    )
+
+
+def compare(challenger: Floats, incumbent: Floats, *, horizon: int) -> Comparison:
+    """Losses (n_symbols, n_sessions) of both, NaN unknown; overlapping labels reach `horizon` sessions (1: no overlap).
+
+    Stocks of one session move together, so its losses are averaged before testing. The variance is Newey and West's
+    (1987) with `horizon` - 1 lags, the statistic is corrected for short samples as in Harvey, Leybourne and Newbold
+    (1997) and compared with Student's t.
+    """
+    from scipy import stats
+
+    known = np.isfinite(challenger).any(axis=0)
+    if known.sum() < 2:
+        return Comparison(int(known.sum()), np.nan, np.nan, 1.0)
+    losses, incumbent_losses = (np.nanmean(side[:, known], axis=0) for side in (challenger, incumbent))
+    gain = incumbent_losses - losses
+    count = len(gain)
+    variance = _long_run_variance(gain, lags=min(horizon - 1, count - 1))
+    correction = max((count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count, 0.0)
+    statistic = gain.mean() * np.sqrt(correction * count / variance) if variance > 0 else 0.0
+    p_value = float(stats.t.sf(statistic, count - 1)) if variance > 0 else 1.0
+    return Comparison(count, float(losses.mean()), float(incumbent_losses.mean()), p_value)
+
+
+def _long_run_variance(series: Floats, *, lags: int) -> float:
+    centred = series - series.mean()
+    total = float(centred @ centred)
+    for lag in range(1, lags + 1):
+        total += 2 * (1 - lag / (lags + 1)) * float(centred[lag:] @ centred[:-lag])
+    return total / len(series)

@@ -1,0 +1,1 @@
+"""From forecast to position: signals, limits, fills, costs, the paper account."""

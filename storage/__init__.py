@@ -1,0 +1,1 @@
+"""Keeps things: the database, the model store, the feeds."""

@@ -1,0 +1,49 @@
+"""The paper account: what it holds now, the trades it closed, and its mark at the close of every session."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from ensemble.trading.account import Account, AccountMark, ExitReason, Position, Settlement, Trade
+from storage.rows import insert_rows, record_columns, row_of
+from storage.tables import Origin, account, positions, trades
+
+
+def read_account(conn: Connection, origin: Origin) -> Account | None:
+    """The account after the newest session settled, None before the first."""
+    newest = select(account.c.cash, account.c.peak_equity).where(account.c.origin == origin)
+    mark = conn.execute(newest.order_by(account.c.session.desc()).limit(1)).first()
+    if mark is None:
+        return None
+    query = select(*record_columns(Position, positions)).where(positions.c.origin == origin)
+    held = tuple(Position(*row) for row in conn.execute(query.order_by(positions.c.symbol)))
+    return Account(cash=mark.cash, positions=held, peak_equity=mark.peak_equity)
+
+
+def write_settlement(conn: Connection, origin: Origin, settlement: Settlement) -> None:
+    """Keeps one settled session: the positions are replaced, trades and mark added.
+
+    A session that is settled already makes the transaction fail.
+    """
+    conn.execute(delete(positions).where(positions.c.origin == origin))
+    insert_rows(conn, positions, (row_of(held, origin=origin) for held in settlement.account.positions))
+    insert_rows(conn, trades, (row_of(trade, origin=origin) for trade in settlement.trades))
+    insert_rows(conn, account, [row_of(settlement.mark, origin=origin)])
+
+
+def read_trades(conn: Connection, origin: Origin) -> list[Trade]:
+    """Every closed position, in order of exit, entry and symbol."""
+    query = select(*record_columns(Trade, trades)).where(trades.c.origin == origin)
+    in_order = query.order_by(trades.c.exit_session, trades.c.entry_session, trades.c.symbol)
+    return [_trade(row) for row in conn.execute(in_order)]
+
+
+def read_marks(conn: Connection, origin: Origin) -> list[AccountMark]:
+    """The account's marks in order of their sessions."""
+    query = select(*record_columns(AccountMark, account)).where(account.c.origin == origin)
+    return [AccountMark(*row) for row in conn.execute(query.order_by(account.c.session))]
+
+
+def _trade(row: Row[Any]) -> Trade:
+    kept = row._asdict()
+    return Trade(**kept | {"exit_reason": ExitReason(kept["exit_reason"])})

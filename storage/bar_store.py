@@ -1,0 +1,173 @@
+"""Daily bars as versions: a revised bar is added, the old one stays and says until when it held.
+
+So "the bars now" and "the bars as known on any day" are the same query with another instant.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import isfinite, isnan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
+
+from ensemble.arrays import Mask
+from ensemble.bars import BAR_COLUMNS, check_bars
+from storage.column_types import session_text
+from storage.rows import Row, insert_columns, insert_rows, raw_columns
+from storage.tables import bars as table
+from storage.tables import quarantine
+
+_EQUAL_WITHIN = 1e-9
+"""Relative: what a feed's rounding does to a number that it did not change."""
+
+_PRICES = [table.c[name] for name in BAR_COLUMNS]
+
+
+@dataclass(frozen=True, slots=True)
+class BarChanges:
+    """What a write did: sessions that were new, and sessions whose bar had been another one."""
+
+    added: int
+    changed: int
+
+
+def read_bars(
+    conn: Connection, symbols: Sequence[str], *, first: date | None = None, known_at: datetime | None = None
+) -> dict[str, pd.DataFrame]:
+    """A bars frame for each symbol from session `first` on, empty where there is no bar.
+
+    With `known_at`, the bars as they were known at that instant: nothing seen later shows.
+    """
+    query = select(table.c.session, *_PRICES).where(_as_known(known_at)).order_by(table.c.session)
+    if first is not None:
+        query = query.where(table.c.session >= first)
+    return {symbol: _frame(*raw_columns(conn, query.where(table.c.symbol == symbol))) for symbol in symbols}
+
+
+def newest_sessions(conn: Connection) -> dict[str, pd.Timestamp]:
+    """The newest session that has a bar, for each symbol that has any."""
+    newest = select(table.c.symbol, func.max(table.c.session)).group_by(table.c.symbol)
+    return {symbol: pd.Timestamp(session) for symbol, session in conn.execute(newest)}
+
+
+def write_bars(conn: Connection, symbol: str, bars: pd.DataFrame, *, seen_at: datetime, provider: str) -> BarChanges:
+    """Keeps the bars that differ from those known at `seen_at`; a bar known already is not written.
+
+    Bars seen earlier than a kept version take their place in history and leave the newer version current.
+    Of two different bars seen in the same second the later call's wins. Raises BarsError when `bars` is no
+    bars frame.
+    """
+    check_bars(bars, complete=False)
+    if bars.empty:
+        return BarChanges(added=0, changed=0)
+    known, since = _known(conn, symbol, bars, seen_at)
+    added = ~bars.index.isin(known.index)
+    differs = ~_equal_rows(bars, known.reindex(bars.index))
+    changed = _dates(bars[differs & ~added])
+    _retire(conn, symbol, {session: since[session] for session in changed}, seen_at)
+    until = _next_versions(conn, symbol, bars, seen_at) if differs.any() else {}
+    fixed = {"symbol": symbol, "seen_at": seen_at, "provider": provider}
+    _insert(conn, bars[differs], until, fixed)
+    return BarChanges(added=int(added.sum()), changed=len(changed))
+
+
+def write_quarantine(conn: Connection, symbol: str, refused: pd.DataFrame, *, seen_at: datetime) -> int:
+    """How many refusals were new. The same refusal of the same values is kept once, as first seen.
+
+    `refused`: the columns session (NaT where the bar has none), reason and BAR_COLUMNS, as from `sift_bars`.
+    """
+    rows = {_refusal_key(row): row for row in map(_refusal, refused.to_dict("records"))}
+    kept = select(quarantine.c.session, quarantine.c.reason, quarantine.c.payload).where(quarantine.c.symbol == symbol)
+    for row in conn.execute(kept).mappings():
+        rows.pop(_refusal_key(row), None)
+    return insert_rows(conn, quarantine, [row | {"symbol": symbol, "seen_at": seen_at} for row in rows.values()])
+
+
+def _as_known(known_at: datetime | None) -> ColumnElement[bool]:
+    if known_at is None:
+        return table.c.superseded_at.is_(None)
+    replaced_later = or_(table.c.superseded_at.is_(None), table.c.superseded_at > known_at)
+    return and_(table.c.seen_at <= known_at, replaced_later)
+
+
+def _frame(sessions: Sequence[str], *prices: Sequence[float | None]) -> pd.DataFrame:
+    # None becomes NaN on the way into the array.
+    values = np.array(prices, dtype=np.float64).T
+    index = pd.DatetimeIndex(np.array(sessions, dtype="datetime64[us]"), name="session")
+    return pd.DataFrame(values, index=index, columns=list(BAR_COLUMNS))
+
+
+def _known(
+    conn: Connection, symbol: str, bars: pd.DataFrame, seen_at: datetime
+) -> tuple[pd.DataFrame, dict[date, datetime]]:
+    """The bars known at `seen_at` for the span of `bars`, and since when each has been known."""
+    query = select(table.c.session, *_PRICES, table.c.seen_at).where(_as_known(seen_at), _span(symbol, bars))
+    sessions, *prices, since = raw_columns(conn, query.order_by(table.c.session))
+    frame = _frame(sessions, *prices)
+    return frame, dict(zip(_dates(frame), map(datetime.fromisoformat, since), strict=True))
+
+
+def _dates(bars: pd.DataFrame) -> list[date]:
+    """The sessions as plain dates, which are kept a good deal faster than Timestamps."""
+    return list(pd.DatetimeIndex(bars.index).date)
+
+
+def _span(symbol: str, bars: pd.DataFrame) -> ColumnElement[bool]:
+    return and_(table.c.symbol == symbol, table.c.session.between(bars.index[0], bars.index[-1]))
+
+
+def _equal_rows(left: pd.DataFrame, right: pd.DataFrame) -> Mask:
+    columns = list(BAR_COLUMNS)
+    equal = np.isclose(left[columns], right[columns], rtol=_EQUAL_WITHIN, atol=0.0, equal_nan=True)
+    return np.asarray(equal.all(axis=1), dtype=np.bool_)
+
+
+def _retire(conn: Connection, symbol: str, since: Mapping[date, datetime], seen_at: datetime) -> None:
+    """Ends the versions that were known since then, now that others hold from `seen_at` on."""
+    this = and_(
+        table.c.symbol == symbol,
+        table.c.session == bindparam("of_session"),
+        table.c.seen_at == bindparam("of_version"),
+    )
+    keys = [{"of_session": session, "of_version": version} for session, version in since.items()]
+    now = seen_at.replace(microsecond=0)
+    older = [key for key in keys if key["of_version"] != now]
+    same_second = [key for key in keys if key["of_version"] == now]
+    if older:
+        conn.execute(table.update().where(this).values(superseded_at=seen_at), older)
+    if same_second:
+        conn.execute(table.delete().where(this), same_second)
+
+
+def _next_versions(conn: Connection, symbol: str, bars: pd.DataFrame, seen_at: datetime) -> dict[date, datetime]:
+    """When the next version of each session was seen, for the sessions that have one seen after `seen_at`."""
+    query = select(table.c.session, func.min(table.c.seen_at)).where(_span(symbol, bars), table.c.seen_at > seen_at)
+    return dict(conn.execute(query.group_by(table.c.session)).all())
+
+
+def _insert(conn: Connection, bars: pd.DataFrame, until: Mapping[date, datetime], fixed: Row) -> None:
+    sessions = _dates(bars)
+    columns = {name: [value] * len(bars) for name, value in fixed.items()}
+    columns |= {"session": sessions, "superseded_at": [until.get(session) for session in sessions]}
+    columns |= {name: [None if isnan(value) else value for value in bars[name].tolist()] for name in BAR_COLUMNS}
+    insert_columns(conn, table, columns)
+
+
+def _refusal(bar: Mapping[Any, Any]) -> Row:
+    payload = {name: _json_number(bar[name]) for name in BAR_COLUMNS}
+    session = None if pd.isna(bar["session"]) else bar["session"]
+    return {"session": session, "reason": str(bar["reason"]), "payload": payload}
+
+
+def _refusal_key(row: Mapping[Any, Any]) -> tuple[str, str, str]:
+    session = "" if row["session"] is None else session_text(row["session"])
+    return session, row["reason"], json.dumps(row["payload"], sort_keys=True)
+
+
+def _json_number(value: float) -> float | str | None:
+    """JSON has no infinity: it is written out."""
+    return float(value) if isfinite(value) else None if isnan(value) else str(value)

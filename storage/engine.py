@@ -1,0 +1,195 @@
+"""The database: opened, brought up to date, and given out in transactions.
+
+SQLite keeps one file in WAL mode, so that whoever reads never waits for the daemon; PostgreSQL is used by its
+URL. Either way there is one writer at a time, and nothing changes between a writer's reads and its commit.
+"""
+
+import math
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from storage.errors import CANT_OPEN, READ_ONLY, StoreError, plain_errors, store_error
+from storage.migrations import HEAD_REVISION, is_known, upgrade
+
+__all__ = ["StoreError", "open_store", "reading", "transaction"]
+
+BUSY_TIMEOUT_S = 30.0
+"""How long to wait for another writer; `sqlite:///signals.db?timeout=5` in storage.url sets another."""
+
+_NEWER_SCHEMA = "has schema {0}, newer than the {1} of this program; install the newer reliance-daemon again."
+_OLDER_SCHEMA = "has schema {0}, older than the {1} of this program; `reliance-daemon run-once` upgrades it."
+_FOREIGN_SCHEMA = "can't be upgraded ({0}); it is not as reliance-daemon left it: restore a backup, or move it away."
+
+# Changes nothing, and yet fails where nothing can be changed: BEGIN IMMEDIATE succeeds on a read-only file.
+_TOUCH = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0")
+
+_PURPOSE = "purpose"
+_WRITE = "write"
+# Any fixed number will do: it is the name of the one lock that all writers of this database take.
+_POSTGRESQL_WRITE_LOCK = 20_211_001
+
+
+def open_store(url: str, *, read_only: bool = False) -> Engine:
+    """The database at `url` with today's schema: made or upgraded where needed, never with `read_only`.
+
+    Raises StoreError, one line with the remedy: bad URL, missing driver, read-only file or folder, damaged
+    file, locked for too long, schema newer than this program; with `read_only` also a missing file and an
+    older schema.
+    """
+    address = _address(url)
+    if address.get_backend_name() == "sqlite":
+        (_require_file if read_only else _make_folder)(address)
+    engine = _engine(address, read_only=read_only)
+    try:
+        _check_schema(engine, read_only=read_only)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """A connection that alone may write: commits at the end of the block, rolls back if it raises.
+
+    Raises StoreError when the database is locked for too long, full, read-only, damaged, or refuses a row.
+    """
+    with plain_errors(engine.url), engine.connect() as conn:
+        conn.execution_options(**{_PURPOSE: _WRITE})
+        with conn.begin():
+            yield conn
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that sees the database as it was at its first query, whatever is written meanwhile."""
+    with plain_errors(engine.url), engine.connect() as conn:
+        if engine.dialect.name == "postgresql":
+            conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        yield conn
+
+
+def _address(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:
+        shown = re.sub(r":[^/@]*@", ":***@", url)
+        raise StoreError(
+            f"storage.url was {shown!r}; it must be a database URL, e.g. sqlite:////var/lib/reliance-daemon/signals.db."
+        ) from error
+
+
+def _file(address: URL) -> Path | None:
+    name = address.database or ":memory:"
+    return None if name == ":memory:" or name.startswith("file:") else Path(name)
+
+
+def _make_folder(address: URL) -> None:
+    path = _file(address)
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise store_error(address, CANT_OPEN, error) from error
+    except OSError as error:
+        raise store_error(address, READ_ONLY, error) from error
+
+
+def _require_file(address: URL) -> None:
+    path = _file(address)
+    if path is not None and not path.exists():
+        raise store_error(address, "does not exist yet; `reliance-daemon run-once` makes it.")
+
+
+def _engine(address: URL, *, read_only: bool) -> Engine:
+    sqlite = address.get_backend_name() == "sqlite"
+    waiting = {"timeout": BUSY_TIMEOUT_S} if sqlite and "timeout" not in address.query else {}
+    try:
+        engine = create_engine(address, connect_args=waiting, pool_pre_ping=not sqlite)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
+    if sqlite:
+        event.listen(engine, "connect", _set_up_reader if read_only else _set_up_writer)
+    if sqlite and read_only:
+        event.listen(engine, "do_connect", _refuse_writes)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _refuse_writes(dialect: Dialect, entry: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]) -> None:
+    # SQLite's own mode: it makes no file, not even an empty one, and refuses every write.
+    if arguments[0] != ":memory:" and not options.get("uri"):
+        arguments[0] = f"file:{quote(arguments[0])}?mode=ro"
+        options["uri"] = True
+
+
+def _set_up_reader(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The driver would begin a transaction at the first write only; `_begin` begins it where it belongs.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+    provide_ln(connection)
+
+
+def provide_ln(connection: DBAPIConnection) -> None:
+    """Gives a SQLite that was built without mathematics the logarithm that v_live_accuracy needs."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute("SELECT ln(1.0)")
+    except sqlite3.OperationalError:
+        connection.create_function("ln", 1, math.log, deterministic=True)
+    finally:
+        cursor.close()
+
+
+def _set_up_writer(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    _set_up_reader(connection, entry)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin(conn: Connection) -> None:
+    writes = conn.get_execution_options().get(_PURPOSE) == _WRITE
+    if conn.dialect.name == "sqlite":
+        conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    elif conn.dialect.name == "postgresql" and writes:
+        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_WRITE_LOCK})")
+
+
+def _check_schema(engine: Engine, *, read_only: bool) -> None:
+    with reading(engine) if read_only else transaction(engine) as conn:
+        stored = _stored_revision(conn)
+        if stored == HEAD_REVISION:
+            if not read_only:
+                conn.execute(_TOUCH)
+            return
+        if stored is not None and not is_known(stored):
+            raise store_error(engine.url, _NEWER_SCHEMA, stored, HEAD_REVISION)
+        if read_only:
+            raise store_error(engine.url, _OLDER_SCHEMA, stored or "none", HEAD_REVISION)
+        try:
+            with plain_errors(engine.url):
+                upgrade(conn)
+        except DBAPIError as error:
+            raise store_error(engine.url, _FOREIGN_SCHEMA, error.orig) from error
+
+
+def _stored_revision(conn: Connection) -> str | None:
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    revision: str | None = conn.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision

@@ -1,0 +1,78 @@
+"""What can be wrong with a database, in one line that names it and says what to do."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
+
+
+class StoreError(RuntimeError):
+    """The database can't be used as asked; the message gives its URL, what is wrong and the remedy."""
+
+
+READ_ONLY = (
+    "is read-only ({0}); the file and its folder must be writable: give this user write permission, "
+    "or set storage.url to another place."
+)
+CANT_OPEN = (
+    "can't be opened ({0}); its folder must exist and be readable: check the path and its permissions, "
+    "or set storage.url to another place."
+)
+_DAMAGED = "is damaged or no database ({0}); restore a backup, or move it away and the next start makes a new one."
+_SQLITE_FAULTS = {
+    "SQLITE_READONLY": READ_ONLY,
+    "SQLITE_PERM": READ_ONLY,
+    "SQLITE_CANTOPEN": CANT_OPEN,
+    "SQLITE_BUSY": (
+        "stayed locked by another program ({0}); end that program, or a SQL shell with an open transaction, "
+        "and try again."
+    ),
+    "SQLITE_NOTADB": _DAMAGED,
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_FULL": "can't grow ({0}); free some space on its disk and try again.",
+    "SQLITE_IOERR": "met a disk error ({0}); check the disk and its free space, then try again.",
+}
+_REFUSED = "refused a row ({0}); nothing of this step was kept. It is a defect of the program: please report it."
+_SERVER = "can't be used ({0}); check that the database server runs and that storage.url is right."
+
+
+def store_error(url: URL, fault: str, *said: object) -> StoreError:
+    """A StoreError about this database; a password in its URL is not shown."""
+    return StoreError(f"storage.url {url.render_as_string(hide_password=True)} {fault.format(*said)}")
+
+
+@contextmanager
+def plain_errors(url: URL) -> Iterator[None]:
+    """Turns what a driver says of the database's state into a StoreError; faulty SQL stays as it is."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        fault = _sqlite_fault(url, cause) if isinstance(cause, sqlite3.Error) else _server_fault(error)
+        if fault is None:
+            raise
+        raise store_error(url, fault, str(cause).strip().partition("\n")[0]) from error
+
+
+def _sqlite_fault(url: URL, cause: sqlite3.Error) -> str | None:
+    if isinstance(cause, sqlite3.IntegrityError):
+        return _REFUSED
+    name = getattr(cause, "sqlite_errorname", None) or ""
+    fault = next((fault for prefix, fault in _SQLITE_FAULTS.items() if name.startswith(prefix)), None)
+    # In a folder it may not write to, SQLite says only that it can't open the file.
+    return READ_ONLY if fault is CANT_OPEN and _is_unwritable(url) else fault
+
+
+def _is_unwritable(url: URL) -> bool:
+    folder = Path(url.database or "").parent
+    return os.access(folder, os.X_OK, effective_ids=True) and not os.access(folder, os.W_OK, effective_ids=True)
+
+
+def _server_fault(error: DBAPIError | sqlite3.Error) -> str | None:
+    if isinstance(error, IntegrityError):
+        return _REFUSED
+    return _SERVER if isinstance(error, (OperationalError, InternalError)) else None

@@ -1,0 +1,86 @@
+"""What the ensemble said, and what it said it from. Rows are added and never changed."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+import pandas as pd
+from sqlalchemy import Connection, Table, select
+
+from ensemble.forecasts import Forecast, MemberForecast
+from storage.rows import insert_rows, read_frame, row_of
+from storage.tables import Origin, features, forecasts, member_forecasts
+
+
+def write_forecasts(  # noqa: PLR0913 - what one decision shares
+    conn: Connection,
+    origin: Origin,
+    made: Sequence[Forecast],
+    *,
+    decided_at: datetime,
+    late: bool,
+    code_version: str,
+) -> None:
+    """Adds the forecasts. One that is there already makes the transaction fail: a forecast is made once."""
+    decision = {"origin": origin, "decided_at": decided_at, "late": late, "code_version": code_version}
+    insert_rows(conn, forecasts, (row_of(forecast, **decision) for forecast in made))
+
+
+def write_member_forecasts(conn: Connection, origin: Origin, made: Sequence[MemberForecast]) -> None:
+    """Adds what each member said, under the same rule."""
+    insert_rows(conn, member_forecasts, (row_of(forecast, origin=origin) for forecast in made))
+
+
+def write_features_digest(conn: Connection, origin: Origin, session: date, *, digest: str, column_count: int) -> None:
+    """Adds the fingerprint of the features that the session was decided on."""
+    row = {"origin": origin, "session": session, "digest": digest, "column_count": column_count}
+    insert_rows(conn, features, [row])
+
+
+def read_features_digest(conn: Connection, origin: Origin, session: date) -> str | None:
+    """The fingerprint kept for that session, None where there is none."""
+    return conn.scalar(select(features.c.digest).filter_by(origin=origin, session=session))
+
+
+def read_forecasts(
+    conn: Connection,
+    *,
+    first: date,
+    last: date,
+    label: str | None = None,
+    symbols: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """The forecasts for the sessions first to last, of both origins, by session, symbol, label and origin.
+
+    Columns: session (datetime64), symbol, label, probability, origin, then the table's others; decided_at is
+    ISO text, late is 0 or 1.
+    """
+    return _read(conn, forecasts, (first, last), label, symbols)
+
+
+def read_member_forecasts(
+    conn: Connection,
+    *,
+    first: date,
+    last: date,
+    label: str | None = None,
+    symbols: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """What the members said, in the same order.
+
+    Columns: session (datetime64), symbol, label, probability, origin, member, model_id.
+    """
+    return _read(conn, member_forecasts, (first, last), label, symbols)
+
+
+def _read(
+    conn: Connection, table: Table, span: tuple[date, date], label: str | None, symbols: Sequence[str] | None
+) -> pd.DataFrame:
+    leading = [table.c[name] for name in ("session", "symbol", "label", "probability", "origin")]
+    others = [column for column in table.columns if column not in leading]
+    query = select(*leading, *others).where(table.c.session.between(*span))
+    if label is not None:
+        query = query.where(table.c.label == label)
+    if symbols is not None:
+        query = query.where(table.c.symbol.in_(symbols))
+    keys = [table.c[name] for name in ("session", "symbol", "label", "origin")]
+    return read_frame(conn, query.order_by(*keys, *table.primary_key.columns))

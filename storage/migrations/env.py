@@ -1,0 +1,9 @@
+"""Alembic runs this for every upgrade; the connection, and the transaction it is in, come from `upgrade`."""
+
+from alembic import context
+
+from storage.tables import METADATA
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,53 @@
+"""Which ensembles were trained, for which month, and of what: the index, not the weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from storage.rows import insert_rows, record_columns, row_of
+from storage.tables import models
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One trained ensemble."""
+
+    model_id: str
+    month: str
+    """The month it was trained for, "2021-10": it decides from then on, until there is a newer one."""
+    created_at: datetime
+    manifest: Mapping[str, object]
+    """Members, windows, scores, digests: whatever JSON can hold."""
+
+
+def write_model(conn: Connection, entry: ModelEntry) -> bool:
+    """Whether the entry is new; an id that is kept already stays as it is, for a model never changes."""
+    if read_model(conn, entry.model_id) is not None:
+        return False
+    insert_rows(conn, models, [row_of(entry)])
+    return True
+
+
+def read_model(conn: Connection, model_id: str) -> ModelEntry | None:
+    """The entry of that id, None where there is none."""
+    row = conn.execute(_entries().where(models.c.model_id == model_id)).first()
+    return None if row is None else ModelEntry(*row)
+
+
+def read_models(conn: Connection) -> list[ModelEntry]:
+    """Every entry, the newest month and training first."""
+    return [ModelEntry(*row) for row in conn.execute(_entries())]
+
+
+def serving_model(conn: Connection, month: str) -> ModelEntry | None:
+    """The entry that decides the sessions of a month: the newest trained for it, else for one before it."""
+    row = conn.execute(_entries().where(models.c.month <= month).limit(1)).first()
+    return None if row is None else ModelEntry(*row)
+
+
+def _entries() -> Select[Any]:
+    newest_first = (models.c.month.desc(), models.c.created_at.desc(), models.c.model_id.desc())
+    return select(*record_columns(ModelEntry, models)).order_by(*newest_first)

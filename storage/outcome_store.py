@@ -1,0 +1,74 @@
+"""What really happened: 1 where a label came true, 0 where it did not."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pandas as pd
+from sqlalchemy import Connection, bindparam, select
+
+from storage.rows import insert_columns, read_frame
+from storage.tables import outcomes
+
+_KEY = ["session", "symbol", "label"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeChanges:
+    """What a write did: outcomes that were new, and outcomes that had been the other one."""
+
+    added: int
+    changed: int
+
+
+def write_outcomes(conn: Connection, resolved: pd.DataFrame, *, resolved_at: datetime) -> OutcomeChanges:
+    """Adds what is new and corrects what is not as kept, which happens when a feed revises a bar.
+
+    `resolved`: the columns session, symbol, label, outcome (1, 0, or NaN for not known yet, which changes
+    nothing); one row for each session, symbol and label.
+    """
+    known = resolved.dropna(subset="outcome")
+    if known.empty:
+        return OutcomeChanges(added=0, changed=0)
+    sessions = pd.DatetimeIndex(known["session"])
+    kept = read_outcomes(conn, first=sessions.min(), last=sessions.max())
+    both = known.merge(kept, on=_KEY, how="left", suffixes=("", "_kept"))
+    added = both[both["outcome_kept"].isna()]
+    changed = both[both["outcome_kept"].notna() & (both["outcome_kept"] != both["outcome"])]
+    _insert(conn, added, resolved_at)
+    _correct(conn, changed, resolved_at)
+    return OutcomeChanges(added=len(added), changed=len(changed))
+
+
+def read_outcomes(conn: Connection, *, first: date, last: date, label: str | None = None) -> pd.DataFrame:
+    """What is known for the sessions first to last, in order.
+
+    Columns: session (datetime64), symbol, label, outcome (1 or 0).
+    """
+    key = [outcomes.c[name] for name in _KEY]
+    query = select(*key, outcomes.c.outcome).where(outcomes.c.session.between(first, last))
+    if label is not None:
+        query = query.where(outcomes.c.label == label)
+    return read_frame(conn, query.order_by(*key))
+
+
+def _insert(conn: Connection, added: pd.DataFrame, resolved_at: datetime) -> None:
+    columns = _columns(added) | {"resolved_at": [resolved_at] * len(added)}
+    insert_columns(conn, outcomes, columns)
+
+
+def _correct(conn: Connection, changed: pd.DataFrame, resolved_at: datetime) -> None:
+    if changed.empty:
+        return
+    columns = {f"of_{name}": cells for name, cells in _columns(changed).items()}
+    this = [outcomes.c[name] == bindparam(f"of_{name}") for name in _KEY]
+    correction = outcomes.update().where(*this).values(outcome=bindparam("of_outcome"), resolved_at=resolved_at)
+    conn.execute(correction, [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+def _columns(rows: pd.DataFrame) -> dict[str, list[object]]:
+    return {
+        "session": list(pd.DatetimeIndex(rows["session"]).date),
+        "symbol": rows["symbol"].tolist(),
+        "label": rows["label"].tolist(),
+        "outcome": rows["outcome"].astype(int).tolist(),
+    }

@@ -1,0 +1,79 @@
+"""The ledger of jobs: a session that no run is done for is due."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from storage.rows import insert_rows, record_columns, row_of
+from storage.tables import Origin, runs
+
+
+class RunStatus(StrEnum):
+    """How far a run came."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One job for one session: `kind` is ingest, settle, retrain or decide."""
+
+    origin: Origin
+    kind: str
+    session: date
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime | None = None
+    detail: str = ""
+    """What it did, or why it failed, in a line."""
+
+
+def start_run(conn: Connection, origin: Origin, kind: str, session: date, *, at: datetime) -> Run:
+    """The run, kept as running since `at`: for `finish_run`. An earlier try at the same job is replaced."""
+    run = Run(origin, kind, session, RunStatus.RUNNING, started_at=at)
+    write_runs(conn, [run])
+    return run
+
+
+def finish_run(
+    conn: Connection, run: Run, *, at: datetime, status: RunStatus = RunStatus.DONE, detail: str = ""
+) -> Run:
+    """The run as ended. Use the transaction that keeps its results, so that done means they are there."""
+    ended = replace(run, status=status, finished_at=at, detail=detail)
+    write_runs(conn, [ended])
+    return ended
+
+
+def write_runs(conn: Connection, written: Iterable[Run]) -> None:
+    """Keeps the runs; an earlier one of the same origin, kind and session is replaced."""
+    rows = [row_of(run) for run in written]
+    if rows:
+        names = ("origin", "kind", "session")
+        keys = [{f"of_{name}": row[name] for name in names} for row in rows]
+        conn.execute(runs.delete().where(*(runs.c[name] == bindparam(f"of_{name}") for name in names)), keys)
+        insert_rows(conn, runs, rows)
+
+
+def done_runs(conn: Connection, origin: Origin, kind: str) -> set[date]:
+    """The sessions that this kind of job is done for."""
+    query = select(runs.c.session).filter_by(origin=origin, kind=kind, status=RunStatus.DONE)
+    return set(conn.scalars(query))
+
+
+def read_runs(conn: Connection, origin: Origin, *, kind: str | None = None, newest: int = 20) -> list[Run]:
+    """The runs of the newest sessions, at most `newest`, newest session first, then in order of kind."""
+    query = select(*record_columns(Run, runs)).where(runs.c.origin == origin)
+    if kind is not None:
+        query = query.where(runs.c.kind == kind)
+    return [_run(row) for row in conn.execute(query.order_by(runs.c.session.desc(), runs.c.kind).limit(newest))]
+
+
+def _run(row: Row[Any]) -> Run:
+    kept = row._asdict()
+    return Run(**kept | {"status": RunStatus(kept["status"])})

@@ -1,0 +1,34 @@
+"""Decisions, one a session and symbol. Rows are added and never changed."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from ensemble.trading.signals import Action, Reason, Signal
+from storage.rows import insert_rows, record_columns, row_of
+from storage.tables import Origin, signals
+
+
+def write_signals(conn: Connection, origin: Origin, decided: Sequence[Signal], *, decided_at: datetime) -> None:
+    """Adds the signals. One that is there already makes the transaction fail: a decision is made once."""
+    insert_rows(conn, signals, (row_of(signal, origin=origin, decided_at=decided_at) for signal in decided))
+
+
+def read_signals(conn: Connection, origin: Origin, session: date) -> list[Signal]:
+    """The signals of one session in order of their symbols, empty where nothing was decided."""
+    query = select(*record_columns(Signal, signals)).filter_by(origin=origin, session=session)
+    return [_signal(row) for row in conn.execute(query.order_by(signals.c.symbol))]
+
+
+def newest_signal_session(conn: Connection, origin: Origin) -> date | None:
+    """The newest session that has signals."""
+    newest: date | None = conn.scalar(select(func.max(signals.c.session)).where(signals.c.origin == origin))
+    return newest
+
+
+def _signal(row: Row[Any]) -> Signal:
+    kept = row._asdict()
+    reasons = tuple(Reason(word) for word in kept["reasons"])
+    return Signal(**kept | {"action": Action(kept["action"]), "reasons": reasons})

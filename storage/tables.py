@@ -1,0 +1,287 @@
+"""The tables of signals.db. Every column's comment becomes its line in `data_dictionary`.
+
+A change here needs a migration in `storage/migrations/versions`; tests compare the two.
+"""
+
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
+
+from storage.column_types import Flag, Instant, Json, Session
+
+Origin = Literal["live", "backtest"]
+
+METADATA = MetaData(naming_convention={"ck": "%(table_name)s_%(constraint_name)s", "pk": "%(table_name)s_key"})
+
+# Bounded above as well: a CHECK (close > 0) alone lets infinity, and in SQLite any text, pass.
+_PRICE = "{0} > 0 AND {0} < 1e9"
+_MONEY = "{0} > -1e15 AND {0} < 1e15"
+_COUNT = "{0} >= 0 AND {0} < 1e15"
+_SHARE = "{0} >= 0 AND {0} <= 1"
+_PERCENT = "{0} >= 0 AND {0} <= 100"
+_FLAG = "{0} IN (0, 1)"
+_ORIGIN = "{0} IN ('live', 'backtest')"
+_SESSION = "length({0}) = 10"
+
+
+def _column(
+    name: str, kind: type[TypeEngine[Any]], comment: str, *, check: str | None = None, null: bool = False
+) -> Column[Any]:
+    checks = [] if check is None else [CheckConstraint(check.format(name), name=name)]
+    return Column(name, kind, *checks, nullable=null, comment=comment)
+
+
+def _origin() -> Column[Any]:
+    return _column(
+        "origin", Text, "live: decided by the daemon as time went by; backtest: replayed later", check=_ORIGIN
+    )
+
+
+def _session(comment: str, *, name: str = "session", null: bool = False) -> Column[Any]:
+    return _column(name, Session, f"{comment}, ISO date of the exchange", check=_SESSION, null=null)
+
+
+def _symbol() -> Column[Any]:
+    return _column("symbol", Text, "The provider's symbol, e.g. RELIANCE.NS")
+
+
+def _label() -> Column[Any]:
+    return _column(
+        "label", Text, "What is forecast: gap, close_to_close, open_to_close, or barrier (target before stop)"
+    )
+
+
+def _instant(name: str, comment: str, *, null: bool = False) -> Column[Any]:
+    return _column(name, Instant, f"{comment}, UTC", null=null)
+
+
+def _price(name: str, comment: str, *, null: bool = False) -> Column[Any]:
+    return _column(name, Double, f"{comment}, price of one share", check=_PRICE, null=null)
+
+
+def _money(name: str, comment: str) -> Column[Any]:
+    return _column(name, Double, f"{comment}, in the account's currency", check=_MONEY)
+
+
+def _shares(comment: str) -> Column[Any]:
+    return _column("quantity", BigInteger, comment, check=_COUNT)
+
+
+def _probability(name: str, comment: str, *, null: bool = False) -> Column[Any]:
+    return _column(name, Double, f"{comment}, 0 to 1", check=_SHARE, null=null)
+
+
+def _key(*columns: str) -> PrimaryKeyConstraint:
+    return PrimaryKeyConstraint(*columns)
+
+
+bars = Table(
+    "bars",
+    METADATA,
+    _symbol(),
+    _session("The bar's trading day"),
+    _instant("seen_at", "When this version of the bar was fetched"),
+    _instant("superseded_at", "When a newer version replaced it; empty for the current one", null=True),
+    _column("provider", Text, "The feed it came from"),
+    _price("open", "Opening price, split-adjusted", null=True),
+    _price("high", "Highest price, split-adjusted", null=True),
+    _price("low", "Lowest price, split-adjusted", null=True),
+    _price("close", "Closing price, split-adjusted"),
+    _price("adj_close", "Closing price adjusted for splits and dividends"),
+    _column("volume", Double, "Shares traded; empty where the feed has none", check=_COUNT, null=True),
+    _key("symbol", "session", "seen_at"),
+    comment="Daily bars, one row a version: a revised bar is added, the old one stays",
+    # Rows lie in the order of the key, which is the order they are read in: half the file, twice the speed.
+    sqlite_with_rowid=False,
+)
+
+quarantine = Table(
+    "quarantine",
+    METADATA,
+    _column("id", Integer, "Number of the refusal"),
+    _symbol(),
+    _session("The trading day the refused bar claims, empty where it has none", null=True),
+    _instant("seen_at", "When it was first refused"),
+    _column("reason", Text, "Why it was refused"),
+    _column("payload", Json, "The refused values, a JSON object; null is a missing number"),
+    _key("id"),
+    comment="Bars that were refused and never reach a forecast",
+)
+quarantine_symbol = Index("quarantine_symbol", quarantine.c.symbol)
+
+models = Table(
+    "models",
+    METADATA,
+    _column("model_id", Text, "Name of the trained ensemble"),
+    _column("month", Text, "The month it was trained for, e.g. 2021-10", check="length({0}) = 7"),
+    _instant("created_at", "When its training ended"),
+    _column("manifest", Json, "What it is made of: members, windows, scores, digests; a JSON object"),
+    _key("model_id"),
+    comment="Every ensemble ever trained",
+)
+
+member_forecasts = Table(
+    "member_forecasts",
+    METADATA,
+    _origin(),
+    _session("The trading day forecast"),
+    _symbol(),
+    _label(),
+    _column("member", Text, "Name of the member of the ensemble"),
+    _probability("probability", "The member's P(label is 1)"),
+    _column("model_id", Text, "The ensemble the member belongs to, see models"),
+    _key("origin", "session", "symbol", "label", "member"),
+    comment="What each member said, so that every forecast can be taken apart",
+    sqlite_with_rowid=False,
+)
+
+forecasts = Table(
+    "forecasts",
+    METADATA,
+    _origin(),
+    _session("The trading day forecast"),
+    _symbol(),
+    _label(),
+    _probability("probability", "The ensemble's P(label is 1), calibrated"),
+    _probability("probability_mean", "The members' mean log-odds as a probability: what the stack has to beat"),
+    _column("method", Text, "Who spoke: mean, stack, platt or vote"),
+    _column("model_id", Text, "The ensemble that made it, see models"),
+    _column("data_digest", Text, "Digest of the data it was made from"),
+    _column("code_version", Text, "Version of the program that made it"),
+    _instant("decided_at", "When it was made"),
+    _column("late", Flag, "1: made after the session had opened", check=_FLAG),
+    _key("origin", "session", "symbol", "label"),
+    comment="The ensemble's forecasts; a row is never changed",
+)
+
+signals = Table(
+    "signals",
+    METADATA,
+    _origin(),
+    _session("The trading day to act on, at its open"),
+    _symbol(),
+    _label(),
+    _column("action", Text, "BUY, SELL (means flat, never short) or HOLD", check="{0} IN ('BUY', 'SELL', 'HOLD')"),
+    _probability("probability", "The forecast it follows from; empty without one", null=True),
+    _probability("confidence", "max(p, 1 - p) of that forecast", null=True),
+    _shares("Shares to trade; 0 for HOLD"),
+    _price("reference_price", "Last close known at the decision, which sizes the order", null=True),
+    _column("stop_loss_pct", Double, "Stop below the entry, per cent", check=_PERCENT),
+    _column("take_profit_pct", Double, "Target above the entry, per cent", check=_PERCENT),
+    _column("reasons", Json, "Why, a JSON list of words such as BELOW_CONFIDENCE"),
+    _column("late", Flag, "1: decided after the session had opened, kept for the record", check=_FLAG),
+    _column("actionable", Flag, "1: to be traded", check=_FLAG),
+    _instant("decided_at", "When it was decided"),
+    _key("origin", "session", "symbol"),
+    comment="One decision a session and symbol, also when nothing is done",
+)
+
+outcomes = Table(
+    "outcomes",
+    METADATA,
+    _session("The trading day forecast"),
+    _symbol(),
+    _label(),
+    _column("outcome", Integer, "1: the label came true; 0: it did not", check=_FLAG),
+    _instant("resolved_at", "When it was worked out, or corrected last"),
+    _key("session", "symbol", "label"),
+    comment="What really happened, from the bars as now known",
+    sqlite_with_rowid=False,
+)
+
+positions = Table(
+    "positions",
+    METADATA,
+    _origin(),
+    _symbol(),
+    _shares("Shares held"),
+    _session("The trading day it was bought at the open of", name="entry_session"),
+    _price("entry_price", "Price paid, after slippage"),
+    _price("stop_price", "Sold when the price falls to this"),
+    _price("target_price", "Sold when the price rises to this"),
+    _money("entry_cost", "Commission of the purchase"),
+    _column("sessions_held", Integer, "Sessions with a bar since the entry, its own included", check=_COUNT),
+    _price("last_close", "Last close known, which values it"),
+    _key("origin", "symbol"),
+    comment="Shares the paper account holds now",
+)
+
+trades = Table(
+    "trades",
+    METADATA,
+    _origin(),
+    _symbol(),
+    _shares("Shares traded"),
+    _session("The trading day it was bought at the open of", name="entry_session"),
+    _price("entry_price", "Price paid, after slippage"),
+    _session("The trading day it was sold on", name="exit_session"),
+    _price("exit_price", "Price received, after slippage"),
+    _column("exit_reason", Text, "What ended it: STOP, TARGET, TIME or SIGNAL"),
+    _money("cost", "Commission of both sides"),
+    _money("profit", "Gain or loss after costs"),
+    _key("origin", "symbol", "entry_session"),
+    comment="Closed positions of the paper account",
+)
+
+account = Table(
+    "account",
+    METADATA,
+    _origin(),
+    _session("The trading day settled"),
+    _money("cash", "Cash"),
+    _money("equity", "Cash plus the positions at their last closes"),
+    _money("exposure", "Value of the positions at their last closes"),
+    _column("positions", Integer, "Number of positions held", check=_COUNT),
+    _money("peak_equity", "Highest equity so far"),
+    _column("drawdown_pct", Double, "How far the equity is below its peak, per cent", check=_PERCENT),
+    _key("origin", "session"),
+    comment="The paper account at the close of each session",
+)
+
+runs = Table(
+    "runs",
+    METADATA,
+    _origin(),
+    _column("kind", Text, "The job: ingest, settle, retrain, decide"),
+    _session("The trading day it was for"),
+    _column("status", Text, "running, done or failed", check="{0} IN ('running', 'done', 'failed')"),
+    _instant("started_at", "When it began"),
+    _instant("finished_at", "When it ended; empty while running", null=True),
+    _column("detail", Text, "What it did, or why it failed"),
+    _key("origin", "kind", "session"),
+    comment="The ledger of jobs: what is not done here is due",
+)
+
+features = Table(
+    "features",
+    METADATA,
+    _origin(),
+    _session("The trading day decided"),
+    _column("digest", Text, "Digest of the features the decision was made on"),
+    _column("column_count", Integer, "Number of features", check=_COUNT),
+    _key("origin", "session"),
+    comment="Fingerprint of the features of each decision, which `verify` compares",
+)
+
+data_dictionary = Table(
+    "data_dictionary",
+    METADATA,
+    _column("object_name", Text, "Name of the table or view"),
+    _column("column_name", Text, "Name of the column; empty for the table or view itself"),
+    _column("type", Text, "The column's SQL type; table or view for the object itself"),
+    _column("description", Text, "What it holds, with its unit"),
+    _key("object_name", "column_name"),
+    comment="Explains every table, view and column",
+)

@@ -1,0 +1,19 @@
+"""What tests of every floor share."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# A busy machine is no failure, so examples have no deadline; the time limit of each test still holds.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session")
+def market_folder() -> Path:
+    """The folder of real daily bars that lies beside a development checkout; the test skips without it."""
+    folder = (Path(__file__).parents[1] / "../shared/market").resolve()
+    if not folder.is_dir():
+        pytest.skip("no ../shared/market beside this checkout")
+    return folder

@@ -1,0 +1,128 @@
+"""A whole installation in a temporary folder: made-up bars in files, a small ensemble, a clock that stands still."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from daemon.clock import FixedClock
+from daemon.progress import Progress, silent
+from daemon.reconcile import reconcile
+from daemon.services import Services
+from daemon.settings import load_settings
+from ensemble.sessions import load_calendar
+from storage.engine import open_store
+from storage.feeds import open_feed
+from storage.model_store import ModelStore
+
+CONFIG = """
+[market]
+symbols = ["AAA.NS"]
+peers = ["BBB.NS"]
+context = { XNYS = ["ETF"], XNSE = ["^INDEX"] }
+history_start = 2018-01-01
+
+[feed]
+provider = "files"
+files = { path = "bars" }
+
+[ensemble]
+window_years = 2
+min_sessions = 300
+stack = { train_months = 1, gate_months = 1 }
+members = [
+  { name = "small", units = [4], sequence_steps = 10, warmup_steps = 2, max_epochs = 2 },
+  { preset = "logit", penalty = 10 },
+  { preset = "lightgbm", rounds = 5 },
+]
+
+[workers]
+processes = 1
+
+[signals]
+label = "gap"
+min_confidence = 0.52
+
+[risk]
+max_holding_sessions = 3
+"""
+
+SESSIONS = ("2021-09-28", "2021-09-29", "2021-09-30", "2021-10-01", "2021-10-04", "2021-10-05")
+ServicesAt = Callable[..., AbstractContextManager[Services]]
+
+
+@pytest.fixture(scope="session")
+def sessions() -> tuple[str, ...]:
+    """The sessions that `lived` lived through."""
+    return SESSIONS
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An installation that decided and settled SESSIONS one by one, a month's turn among them."""
+    folder = _write_installation(tmp_path_factory.mktemp("lived"))
+    for session in SESSIONS:
+        for moment in ("08:50", "17:00"):
+            with _services_at(folder, f"{session} {moment}") as services:
+                reconcile(services)
+    return folder
+
+
+@pytest.fixture
+def copy(lived: Path, tmp_path: Path) -> Path:
+    """A copy of the lived installation, to be changed."""
+    return Path(shutil.copytree(lived, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def write_installation() -> Callable[[Path], Path]:
+    """write_installation(folder): bars and configuration in it; the same ones every time."""
+    return _write_installation
+
+
+@pytest.fixture(scope="session")
+def services_at() -> ServicesAt:
+    """services_at(folder, "2021-10-01 08:50"): everything a job needs, as of that moment in India."""
+    return _services_at
+
+
+def _write_installation(folder: Path) -> Path:
+    random = np.random.default_rng(4)
+    home = load_calendar("XNSE", first=date(2018, 1, 1), last=date(2021, 12, 31)).sessions
+    abroad = pd.date_range("2018-01-01", "2021-12-31", freq="B")
+    shared = pd.Series(random.normal(0, 0.01, len(abroad)), index=abroad)
+    (folder / "bars").mkdir(parents=True)
+    for name, days in (("AAA.NS", home), ("BBB.NS", home), ("^INDEX", home), ("ETF", abroad)):
+        moves = shared.reindex(days).fillna(0).to_numpy()
+        _walk(days, moves, random).to_csv(folder / "bars" / f"{name}.csv", index_label="Date", date_format="%Y-%m-%d")
+    (folder / "config.toml").write_text(CONFIG)
+    return folder
+
+
+def _walk(days: pd.DatetimeIndex, moves: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
+    """Bars in Yahoo's columns: opens follow the shared move, the rest of the day is noise."""
+    gap, day = 0.7 * moves + random.normal(0, 0.003, len(days)), random.normal(0, 0.01, len(days))
+    close = 100 * np.exp(np.cumsum(gap + day))
+    opened = close / np.exp(day)
+    spread = np.exp(np.abs(random.normal(0, 0.005, (2, len(days)))))
+    high, low = np.maximum(opened, close) * spread[0], np.minimum(opened, close) / spread[1]
+    columns = {"Open": opened, "High": high, "Low": low, "Close": close, "Adj Close": close, "Volume": 1000.0}
+    return pd.DataFrame(columns, index=days).round(4)
+
+
+@contextmanager
+def _services_at(folder: Path, india: str, progress: Progress = silent) -> Iterator[Services]:
+    settings = load_settings(folder / "config.toml", {})
+    settings.storage.state_dir.mkdir(exist_ok=True)
+    engine = open_store(settings.storage.database_url)
+    instant = pd.Timestamp(india, tz="Asia/Kolkata").to_pydatetime().astimezone(UTC)
+    try:
+        models, feed = ModelStore(settings.storage.models_dir), open_feed(settings.feed)
+        yield Services(settings, FixedClock(instant), engine, models, feed, progress)
+    finally:
+        engine.dispose()

@@ -1,0 +1,232 @@
+"""The daemon's whole way, from bars in files to rows in the database: live, again, later, and as a backtest."""
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, text
+
+from daemon.backtest import backtest
+from daemon.reconcile import reconcile
+from daemon.services import Services
+from storage.engine import open_store, reading
+from storage.feeds import FeedError
+
+ServicesAt = Callable[..., AbstractContextManager[Services]]
+COMPARED = ("forecasts", "member_forecasts", "signals", "account", "trades", "positions", "features")
+OTHERS = ("bars", "quarantine", "outcomes", "runs", "models")
+
+
+def rows(engine: Engine, sql: str) -> list[tuple[Any, ...]]:
+    with reading(engine) as conn:
+        return [tuple(row) for row in conn.execute(text(sql))]
+
+
+def table(engine: Engine, name: str, origin: str) -> pd.DataFrame:
+    """The rows of one origin without the columns that say when and by whom they were written."""
+    with reading(engine) as conn:
+        frame = pd.read_sql(text(f"SELECT * FROM {name} WHERE origin = :origin"), conn, params={"origin": origin})
+    return frame.drop(columns=[column for column in ("origin", "decided_at") if column in frame])
+
+
+def everything(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row that a job could have written."""
+    return {name: rows(engine, f"SELECT * FROM {name}") for name in (*COMPARED, *OTHERS)}
+
+
+@pytest.fixture
+def engine(lived: Path) -> Iterator[Engine]:
+    opened = open_store(f"sqlite:///{lived / 'state' / 'signals.db'}", read_only=True)
+    yield opened
+    opened.dispose()
+
+
+def test_every_session_has_every_forecast_one_signal_and_one_mark(engine: Engine, sessions: tuple[str, ...]) -> None:
+    counts = "SELECT session, count(*) FROM {} WHERE origin = 'live' GROUP BY session ORDER BY session"
+    assert rows(engine, counts.format("forecasts")) == [(session, 8) for session in sessions]
+    assert rows(engine, counts.format("member_forecasts")) == [(session, 24) for session in sessions]
+    assert rows(engine, counts.format("signals")) == [(session, 1) for session in sessions]
+    assert rows(engine, counts.format("account")) == [(session, 1) for session in sessions]
+    assert rows(engine, "SELECT DISTINCT status FROM runs") == [("done",)]
+
+
+def test_each_month_is_served_by_its_own_model(engine: Engine) -> None:
+    served = rows(engine, "SELECT DISTINCT substr(session, 1, 7), substr(model_id, 1, 7) FROM forecasts ORDER BY 1")
+    assert served == [("2021-09", "2021-09"), ("2021-10", "2021-10")]
+
+
+def test_decisions_were_traded_and_every_reason_is_given(engine: Engine) -> None:
+    assert rows(engine, "SELECT count(*) FROM signals WHERE action = 'BUY' AND actionable = 1") != [(0,)]
+    assert rows(engine, "SELECT count(*) FROM signals WHERE reasons = '[]'") == [(0,)]
+
+
+def test_outcomes_equal_what_sql_makes_of_the_bars(engine: Engine) -> None:
+    expected = """
+        SELECT session, close > opened FROM (
+          SELECT session, symbol, open AS opened, close FROM bars WHERE superseded_at IS NULL)
+        WHERE symbol = 'AAA.NS' AND session BETWEEN '2021-09-28' AND '2021-10-05' ORDER BY session"""
+    found = """
+        SELECT session, outcome FROM outcomes
+        WHERE symbol = 'AAA.NS' AND label = 'open_to_close' ORDER BY session"""
+    assert rows(engine, found) == rows(engine, expected)
+
+
+def test_a_second_call_finds_nothing_left_to_do(copy: Path, services_at: ServicesAt, sessions: tuple[str, ...]) -> None:
+    with services_at(copy, f"{sessions[-1]} 17:00") as services:
+        before = everything(services.engine)
+        assert reconcile(services).done == ()
+        assert everything(services.engine) == before
+
+
+def test_the_backtest_equals_what_was_lived_row_by_row(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-12-31 20:00") as services:
+        backtest(services, first=date(2021, 9, 28), last=date(2021, 10, 5))
+        for name in COMPARED:
+            live, replayed = table(services.engine, name, "live"), table(services.engine, name, "backtest")
+            assert not live.empty or name in ("trades", "positions")
+            pd.testing.assert_frame_equal(live, replayed)
+
+
+def test_a_backtest_replaces_the_one_before_and_leaves_live_rows_alone(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-05 17:00") as services:
+        live = table(services.engine, "signals", "live")
+        backtest(services, first=date(2021, 9, 28), last=date(2021, 9, 30))
+        backtest(services, first=date(2021, 10, 1), last=date(2021, 10, 4))
+        assert table(services.engine, "signals", "backtest")["session"].tolist() == ["2021-10-01", "2021-10-04"]
+        pd.testing.assert_frame_equal(table(services.engine, "signals", "live"), live)
+
+
+def test_sessions_missed_while_away_are_decided_late_and_not_traded(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-07 10:00") as services:
+        done = [f"{task.kind} {task.session:%m-%d}" for task in reconcile(services).done]
+        assert done == ["decide 10-06", "settle 10-06", "decide 10-07"]
+        late = rows(services.engine, "SELECT session, late, actionable FROM signals WHERE late = 1")
+        assert late == [("2021-10-06", 1, 0), ("2021-10-07", 1, 0)]
+
+
+def test_a_settlement_waits_for_its_bar(copy: Path, services_at: ServicesAt) -> None:
+    path = copy / "bars" / "AAA.NS.csv"
+    whole = pd.read_csv(path)
+    whole[whole["Date"] < "2021-10-06"].to_csv(path, index=False)
+    with services_at(copy, "2021-10-06 08:50") as services:
+        reconcile(services)
+    with services_at(copy, "2021-10-06 17:00") as services:
+        reconciled = reconcile(services)
+        assert reconciled.done == ()
+        assert [task.kind for task in reconciled.waiting] == ["settle"]
+        whole.to_csv(path, index=False)
+        assert [task.kind for task in reconcile(services).done] == ["settle"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("Close", "", "not_finite"),
+        ("Close", "inf", "not_finite"),
+        ("Low", "-5", "not_positive"),
+        ("High", "1", "range"),
+        ("Volume", "0", "no_volume"),
+        ("Date", "2021-10-02", "not_a_session"),
+    ],
+)
+def test_a_bad_row_is_kept_apart_and_the_session_goes_on(
+    field: str, value: str, reason: str, copy: Path, services_at: ServicesAt
+) -> None:
+    path = copy / "bars" / "BBB.NS.csv"
+    lines = pd.read_csv(path, dtype=str)
+    lines.loc[lines["Date"] == "2021-10-06", field] = value
+    lines.to_csv(path, index=False)
+    with services_at(copy, "2021-10-07 08:50") as services:
+        reconcile(services)
+        refused = rows(services.engine, "SELECT symbol, reason FROM quarantine")
+        assert refused == [("BBB.NS", reason)]
+        assert rows(
+            services.engine, "SELECT count(*) FROM bars WHERE symbol = 'BBB.NS' AND session = '2021-10-06'"
+        ) == [(0,)]
+        assert rows(services.engine, "SELECT count(*) FROM forecasts WHERE session = '2021-10-07'") == [(8,)]
+
+
+def test_differing_rows_of_one_session_are_both_refused(copy: Path, services_at: ServicesAt) -> None:
+    path = copy / "bars" / "BBB.NS.csv"
+    lines = pd.read_csv(path)
+    double = lines[lines["Date"] == "2021-10-06"].assign(Close=lambda row: row["Close"] * 0.999)
+    pd.concat([lines, double]).to_csv(path, index=False)
+    with services_at(copy, "2021-10-07 08:50") as services:
+        reconcile(services)
+        assert rows(services.engine, "SELECT reason FROM quarantine") == [("duplicate",), ("duplicate",)]
+
+
+def test_rows_of_the_future_are_not_read(lived: Path, engine: Engine, sessions: tuple[str, ...]) -> None:
+    assert "2021-12-31" in (lived / "bars" / "AAA.NS.csv").read_text()
+    assert rows(engine, "SELECT max(session) FROM bars WHERE symbol = 'AAA.NS'") == [(sessions[-1],)]
+
+
+def test_a_stale_symbol_is_held_for_that_reason(copy: Path, services_at: ServicesAt) -> None:
+    path = copy / "bars" / "AAA.NS.csv"
+    lines = pd.read_csv(path)
+    lines[lines["Date"] != "2021-10-06"].to_csv(path, index=False)
+    with services_at(copy, "2021-10-07 08:50") as services:
+        reconcile(services)
+        (newest,) = rows(services.engine, "SELECT action, reasons FROM signals WHERE session = '2021-10-07'")
+        assert newest == ("HOLD", '["STALE_DATA"]')
+
+
+@pytest.mark.parametrize("lost", ["bars", "bars/AAA.NS.csv"])
+def test_a_feed_that_fails_leaves_the_store_as_it_was(lost: str, copy: Path, services_at: ServicesAt) -> None:
+    place = copy / lost
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+    with services_at(copy, "2021-10-06 08:50") as services:
+        before = everything(services.engine)
+        with pytest.raises(FeedError):
+            reconcile(services)
+        assert everything(services.engine) == before
+
+
+def test_a_peer_or_context_series_that_fails_stops_nothing(copy: Path, services_at: ServicesAt) -> None:
+    (copy / "bars" / "BBB.NS.csv").unlink()
+    (copy / "bars" / "ETF.csv").unlink()
+    with services_at(copy, "2021-10-06 08:50") as services:
+        assert [task.kind for task in reconcile(services).done] == ["decide"]
+
+
+def test_a_restated_history_is_read_again_from_its_beginning_and_trains_nothing(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    path = copy / "bars" / "AAA.NS.csv"
+    lines = pd.read_csv(path)
+    prices = ["Open", "High", "Low", "Close", "Adj Close"]
+    lines[prices] = lines[prices] / 2  # exact in binary: a 1:1 bonus
+    lines.to_csv(path, index=False)
+    with services_at(copy, "2021-10-06 08:50") as services:
+        models = rows(services.engine, "SELECT count(*) FROM models")
+        reconcile(services)
+        oldest = rows(services.engine, "SELECT count(*) FROM bars WHERE symbol = 'AAA.NS' AND session = '2018-01-02'")
+        assert oldest == [(2,)]  # the old version stays
+        assert rows(services.engine, "SELECT count(*) FROM models") == models
+
+
+def test_interrupted_training_goes_on_where_it_was(
+    tmp_path: Path, write_installation: Callable[[Path], Path], services_at: ServicesAt
+) -> None:
+    seen: list[int] = []
+
+    def interrupted(items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
+        seen.append(total)
+        for number, item in enumerate(items):
+            if number == 2 and len(seen) == 1:
+                raise KeyboardInterrupt
+            yield item
+
+    folder = write_installation(tmp_path / "interrupted")
+    config = folder / "config.toml"
+    config.write_text("\n".join(line for line in config.read_text().splitlines() if 'name = "small"' not in line))
+    with services_at(folder, "2021-10-01 08:50", interrupted) as services:
+        with pytest.raises(KeyboardInterrupt):
+            reconcile(services)
+        assert reconcile(services).done
+    assert seen == [6, 4]  # two members in three months; two were kept

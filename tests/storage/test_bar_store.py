@@ -1,0 +1,272 @@
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+from sqlalchemy import Connection, Engine, func, select
+
+from ensemble.bars import BAR_COLUMNS, BarRules, BarsError, Refusal, check_bars, sift_bars
+from storage.bar_store import BarChanges, newest_sessions, read_bars, write_bars, write_quarantine
+from storage.engine import StoreError, transaction
+from storage.tables import bars as bar_table
+from storage.tables import quarantine
+
+SYMBOL = "RELIANCE.NS"
+NOON = datetime(2021, 10, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def make_bars(closes: dict[date, float]) -> pd.DataFrame:
+    """A complete bars frame whose prices all follow from the close."""
+    sessions = sorted(closes)
+    close = np.array([closes[session] for session in sessions], dtype=np.float64)
+    prices = {"open": close, "high": close * 1.01, "low": close * 0.99, "close": close, "adj_close": close / 2}
+    index = pd.DatetimeIndex(np.array(sessions, dtype="datetime64[us]"), name="session")
+    return pd.DataFrame(prices | {"volume": np.full(len(close), 1000.0)}, index=index)
+
+
+def walk(length: int, *, first: str = "2021-01-01", seed: int = 0) -> pd.DataFrame:
+    sessions = pd.bdate_range(first, periods=length)
+    closes = 100 * np.exp(np.random.default_rng(seed).normal(0, 0.01, length).cumsum())
+    return make_bars(dict(zip(sessions.date, closes, strict=True)))
+
+
+def write(conn: Connection, bars: pd.DataFrame, *, seen_at: datetime = NOON, symbol: str = SYMBOL) -> BarChanges:
+    return write_bars(conn, symbol, bars, seen_at=seen_at, provider="test")
+
+
+def closes_of(conn: Connection, *, known_at: datetime | None = None) -> dict[date, float]:
+    frame = read_bars(conn, [SYMBOL], known_at=known_at)[SYMBOL]
+    return dict(zip(pd.DatetimeIndex(frame.index).date, frame["close"], strict=True))
+
+
+def count_versions(conn: Connection) -> int:
+    return conn.scalar(select(func.count()).select_from(bar_table)) or 0
+
+
+@contextmanager
+def rolled_back(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as conn, conn.begin() as work:
+        yield conn
+        work.rollback()
+
+
+def test_bars_come_back_as_they_were_written(conn: Connection) -> None:
+    bars = walk(300)
+    assert write(conn, bars) == BarChanges(added=300, changed=0)
+    back = read_bars(conn, [SYMBOL])[SYMBOL]
+    assert_frame_equal(back, bars, check_exact=True)
+    check_bars(back, complete=True)
+
+
+def test_missing_values_of_context_bars_come_back_missing(conn: Connection) -> None:
+    bars = walk(3).assign(open=np.nan, high=np.nan, low=np.nan, volume=np.nan)
+    write(conn, bars)
+    assert_frame_equal(read_bars(conn, [SYMBOL])[SYMBOL], bars)
+    assert write(conn, bars, seen_at=NOON + DAY) == BarChanges(added=0, changed=0)
+
+
+def test_a_session_index_in_nanoseconds_is_the_same_session(conn: Connection) -> None:
+    bars = walk(3)
+    write(conn, bars.set_axis(pd.DatetimeIndex(bars.index).as_unit("ns")))
+    assert write(conn, bars, seen_at=NOON + DAY) == BarChanges(added=0, changed=0)
+
+
+def test_every_symbol_asked_for_is_answered_if_only_with_no_bars(conn: Connection) -> None:
+    write(conn, walk(5), symbol="TCS.NS")
+    answer = read_bars(conn, ["TCS.NS", "NOTHING"])
+    assert {symbol: len(frame) for symbol, frame in answer.items()} == {"TCS.NS": 5, "NOTHING": 0}
+    check_bars(answer["NOTHING"], complete=True)
+
+
+def test_bars_are_read_from_the_first_session_asked_for(conn: Connection) -> None:
+    bars = walk(10)
+    write(conn, bars)
+    first = pd.DatetimeIndex(bars.index)[4]
+    assert_frame_equal(read_bars(conn, [SYMBOL], first=first.date())[SYMBOL], bars[4:])
+    assert_frame_equal(read_bars(conn, [SYMBOL], first=first)[SYMBOL], bars[4:])
+
+
+def test_a_revised_bar_is_added_and_the_old_one_stays(conn: Connection) -> None:
+    session = date(2021, 9, 30)
+    write(conn, make_bars({session: 100.0}))
+    assert write(conn, make_bars({session: 101.0}), seen_at=NOON + DAY) == BarChanges(added=0, changed=1)
+    assert closes_of(conn) == {session: 101.0}
+    assert closes_of(conn, known_at=NOON + DAY) == {session: 101.0}
+    assert closes_of(conn, known_at=NOON + DAY - timedelta(seconds=1)) == {session: 100.0}
+    assert closes_of(conn, known_at=NOON - timedelta(seconds=1)) == {}
+    assert count_versions(conn) == 2
+
+
+def test_a_number_that_only_rounding_changed_is_not_a_revision(conn: Connection) -> None:
+    session = date(2021, 9, 30)
+    write(conn, make_bars({session: 100.0}))
+    assert write(conn, make_bars({session: 100.00000001}), seen_at=NOON + DAY) == BarChanges(0, 0)
+    assert write(conn, make_bars({session: 100.000001}), seen_at=NOON + DAY) == BarChanges(0, 1)
+
+
+@pytest.mark.parametrize("column", BAR_COLUMNS)
+def test_a_change_of_any_column_is_a_revision(conn: Connection, column: str) -> None:
+    bars = walk(3).assign(open=np.nan, high=np.nan, low=np.nan)
+    write(conn, bars)
+    revised = bars.copy()
+    revised.loc[revised.index[1], column] = 90.0 if column == "low" else 110.0 if column == "high" else 100.0
+    assert write(conn, revised, seen_at=NOON + DAY) == BarChanges(added=0, changed=1)
+    assert_frame_equal(read_bars(conn, [SYMBOL])[SYMBOL], revised)
+
+
+def test_of_two_bars_seen_in_one_second_the_later_call_wins(conn: Connection) -> None:
+    session = date(2021, 9, 30)
+    for microsecond, close in enumerate((100.0, 101.0, 102.0)):
+        write(conn, make_bars({session: close}), seen_at=NOON.replace(microsecond=microsecond))
+    assert closes_of(conn) == closes_of(conn, known_at=NOON) == {session: 102.0}
+    assert count_versions(conn) == 1
+
+
+def test_a_time_is_the_same_instant_in_any_zone(conn: Connection) -> None:
+    india = timezone(timedelta(hours=5, minutes=30))
+    write(conn, walk(3), seen_at=NOON.astimezone(india))
+    assert len(closes_of(conn, known_at=NOON)) == 3
+    assert closes_of(conn, known_at=NOON - timedelta(seconds=1)) == {}
+
+
+def test_a_time_without_a_zone_is_refused(conn: Connection) -> None:
+    with pytest.raises(Exception, match="must carry a time zone"):
+        write(conn, walk(3), seen_at=NOON.replace(tzinfo=None))
+
+
+def test_what_is_no_bars_frame_is_refused(conn: Connection) -> None:
+    with pytest.raises(BarsError):
+        write(conn, walk(3).assign(close=-1.0))
+
+
+def test_no_bars_change_nothing(conn: Connection) -> None:
+    assert write(conn, walk(3)[:0]) == BarChanges(added=0, changed=0)
+
+
+def test_newest_sessions_are_those_of_each_symbol(conn: Connection) -> None:
+    write(conn, walk(10), symbol="A")
+    write(conn, walk(5), symbol="B")
+    newest = {symbol: walk(length).index[-1] for symbol, length in (("A", 10), ("B", 5))}
+    assert newest_sessions(conn) == newest
+
+
+@pytest.mark.parametrize("close", [0.0, -1.0, 1e9, float("inf"), float("nan"), "cheap"])
+def test_the_database_itself_refuses_a_price_that_is_none(store: Engine, close: object) -> None:
+    with transaction(store) as conn:
+        write(conn, walk(1))
+    with pytest.raises(StoreError, match="refused a row"), transaction(store) as conn:
+        conn.exec_driver_sql("UPDATE bars SET close = ?", (close,))
+
+
+SESSIONS = [date(2021, 9, 6) + DAY * k for k in range(4)]
+PRICES = st.integers(1, 4).map(lambda step: 100.0 + step)
+SOME_CLOSES = st.dictionaries(st.sampled_from(SESSIONS), PRICES, min_size=1)
+LAWS = settings(max_examples=30, deadline=None)
+
+
+@LAWS
+@given(loads=st.lists(SOME_CLOSES, min_size=1, max_size=5))
+def test_writing_the_same_bars_again_changes_nothing(shared_store: Engine, loads: Sequence[dict[date, float]]) -> None:
+    with rolled_back(shared_store) as conn:
+        for k, closes in enumerate(loads):
+            write(conn, make_bars(closes), seen_at=NOON + k * DAY)
+            versions, current = count_versions(conn), closes_of(conn)
+            for again in (NOON + k * DAY, NOON + k * DAY + timedelta(hours=1)):
+                assert write(conn, make_bars(closes), seen_at=again) == BarChanges(added=0, changed=0)
+            assert (count_versions(conn), closes_of(conn)) == (versions, current)
+
+
+@LAWS
+@given(data=st.data(), length=st.integers(1, 30))
+def test_any_split_into_batches_in_any_order_gives_the_same_bars(
+    shared_store: Engine, data: st.DataObject, length: int
+) -> None:
+    bars = walk(length)
+    batch_of = np.array(data.draw(st.lists(st.integers(0, 4), min_size=length, max_size=length)))
+    with rolled_back(shared_store) as conn:
+        for batch in data.draw(st.permutations(range(5))):
+            write(conn, bars[batch_of == batch], seen_at=NOON + DAY * batch)
+        assert_frame_equal(read_bars(conn, [SYMBOL])[SYMBOL], bars)
+
+
+@LAWS
+@given(loads=st.lists(SOME_CLOSES, max_size=6), hours=st.integers(-24, 24 * 7))
+def test_a_read_gives_the_newest_bar_seen_by_then_and_no_later_one(
+    shared_store: Engine, loads: Sequence[dict[date, float]], hours: int
+) -> None:
+    known_at = NOON + timedelta(hours=hours)
+    expected: dict[date, float] = {}
+    with rolled_back(shared_store) as conn:
+        for k, closes in enumerate(loads):
+            write(conn, make_bars(closes), seen_at=NOON + k * DAY)
+            if NOON + k * DAY <= known_at:
+                expected |= closes
+        assert closes_of(conn, known_at=known_at) == expected
+
+
+@LAWS
+@given(order=st.permutations(range(6)), hours=st.integers(-24, 24 * 7))
+def test_differing_versions_written_in_any_order_make_the_same_history(
+    shared_store: Engine, order: Sequence[int], hours: int
+) -> None:
+    known_at = NOON + timedelta(hours=hours)
+    with rolled_back(shared_store) as conn:
+        for k in order:
+            write(conn, make_bars({SESSIONS[k % 2]: 100.0 + k}), seen_at=NOON + k * DAY)
+        known = {SESSIONS[k % 2]: 100.0 + k for k in range(6) if NOON + k * DAY <= known_at}
+        assert closes_of(conn, known_at=known_at) == known
+        assert closes_of(conn) == {SESSIONS[0]: 104.0, SESSIONS[1]: 105.0}
+
+
+def refused_rows(conn: Connection) -> list[tuple[object, ...]]:
+    table = quarantine.c
+    return [tuple(row) for row in conn.execute(select(table.session, table.reason, table.payload).order_by(table.id))]
+
+
+def test_a_refusal_is_kept_once_as_first_seen(conn: Connection) -> None:
+    raw = walk(3)
+    raw.loc[raw.index[1], "close"] = np.inf
+    raw.loc[raw.index[2], "volume"] = np.nan
+    refused = sift_bars(raw, rules=BarRules(), complete=True, sessions=None).refused
+    assert write_quarantine(conn, SYMBOL, refused, seen_at=NOON) == 2
+    assert write_quarantine(conn, SYMBOL, refused, seen_at=NOON + DAY) == 0
+    assert write_quarantine(conn, "TCS.NS", refused, seen_at=NOON + DAY) == 2
+    assert set(conn.scalars(select(quarantine.c.seen_at).where(quarantine.c.symbol == SYMBOL))) == {NOON}
+
+
+def test_a_refusal_keeps_what_is_wrong_about_the_bar(conn: Connection) -> None:
+    values = dict(zip(BAR_COLUMNS, (np.nan, np.inf, -np.inf, -1.0, 0.0, 5.0), strict=True))
+    refused = pd.DataFrame([{"session": pd.NaT, "reason": Refusal.NO_DATE} | values])
+    write_quarantine(conn, SYMBOL, refused, seen_at=NOON)
+    payload = {"open": None, "high": "inf", "low": "-inf", "close": -1.0, "adj_close": 0.0, "volume": 5.0}
+    assert refused_rows(conn) == [(None, "no_date", payload)]
+
+
+def test_other_values_or_another_reason_are_another_refusal(conn: Connection) -> None:
+    bar = {"session": pd.Timestamp("2021-10-01"), "reason": Refusal.RANGE} | dict.fromkeys(BAR_COLUMNS, 1.0)
+    variants = [bar, bar, bar | {"close": 2.0}, bar | {"reason": Refusal.MOVE_LIMIT}, bar | {"session": pd.NaT}]
+    assert write_quarantine(conn, SYMBOL, pd.DataFrame(variants), seen_at=NOON) == 4
+    assert write_quarantine(conn, SYMBOL, pd.DataFrame(variants), seen_at=NOON) == 0
+
+
+def test_nothing_refused_keeps_nothing(conn: Connection) -> None:
+    refused = sift_bars(walk(3), rules=BarRules(), complete=True, sessions=None).refused
+    assert write_quarantine(conn, SYMBOL, refused, seen_at=NOON) == 0
+
+
+def test_real_bars_come_back_as_they_were_written(conn: Connection, market_folder: Path) -> None:
+    for name, complete in (("RELIANCE.NS", True), ("^INDIAVIX", False), ("^N225", False)):
+        raw = pd.read_csv(market_folder / f"{name}.csv", index_col="Date", parse_dates=True)
+        raw.columns = raw.columns.str.lower().str.replace(" ", "_")
+        sifted = sift_bars(raw, rules=BarRules(), complete=complete, sessions=None)
+        assert write(conn, sifted.kept, symbol=name).added == len(sifted.kept)
+        assert_frame_equal(read_bars(conn, [name])[name], sifted.kept)
+        assert write_quarantine(conn, name, sifted.refused, seen_at=NOON) <= len(sifted.refused)
+        assert write_quarantine(conn, name, sifted.refused, seen_at=NOON) == 0

@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
+
+import storage.migrations
+from storage.engine import reading, transaction
+from storage.migrations import HEAD_REVISION, is_known, upgrade
+from storage.tables import METADATA, data_dictionary
+from storage.views import VIEWS, View
+
+SQL_OF_TABLES = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL")
+
+# What users' own queries rely on: a column may be added to a view, none may be renamed, moved or dropped.
+COLUMNS_OF_VIEWS = {
+    "v_latest_signals": (
+        "session symbol label action probability confidence quantity reference_price stop_loss_pct "
+        "take_profit_pct reasons late actionable decided_at"
+    ),
+    "v_signal_history": (
+        "origin session symbol label action probability confidence quantity reference_price stop_loss_pct "
+        "take_profit_pct reasons late actionable decided_at method model_id outcome was_right"
+    ),
+    "v_open_positions": (
+        "symbol quantity entry_session entry_price stop_price target_price entry_cost sessions_held last_close "
+        "market_value open_profit return_pct"
+    ),
+    "v_equity": ("origin session cash equity exposure positions peak_equity drawdown_pct profit return_pct"),
+    "v_live_accuracy": "label forecasts resolved hits accuracy base_rate log_loss base_log_loss",
+    "v_run_health": "kind session status started_at finished_at detail age_hours last_done_session",
+}
+
+
+def words(sql: str) -> str:
+    return " ".join(sql.split())
+
+
+def described_columns(conn: Connection) -> dict[tuple[str, str], str]:
+    """The type of every column of every table and view that is really there."""
+    inspector = inspect(conn)
+    names = [*inspector.get_table_names(), *inspector.get_view_names()]
+    return {(name, column["name"]): str(column["type"]) for name in names for column in inspector.get_columns(name)}
+
+
+def test_the_migrations_lead_to_the_tables_of_the_code(store: Engine) -> None:
+    with reading(store) as conn:
+        assert compare_metadata(MigrationContext.configure(conn), METADATA) == []
+
+
+def test_the_migrations_make_every_check_and_key_that_the_code_has(store: Engine) -> None:
+    # Alembic compares neither CHECKs nor table options; the SQL that SQLite keeps has them all.
+    from_code = create_engine("sqlite://")
+    METADATA.create_all(from_code)
+    with from_code.connect() as conn:
+        expected = {name: words(sql) for name, sql in conn.execute(SQL_OF_TABLES)}
+    from_code.dispose()
+    with reading(store) as conn:
+        migrated = {name: words(sql) for name, sql in conn.execute(SQL_OF_TABLES)}
+    migrated.pop("alembic_version")
+    assert migrated == expected
+
+
+def test_the_head_revision_is_the_newest_step() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD_REVISION]
+
+
+def test_a_step_is_known_by_its_whole_number() -> None:
+    assert is_known(HEAD_REVISION)
+    assert not is_known("000")
+    assert not is_known("9999")
+
+
+def test_every_column_of_every_table_and_view_is_explained(store: Engine) -> None:
+    with reading(store) as conn:
+        there = described_columns(conn)
+        rows = conn.execute(select(data_dictionary).where(data_dictionary.c.column_name != "")).all()
+    assert {(row.object_name, row.column_name) for row in rows} == set(there)
+    assert min(len(row.description) for row in rows) > 3
+    tables = set(METADATA.tables)
+    assert {(row.object_name, row.column_name): row.type for row in rows if row.object_name in tables} == {
+        key: kind for key, kind in there.items() if key[0] in tables
+    }
+
+
+def test_every_table_and_view_is_explained(store: Engine) -> None:
+    with reading(store) as conn:
+        rows = conn.execute(select(data_dictionary).where(data_dictionary.c.column_name == "")).all()
+        inspector = inspect(conn)
+        kinds = dict.fromkeys(inspector.get_table_names(), "table") | dict.fromkeys(inspector.get_view_names(), "view")
+    assert {row.object_name: row.type for row in rows} == kinds
+    assert min(len(row.description) for row in rows) > 10
+
+
+def test_the_views_keep_their_columns(store: Engine) -> None:
+    with reading(store) as conn:
+        there = {
+            name: " ".join(column["name"] for column in inspect(conn).get_columns(name))
+            for name in inspect(conn).get_view_names()
+        }
+    assert there == COLUMNS_OF_VIEWS
+    assert {view.name: " ".join(column.name for column in view.columns) for view in VIEWS} == COLUMNS_OF_VIEWS
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_every_view_has_its_words_for_each_database(view: View, dialect: str) -> None:
+    assert view.sql_for(dialect).startswith(f"CREATE VIEW {view.name} AS ")
+    assert "{" not in view.sql_for(dialect)
+
+
+def test_an_upgrade_makes_our_views_anew_and_leaves_the_users_alone(store: Engine) -> None:
+    with transaction(store) as conn:
+        before = conn.execute(select(data_dictionary)).all()
+        conn.execute(text("CREATE VIEW v_mine AS SELECT COUNT(*) AS n FROM bars"))
+        conn.execute(text("DROP VIEW v_equity"))
+        conn.execute(text("CREATE VIEW v_equity AS SELECT 1 AS old"))
+        upgrade(conn)
+        assert set(inspect(conn).get_view_names()) == {*COLUMNS_OF_VIEWS, "v_mine"}
+        assert inspect(conn).get_columns("v_equity")[0]["name"] == "origin"
+        assert conn.execute(select(data_dictionary)).all() == before
+
+
+def test_the_schema_goes_forward_only() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    step = ScriptDirectory.from_config(config).get_revision(HEAD_REVISION)
+    with pytest.raises(NotImplementedError, match="restore a backup"):
+        step.module.downgrade()
