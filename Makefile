@@ -10,7 +10,7 @@ CODE := daemon ensemble storage tests
 .PHONY: demo test test-slow check fix bench lock clean
 
 demo: $(READY)
-	@$(BIN)/reliance-daemon --config docs/examples/demo.toml run-once --now 2018-12-31T14:10:00Z
+	@$(BIN)/reliance-daemon --config docs/examples/demo.toml run-once --now 2018-12-28T14:10:00Z
 
 test: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal

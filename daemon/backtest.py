@@ -13,6 +13,7 @@ from daemon.errors import DaemonError
 from daemon.ingest import ingest
 from daemon.reconcile import write_decision
 from daemon.services import Services
+from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Settlement, open_account
 from storage.account_store import write_settlement
 from storage.backtest_store import clear_backtest
@@ -38,8 +39,8 @@ def backtest(services: Services, *, first: date, last: date) -> tuple[Replayed, 
 
     Raises DaemonError when there is no session between them whose bar is known, and all that `reconcile` raises.
     """
-    calendar = home_calendar(services)
-    _refresh(services, calendar_last=last)
+    calendar = home_calendar(services.settings, services.clock.now())
+    _refresh(services, calendar, last)
     sessions = calendar.between(first, _newest(services, last))
     if sessions.empty:
         raise DaemonError(
@@ -51,12 +52,12 @@ def backtest(services: Services, *, first: date, last: date) -> tuple[Replayed, 
     return replayed
 
 
-def _refresh(services: Services, *, calendar_last: date) -> None:
+def _refresh(services: Services, calendar: SessionCalendar, last: date) -> None:
     """Bars up to date if the feed answers; if it does not, the stored ones must do."""
     try:
-        logger.info("bars: {}", ingest(services, home_calendar(services)).line())
+        logger.info("bars: {}", ingest(services, calendar).line())
     except FeedError as error:
-        if _newest(services, calendar_last) < calendar_last:
+        if _newest(services, last) < last:
             raise
         logger.warning("feed {} failed, going on with the stored bars: {}", services.feed.name, error)
 

@@ -207,7 +207,7 @@ def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator
     """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
     from daemon.instance import only_instance
     from daemon.log import open_log
-    from daemon.progress import terminal
+    from daemon.progress import shown
     from daemon.services import Services
     from storage.engine import open_store
     from storage.feeds import open_feed
@@ -219,7 +219,7 @@ def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator
         engine = open_store(settings.storage.database_url)
         try:
             models = ModelStore(settings.storage.models_dir)
-            yield Services(settings, clock, engine, models, open_feed(settings.feed), terminal)
+            yield Services(settings, clock, engine, models, open_feed(settings.feed), shown)
         except Exception as error:
             logger.error("{}", error)
             raise

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,11 @@ from loguru import logger
 
 from daemon.models import ModelFactory, load_model
 from daemon.services import Services, context_symbols
+from daemon.settings import Settings
 from ensemble.features.matrix import Market, build_panel
 from ensemble.forecasts import Forecast, MemberForecast
 from ensemble.labels import LABELS
-from ensemble.model import Model, forecast_session
+from ensemble.model import Model, SessionForecasts, forecast_session
 from ensemble.panel import Panel
 from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.trading.account import Account, Settlement, TradingRules, bars_on, settle
@@ -49,8 +50,8 @@ class Desk:
     def decide(self, session: pd.Timestamp, account: Account, *, late: bool) -> Decision:
         """Forecasts and signals for `session`, from what was known at its decision time."""
         row = self.market.calendar.position(session)
-        said = forecast_session(self.model(month_of(session)), self.panel, row)
         settings = self.services.settings
+        said = self._forecasts(row) if self._is_fed(row) else SessionForecasts((), ())
         signals = decide_signals(
             _traded(said.forecasts, settings.signals.label, settings.market.symbols),
             self._situation(row, account, late=late),
@@ -92,6 +93,14 @@ class Desk:
                 "outcome": block[symbol, row, label].astype(np.int64),
             }
         )
+
+    def _forecasts(self, row: int) -> SessionForecasts:
+        return forecast_session(self.model(month_of(self.panel.sessions[row])), self.panel, row)
+
+    def _is_fed(self, row: int) -> bool:
+        """Some traded symbol has a bar to forecast from; without one, no model is worth training."""
+        traded = [self.panel.symbols.index(symbol) for symbol in self.services.settings.market.symbols]
+        return bool((self.panel.bar_age[traded, row] >= 1).any())
 
     def model(self, month: str) -> Model:
         """The model that serves `month`: found, or trained and published now."""
@@ -153,11 +162,10 @@ def open_desk(services: Services, calendar: SessionCalendar, last: pd.Timestamp)
     return Desk(services, market, build_panel(market))
 
 
-def home_calendar(services: Services, *, days_ahead: int = 14) -> SessionCalendar:
-    """Sessions of the traded exchange from the start of history to a fortnight from now."""
-    market = services.settings.market
-    last = (pd.Timestamp(services.clock.now()) + pd.Timedelta(days=days_ahead)).date()
-    return load_calendar(market.exchange, first=market.history_start, last=last)
+def home_calendar(settings: Settings, now: datetime) -> SessionCalendar:
+    """Sessions of the traded exchange, from the start of history to a month from `now`."""
+    last = now.date() + timedelta(days=31)
+    return load_calendar(settings.market.exchange, first=settings.market.history_start, last=last)
 
 
 def _until(

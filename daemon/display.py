@@ -13,12 +13,13 @@ from rich.table import Table
 from sqlalchemy import Connection, Engine
 
 from daemon.backtest import Replayed, scored_forecasts
+from daemon.desk import home_calendar
 from daemon.reconcile import LIVE, Reconciled, timetable_of
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.evaluation.scores import LabelScore, score_labels
 from ensemble.labels import LABELS
-from ensemble.sessions import load_calendar, trading_hours
+from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark
 from ensemble.trading.signals import Signal
 from storage.account_store import read_marks
@@ -76,9 +77,7 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
     """The last runs, the account, the next wake."""
     with reading(engine) as conn:
         runs, mark = read_runs(conn, LIVE, newest=8), _newest_mark(conn)
-    last = (pd.Timestamp(now) + pd.Timedelta(days=14)).date()
-    calendar = load_calendar(settings.market.exchange, first=now.date(), last=last)
-    wake = timetable_of(settings, calendar).next_wake(pd.Timestamp(now))
+    wake = timetable_of(settings, home_calendar(settings, now)).next_wake(pd.Timestamp(now))
     if as_json:
         _print_json(
             {

@@ -16,6 +16,8 @@ from storage.feeds import FeedError
 
 REREAD_DAYS = 60
 """About 40 sessions are read again each time: feeds correct their newest bars for weeks."""
+COMPARED_BARS = 3
+"""A restatement moves all old bars; a correction moves one."""
 EQUAL_WITHIN = 1e-6
 
 
@@ -93,19 +95,24 @@ def _fetch_from(services: Services, firsts: Mapping[str, date]) -> tuple[dict[st
         for symbol, answer in services.feed.fetch(together, first=first, last=last).items():
             if isinstance(answer, FeedError):
                 failed[symbol] = str(answer)
+            elif answer.empty:
+                failed[symbol] = (
+                    f"{symbol} has no bar from {first} to {last}; check the symbol, and whether it still trades."
+                )
             else:
                 frames[symbol] = answer
     return frames, failed
 
 
 def _is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
-    """True when most of the shared bars were scaled: after a split or dividend the older ones must be read again."""
+    """True when the oldest bars that both hold were scaled: a split or dividend scaled those before them too."""
     unique = fresh[~fresh.index.duplicated()]
     shared = stored.index.intersection(unique.index)
     if shared.empty:
         return False
-    change = (unique.loc[shared, "adj_close"].astype(float) / stored.loc[shared, "adj_close"] - 1).abs()
-    return bool((change > EQUAL_WITHIN).mean() > 0.5)
+    oldest = shared.sort_values()[:COMPARED_BARS]
+    change = (unique.loc[oldest, "adj_close"].astype(float) / stored.loc[oldest, "adj_close"] - 1).abs()
+    return bool((change > EQUAL_WITHIN).all())
 
 
 def _sift(

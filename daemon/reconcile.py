@@ -47,7 +47,7 @@ def reconcile(services: Services) -> Reconciled:
     Raises FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before stays, and
     the next call goes on from there.
     """
-    calendar = home_calendar(services)
+    calendar = home_calendar(services.settings, services.clock.now())
     timetable = timetable_of(services.settings, calendar)
     now = pd.Timestamp(services.clock.now())
     tasks = _due(services, timetable, now)

@@ -176,6 +176,16 @@ def test_a_stale_symbol_is_held_for_that_reason(copy: Path, services_at: Service
         assert newest == ("HOLD", '["STALE_DATA"]')
 
 
+def test_when_the_bars_have_ended_long_ago_nothing_is_trained_and_the_signal_says_why(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    shutil.rmtree(copy / "state")
+    with services_at(copy, "2023-03-01 08:50") as services:
+        reconcile(services)
+        assert rows(services.engine, "SELECT reasons FROM signals") == [('["NO_FORECAST", "STALE_DATA"]',)]
+        assert rows(services.engine, "SELECT count(*) FROM models") == [(0,)]
+
+
 @pytest.mark.parametrize("lost", ["bars", "bars/AAA.NS.csv"])
 def test_a_feed_that_fails_leaves_the_store_as_it_was(lost: str, copy: Path, services_at: ServicesAt) -> None:
     place = copy / lost
@@ -183,6 +193,16 @@ def test_a_feed_that_fails_leaves_the_store_as_it_was(lost: str, copy: Path, ser
     with services_at(copy, "2021-10-06 08:50") as services:
         before = everything(services.engine)
         with pytest.raises(FeedError):
+            reconcile(services)
+        assert everything(services.engine) == before
+
+
+def test_an_empty_answer_is_a_failure_that_changes_nothing(copy: Path, services_at: ServicesAt) -> None:
+    path = copy / "bars" / "AAA.NS.csv"
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with services_at(copy, "2021-10-06 08:50") as services:
+        before = everything(services.engine)
+        with pytest.raises(FeedError, match=r"AAA\.NS has no bar from 2021-08-"):
             reconcile(services)
         assert everything(services.engine) == before
 
