@@ -107,7 +107,7 @@ def scored_forecasts(conn: Connection, replayed: Sequence[Replayed]) -> pd.DataF
         [
             (pd.Timestamp(one.session), one.symbol, one.label, one.probability)
             for replay in replayed
-            for one in replay.decision.forecasts
+            for one in replay.decision.said.forecasts
         ],
         columns=["session", "symbol", "label", "probability"],
     )

@@ -12,7 +12,7 @@ from daemon.models import ModelFactory, load_model
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
 from ensemble.features.matrix import Market, build_panel
-from ensemble.forecasts import Forecast, MemberForecast
+from ensemble.forecasts import Forecast
 from ensemble.labels import LABELS
 from ensemble.model import Model, SessionForecasts, forecast_session
 from ensemble.panel import Panel
@@ -31,8 +31,7 @@ class Decision:
 
     session: date
     late: bool
-    forecasts: tuple[Forecast, ...]
-    member_forecasts: tuple[MemberForecast, ...]
+    said: SessionForecasts
     signals: tuple[Signal, ...]
     data_digest: str
     n_features: int
@@ -59,15 +58,7 @@ class Desk:
             limits=settings.risk,
         )
         digest = self.panel.digest(slice(row, row + 1))
-        return Decision(
-            session.date(),
-            late,
-            said.forecasts,
-            said.member_forecasts,
-            signals,
-            digest,
-            len(self.panel.features),
-        )
+        return Decision(session.date(), late, said, signals, digest, len(self.panel.features))
 
     def settle(self, session: pd.Timestamp, account: Account, signals: Sequence[Signal]) -> Settlement:
         """The account after `session`."""
@@ -94,6 +85,12 @@ class Desk:
             }
         )
 
+    def model(self, month: str) -> Model:
+        """The model that serves `month`: found, or trained and published now."""
+        if month not in self._models:
+            self._models[month] = load_model(self.services.models, self._model_id(month))
+        return self._models[month]
+
     def _forecasts(self, row: int) -> SessionForecasts:
         return forecast_session(self.model(month_of(self.panel.sessions[row])), self.panel, row)
 
@@ -101,12 +98,6 @@ class Desk:
         """Some traded symbol has a bar to forecast from; without one, no model is worth training."""
         traded = [self.panel.symbols.index(symbol) for symbol in self.services.settings.market.symbols]
         return bool((self.panel.bar_age[traded, row] >= 1).any())
-
-    def model(self, month: str) -> Model:
-        """The model that serves `month`: found, or trained and published now."""
-        if month not in self._models:
-            self._models[month] = load_model(self.services.models, self._model_id(month))
-        return self._models[month]
 
     def _model_id(self, month: str) -> str:
         recipe = self.services.recipe()

@@ -4,17 +4,19 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from daemon.progress import Progress
 from daemon.training import WorkerOptions, train_parts
+from ensemble.arrays import Floats
 from ensemble.labels import LABELS, label_horizon
 from ensemble.members.fitted import pack_arrays, unpack_arrays
 from ensemble.members.tasks import TrainingTask, load_member, task_key
 from ensemble.model import EnsembleOptions, Members, Model, member_odds, regime_of
 from ensemble.panel import Panel
-from ensemble.stacking.combiner import Combiner, fit_combiner, load_combiner
+from ensemble.stacking.combiner import fit_combiner, load_combiner
 from ensemble.stacking.history import History, MemberOdds
 from ensemble.trading.limits import RiskLimits
 from ensemble.windows import Fold, Window, WindowError, months_before, plan_fold, training_window
@@ -26,17 +28,19 @@ Keys = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All settings that a model depends on, besides the bars."""
+    """All that a model depends on, besides the bars."""
 
     ensemble: EnsembleOptions
     limits: RiskLimits
+    inputs: str
+    """What the panel is built from: symbols, peers, context, decision time; any text that changes with them."""
     code_version: str
 
     def digest(self) -> str:
         """Short digest: two models of one month with equal digests were made alike."""
         barrier = self.limits.model_dump(include={"stop_loss_pct", "take_profit_pct", "max_holding_sessions"})
-        content = json.dumps([self.ensemble.model_dump(mode="json"), barrier, self.code_version], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
+        content = [self.ensemble.model_dump(mode="json"), barrier, self.inputs, self.code_version]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -56,23 +60,23 @@ class ModelFactory:
         fold = self._fold(month)
         self._train([*history_folds, fold])
         combiner_key = self._combiner(history_folds, month)
+        return self.store.publish(self._manifest(fold, combiner_key) | {"history_months": len(history_folds)})
+
+    def _manifest(self, fold: Fold, combiner_key: str) -> dict[str, Any]:
         combiner = load_combiner(self.store.get_part(combiner_key))
-        return self.store.publish(
-            {
-                "month": month,
-                "recipe": self.recipe.digest(),
-                "code_version": self.recipe.code_version,
-                "symbols": list(self.panel.symbols),
-                "labels": list(LABELS),
-                "features": list(self.panel.features),
-                "trained_from": f"{self.panel.sessions[fold.train.start]:%Y-%m-%d}",
-                "trained_to": f"{self.panel.sessions[fold.train.stop - 1]:%Y-%m-%d}",
-                "members": {name: list(keys) for name, keys in self._keys(fold).items()},
-                "combiner": combiner_key,
-                "methods": combiner.methods(),
-                "history_months": len(history_folds),
-            }
-        )
+        return {
+            "month": fold.month,
+            "recipe": self.recipe.digest(),
+            "code_version": self.recipe.code_version,
+            "symbols": list(self.panel.symbols),
+            "labels": list(LABELS),
+            "features": list(self.panel.features),
+            "trained_from": f"{self.panel.sessions[fold.train.start]:%Y-%m-%d}",
+            "trained_to": f"{self.panel.sessions[fold.train.stop - 1]:%Y-%m-%d}",
+            "members": {name: list(keys) for name, keys in self._keys(fold).items()},
+            "combiner": combiner_key,
+            "methods": combiner.methods(),
+        }
 
     def _history_folds(self, month: str) -> list[Fold]:
         """The months that a stack may learn from: as many as are asked for, fewer where the bars begin."""
@@ -116,20 +120,16 @@ class ModelFactory:
         ]
         train_parts(tasks, self.store, workers=self.workers, progress=self.progress)
 
-    def _odds(self, fold: Fold) -> MemberOdds:
-        """Member forecasts of the fold's test rows, kept in the store by what they were made from."""
+    def _odds(self, fold: Fold) -> Floats:
+        """Members' log-odds of the fold's test rows, kept in the store by what they were made from."""
         keys = self._keys(fold)
-        content = json.dumps([keys, self.panel.digest(self._seen(fold))], sort_keys=True)
+        # A sequence reaches back before the test rows, but never before the window.
+        content = json.dumps([keys, self.panel.digest(slice(fold.train.start, fold.test.stop))], sort_keys=True)
         key = hashlib.sha256(content.encode()).hexdigest()
         if not self.store.has_part(key):
             odds = member_odds(load_members(self.store, keys), self.panel, fold.test)
             self.store.put_part(key, {"odds.npz": pack_arrays({"log_odds": odds.log_odds})})
-        log_odds = unpack_arrays(self.store.get_part(key)["odds.npz"])["log_odds"]
-        return MemberOdds(tuple(keys), log_odds, regime_of(self.panel, fold.test))
-
-    def _seen(self, fold: Fold) -> slice:
-        """Rows that forecasts of the fold can depend on: a sequence reaches back before its test rows."""
-        return slice(fold.train.start, fold.test.stop)
+        return unpack_arrays(self.store.get_part(key)["odds.npz"])["log_odds"]
 
     def _combiner(self, folds: Sequence[Fold], month: str) -> str:
         """Key of the combiner for `month`, fitted on the folds' out-of-sample forecasts if it is not there yet."""
@@ -144,31 +144,18 @@ class ModelFactory:
         return key
 
     def _history(self, folds: Sequence[Fold]) -> History:
-        ends = tuple(label_horizon(label, self.recipe.limits) for label in LABELS)
+        """The folds' out-of-sample forecasts, one month after the other; empty without folds."""
         names = tuple(spec.name for spec in self.recipe.ensemble.members)
-        if not folds:
-            rows, parts = (
-                slice(0, 0),
-                [
-                    MemberOdds(
-                        names,
-                        np.empty((len(names), len(self.panel.symbols), 0, len(LABELS))),
-                        regime_of(self.panel, slice(0, 0)),
-                    )
-                ],
-            )
-        else:
-            rows, parts = (
-                slice(folds[0].test.start, folds[-1].test.stop),
-                [self._odds(fold) for fold in folds],
-            )
-        odds = MemberOdds(
-            names,
-            np.concatenate([part.log_odds for part in parts], axis=2),
-            np.concatenate([part.regime for part in parts], axis=1),
+        rows = slice(folds[0].test.start, folds[-1].test.stop) if folds else slice(0, 0)
+        nothing = np.empty((len(names), len(self.panel.symbols), 0, len(LABELS)))
+        log_odds = np.concatenate([nothing, *(self._odds(fold) for fold in folds)], axis=2)
+        return History(
+            MemberOdds(names, log_odds, regime_of(self.panel, rows)),
+            self.panel.sessions[rows],
+            self.panel.labels[:, rows],
+            month=np.repeat(np.arange(len(folds)), [fold.test.stop - fold.test.start for fold in folds]),
+            ends=tuple(label_horizon(label, self.recipe.limits) for label in LABELS),
         )
-        month = np.repeat(np.arange(len(folds)), [fold.test.stop - fold.test.start for fold in folds])
-        return History(odds, self.panel.sessions[rows], self.panel.labels[:, rows], month, ends)
 
 
 def load_members(store: ModelStore, keys: Keys) -> Members:
@@ -179,5 +166,5 @@ def load_members(store: ModelStore, keys: Keys) -> Members:
 def load_model(store: ModelStore, model_id: str) -> Model:
     """A published model, ready to forecast. Raises ModelStoreError when any part is missing or damaged."""
     manifest = store.manifest(model_id)
-    combiner: Combiner = load_combiner(store.get_part(manifest["combiner"]))
+    combiner = load_combiner(store.get_part(manifest["combiner"]))
     return Model(model_id, load_members(store, manifest["members"]), combiner)

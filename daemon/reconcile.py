@@ -139,9 +139,9 @@ def write_decision(
 ) -> None:
     """Everything that was decided about one session, within the caller's transaction."""
     write_features_digest(conn, origin, decision.session, digest=decision.data_digest, column_count=decision.n_features)
-    write_member_forecasts(conn, origin, decision.member_forecasts)
+    write_member_forecasts(conn, origin, decision.said.member_forecasts)
     write_forecasts(
-        conn, origin, decision.forecasts, decided_at=decided_at, late=decision.late, code_version=code_version
+        conn, origin, decision.said.forecasts, decided_at=decided_at, late=decision.late, code_version=code_version
     )
     write_signals(conn, origin, decision.signals, decided_at=decided_at)
 

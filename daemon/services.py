@@ -29,7 +29,10 @@ class Services:
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""
-        return Recipe(self.settings.ensemble, self.settings.risk, code_version())
+        settings = self.settings
+        when = f"decided {settings.schedule.decision_time}, bars final after {settings.feed.delay_min} min"
+        inputs = f"{settings.market.model_dump_json()} {when}"
+        return Recipe(settings.ensemble, settings.risk, inputs, code_version())
 
 
 def code_version() -> str:

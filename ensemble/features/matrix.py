@@ -27,7 +27,8 @@ from ensemble.panel import Panel
 from ensemble.sessions import SessionCalendar, available_at
 from ensemble.trading.limits import RiskLimits
 
-MIN_BARS = 300
+MIN_BARS = 3
+"""Fewer known bars say nothing; the indicators need at least one change between bars."""
 DECIMALS = 6
 """Features are rounded to this: a restated history, whose ratios differ in the 15th digit, then gives the same bits."""
 RANKED = ("return_1", "return_5", "return_20", "volume_1_to_20", "beta_move")
@@ -56,11 +57,7 @@ def build_panel(market: Market) -> Panel:
     blocks, labels, ages = [], [], []
     for bars in market.bars.values():
         known = _known_rows(bars, market, instants)
-        blocks.append(
-            _symbol_features(bars, known, calendar.sessions)
-            | shared
-            | _answers(bars, series, instants, calendar.sessions)
-        )
+        blocks.append(_symbol_features(bars, known) | shared | _answers(bars, series, instants, calendar.sessions))
         labels.append(label_bars(bars, sessions=calendar.sessions, limits=market.limits).to_numpy(dtype=np.float32))
         ages.append(_bar_age(bars, known, calendar.sessions))
     names = tuple(blocks[0])
@@ -101,16 +98,12 @@ def _known_rows(bars: pd.DataFrame, market: Market, instants: Instants) -> Integ
     return newest_known(known_at, instants.decisions)
 
 
-def _symbol_features(bars: pd.DataFrame, known: Integers, sessions: pd.DatetimeIndex) -> dict[str, Floats]:
-    prices = adjusted_prices(bars) if len(bars) >= MIN_BARS else _no_prices(MIN_BARS)
-    known = known if len(bars) >= MIN_BARS else np.full(len(sessions), -1)
+def _symbol_features(bars: pd.DataFrame, known: Integers) -> dict[str, Floats]:
+    """The symbol's own families, as known at each decision."""
+    prices = adjusted_prices(bars) if len(bars) >= MIN_BARS else Prices(*np.ones((5, MIN_BARS)))
     families = momentum(prices) | volatility(prices) | volume(prices) | regime(prices)
-    return {name: take_known(values, known) for name, values in families.items()}
-
-
-def _no_prices(bars: int) -> Prices:
-    ones = np.ones(bars)
-    return Prices(ones, ones, ones, ones, ones)
+    enough = np.where(known >= MIN_BARS - 1, known, -1)
+    return {name: take_known(values, enough) for name, values in families.items()}
 
 
 def _answers(

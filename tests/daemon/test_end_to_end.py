@@ -230,6 +230,15 @@ def test_a_restated_history_is_read_again_from_its_beginning_and_trains_nothing(
         assert rows(services.engine, "SELECT count(*) FROM models") == models
 
 
+def test_another_panel_gets_models_of_its_own(copy: Path, services_at: ServicesAt) -> None:
+    config = copy / "config.toml"
+    config.write_text(config.read_text().replace('XNYS = ["ETF"], ', ""))
+    with services_at(copy, "2021-10-06 08:50") as services:
+        reconcile(services)
+        made = rows(services.engine, "SELECT count(*) FROM models WHERE month = '2021-10'")
+        assert made == [(2,)]
+
+
 def test_interrupted_training_goes_on_where_it_was(
     tmp_path: Path, write_installation: Callable[[Path], Path], services_at: ServicesAt
 ) -> None:

@@ -120,6 +120,14 @@ def test_a_peer_without_bars_is_unknown_and_old(market: Market) -> None:
     assert np.isnan(panel.labels[place]).all()
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 30, 70, 270])
+def test_a_young_symbol_knows_on_each_day_what_it_will_be_said_to_have_known(
+    market: Market, panel: Panel, count: int
+) -> None:
+    young = with_bars(market, lambda bars: bars.iloc[:count])
+    assert_array_equal(build_panel(young).values[:, : count + 1], panel.values[:, : count + 1])
+
+
 def test_every_feature_has_warmed_up_by_the_last_row(panel: Panel) -> None:
     unknown = [name for name, value in zip(panel.features, panel.values[0, -1], strict=True) if np.isnan(value)]
     assert unknown == []
