@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from loguru import logger
 
 from daemon.clock import Clock, FixedClock, SystemClock
 from daemon.errors import DaemonError
@@ -206,7 +205,7 @@ def _clock(now: str | None) -> Clock:
 def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
     """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
     from daemon.instance import only_instance
-    from daemon.log import open_log
+    from daemon.log import log_printed_error, open_log
     from daemon.progress import shown
     from daemon.services import Services
     from storage.engine import open_store
@@ -221,7 +220,7 @@ def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator
             models = ModelStore(settings.storage.models_dir)
             yield Services(settings, clock, engine, models, open_feed(settings.feed), shown)
         except Exception as error:
-            logger.error("{}", error)
+            log_printed_error(error)
             raise
         finally:
             engine.dispose()

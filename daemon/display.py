@@ -88,7 +88,7 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
         )
         return
     console = _console()
-    console.print(_run_table(runs))
+    console.print(_run_table(runs) if runs else "Nothing done yet; run `reliance-daemon run-once`.")
     console.print(_account_line(mark, settings))
     console.print(f"Next: {_local(wake, settings)}")
 

@@ -22,7 +22,7 @@ def open_log(state_dir: Path, *, debug: bool, quiet: bool = False) -> None:
     level = "DEBUG" if debug else "INFO"
     logger.configure(patcher=_in_utc)
     if not quiet:
-        logger.add(sys.stderr, format=LINE, level=level, backtrace=False, diagnose=False)
+        logger.add(sys.stderr, format=LINE, level=level, filter=_not_printed, backtrace=False, diagnose=False)
     logger.add(
         state_dir / "reliance-daemon.log",
         format=LINE,
@@ -32,6 +32,15 @@ def open_log(state_dir: Path, *, debug: bool, quiet: bool = False) -> None:
         backtrace=False,
         diagnose=False,
     )
+
+
+def log_printed_error(error: Exception) -> None:
+    """Into the file alone: the command line prints the same as its last line."""
+    logger.bind(printed=True).error("{}", error)
+
+
+def _not_printed(record: "Record") -> bool:
+    return not record["extra"].get("printed", False)
 
 
 def _in_utc(record: "Record") -> None:

@@ -145,6 +145,13 @@ def test_sigterm_ends_the_daemon_in_the_middle_of_its_work(copy: Path) -> None:
         assert daemon.poll() is None
 
 
+def test_a_daemon_whose_feed_is_down_says_so_and_stays(copy: Path) -> None:
+    (copy / "bars" / "AAA.NS.csv").unlink()
+    with running(copy) as daemon:
+        wait_for_line(daemon, "FeedError")
+        assert daemon.poll() is None
+
+
 def test_a_state_folder_that_cannot_be_made_is_one_line(copy: Path) -> None:
     (copy / "file").write_text("in the way")
     result = call(copy, "run-once", RELIANCE_DAEMON__STORAGE__STATE_DIR=str(copy / "file" / "state"))
