@@ -46,7 +46,7 @@ def backtest(services: Services, *, first: date, last: date) -> tuple[Replayed, 
         raise DaemonError(
             f"no session with a bar lies between {first} and {last}; choose a range inside the stored bars."
         )
-    desk = open_desk(services, calendar, sessions[-1])
+    desk = open_desk(services, calendar, last=sessions[-1])
     replayed = _replay(desk, sessions)
     _store(desk, replayed)
     return replayed

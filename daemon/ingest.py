@@ -69,8 +69,9 @@ def _fetch(services: Services, symbols: list[str]) -> tuple[dict[str, pd.DataFra
     start = services.settings.market.history_start
     with reading(services.engine) as conn:
         newest = newest_sessions(conn)
-        stored = read_bars(conn, [symbol for symbol in symbols if symbol in newest])
-    firsts = {symbol: _first(newest.get(symbol), start) for symbol in symbols}
+        firsts = {symbol: _first(newest.get(symbol), start) for symbol in symbols}
+        known = [symbol for symbol in symbols if symbol in newest]
+        stored = read_bars(conn, known, first=min((firsts[symbol] for symbol in known), default=start))
     frames, failed = _fetch_from(services, firsts)
     restated = [symbol for symbol, frame in frames.items() if symbol in stored and _is_restated(stored[symbol], frame)]
     if restated:

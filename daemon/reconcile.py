@@ -10,7 +10,7 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
-from daemon.desk import Decision, Desk, home_calendar, open_desk
+from daemon.desk import OUTCOME_SESSIONS, Decision, Desk, home_calendar, open_desk
 from daemon.due import Task, Timetable
 from daemon.ingest import ingest
 from daemon.services import Services
@@ -27,8 +27,6 @@ from storage.signal_store import read_signals, write_signals
 from storage.tables import Origin
 
 LIVE: Origin = "live"
-OUTCOME_SESSIONS = 40
-"""How far back outcomes are worked out again: labels that take days to end, and bars that were corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,8 @@ def reconcile(services: Services) -> Reconciled:
         return Reconciled((), (), timetable.next_wake(now))
     report = ingest(services, calendar)
     logger.info("bars: {}", report.line())
-    desk = open_desk(services, calendar, max(task.session for task in tasks))
+    sessions = [task.session for task in tasks]
+    desk = open_desk(services, calendar, first=min(sessions), last=max(sessions))
     done, waiting = [], []
     for task in tasks:
         if task.kind == "settle" and not _bars_arrived(desk, task.session):

@@ -10,7 +10,7 @@ from ensemble.arrays import Floats
 from ensemble.forecasts import Forecast, MemberForecast
 from ensemble.labels import LABELS
 from ensemble.members.fitted import FittedMember
-from ensemble.members.specs import MemberEntry, MemberSpec
+from ensemble.members.specs import LstmSpec, MemberEntry, MemberSpec
 from ensemble.options import Options
 from ensemble.panel import Panel
 from ensemble.stacking.combiner import Combiner, StackOptions
@@ -40,6 +40,12 @@ class EnsembleOptions(Options):
         description="who forecasts: a preset each, or a preset with some of its figures changed",
     )
     stack: StackOptions = StackOptions()
+
+    @property
+    def rows_seen(self) -> int:
+        """How many rows up to its own a forecast depends on."""
+        steps = [one.sequence_steps + one.warmup_steps for one in self.members if isinstance(one, LstmSpec)]
+        return max(steps, default=1)
 
     @field_validator("members")
     @classmethod

@@ -42,10 +42,10 @@ def read_models(conn: Connection) -> list[ModelEntry]:
     return [ModelEntry(*row) for row in conn.execute(_entries())]
 
 
-def serving_model(conn: Connection, month: str) -> ModelEntry | None:
-    """The entry that decides the sessions of a month: the newest trained for it, else for one before it."""
-    row = conn.execute(_entries().where(models.c.month <= month).limit(1)).first()
-    return None if row is None else ModelEntry(*row)
+def find_model(conn: Connection, *, month: str, recipe: str) -> ModelEntry | None:
+    """The newest entry of that month whose manifest names that recipe: what may serve it as things are configured."""
+    of_month = (ModelEntry(*row) for row in conn.execute(_entries().where(models.c.month == month)))
+    return next((entry for entry in of_month if entry.manifest.get("recipe") == recipe), None)
 
 
 def _entries() -> Select[Any]:

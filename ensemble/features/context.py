@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import talib
 
 from ensemble.arrays import Floats
 from ensemble.features.as_of import newest_known, take_known
@@ -62,20 +61,24 @@ def move_since_close(series: ContextSeries, instants: Instants) -> Floats:
     return now - take_known(np.log(close), newest_known(series.available_at, instants.previous_closes))
 
 
-def rolling_beta(answer: Floats, move: Floats) -> Floats:
-    """Slope of `answer` on `move` over the BETA_SESSIONS rows before each row, (n,); rows with a NaN count not."""
-    known = np.isfinite(answer) & np.isfinite(move)
-    x, y = np.where(known, move, 0.0), np.where(known, answer, 0.0)
-    slope = ratio(_rolling_sum(x * y), _rolling_sum(x * x))
-    return np.where(_rolling_sum(known.astype(np.float64)) >= BETA_SESSIONS // 2, lagged(slope), np.nan)
+def rolling_beta(answer: Floats, moves: Floats) -> Floats:
+    """Slope of `answer` (n,) on each of `moves` (k, n) over the BETA_SESSIONS rows before each row: (k, n).
+
+    Rows where either is unknown do not count; with less than half of them known there is no slope.
+    """
+    known = np.isfinite(answer) & np.isfinite(moves)
+    x, y = np.where(known, moves, 0.0), np.where(known, answer, 0.0)
+    slope = ratio(_rolling_sum(x * y, BETA_SESSIONS), _rolling_sum(x * x, BETA_SESSIONS))
+    enough = _rolling_sum(known.astype(np.float64), BETA_SESSIONS) >= BETA_SESSIONS // 2
+    return lagged(np.where(enough, slope, np.nan))
 
 
-def rolling_correlation(left: Floats, right: Floats) -> Floats:
-    """Correlation about zero over the CORRELATION_SESSIONS rows before each row, (n,)."""
-    known = np.isfinite(left) & np.isfinite(right)
-    x, y = np.where(known, left, 0.0), np.where(known, right, 0.0)
-    sums = [_rolling_sum(product, CORRELATION_SESSIONS) for product in (x * y, x * x, y * y)]
-    return lagged(ratio(sums[0], np.sqrt(np.maximum(sums[1] * sums[2], 0))))
+def rolling_correlation(answer: Floats, moves: Floats) -> Floats:
+    """Correlation about zero of `answer` (n,) with `moves` (k, n) over the CORRELATION_SESSIONS rows before: (k, n)."""
+    known = np.isfinite(answer) & np.isfinite(moves)
+    x, y = np.where(known, moves, 0.0), np.where(known, answer, 0.0)
+    xy, xx, yy = (_rolling_sum(product, CORRELATION_SESSIONS) for product in (x * y, x * x, y * y))
+    return lagged(ratio(xy, np.sqrt(xx * yy)))
 
 
 def _adjusted(bars: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -87,14 +90,19 @@ def _adjusted(bars: pd.DataFrame) -> tuple[Floats, Floats]:
 
 
 def _volatility(change: Floats) -> Floats:
-    deviation = np.full(change.shape, np.nan)
-    if len(change) > VOLATILITY_BARS:
-        deviation[1:] = talib.STDDEV(change[1:], VOLATILITY_BARS)
-    return deviation
+    """Root mean square of the last VOLATILITY_BARS changes, (n_bars,); NaN until there are so many."""
+    known = np.isfinite(change)
+    squares = _rolling_sum(np.where(known, change, 0.0) ** 2, VOLATILITY_BARS)
+    enough = _rolling_sum(known.astype(np.float64), VOLATILITY_BARS) == VOLATILITY_BARS
+    return np.where(enough, np.sqrt(squares / VOLATILITY_BARS), np.nan)
 
 
-def _rolling_sum(values: Floats, rows: int = BETA_SESSIONS) -> Floats:
-    """Sum of the last `rows` values; shorter at the start."""
-    total = np.cumsum(values)
-    total[rows:] -= total[:-rows].copy()
+def _rolling_sum(values: Floats, rows: int) -> Floats:
+    """Sum of the last `rows` values along the last axis; shorter at the start.
+
+    Added newest to oldest in every row alike, so that a row's sum is the same bits however long the history is.
+    """
+    total = np.zeros_like(values)
+    for lag in range(min(rows, values.shape[-1])):
+        total[..., lag:] += values[..., : values.shape[-1] - lag]
     return total

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,8 @@ import pandas as pd
 from ensemble.arrays import Floats, Integers
 from ensemble.features.as_of import newest_known, take_known
 from ensemble.features.context import (
+    BETA_SESSIONS,
+    VOLATILITY_BARS,
     ContextSeries,
     Instants,
     context_features,
@@ -29,6 +31,10 @@ from ensemble.trading.limits import RiskLimits
 
 MIN_BARS = 3
 """Fewer known bars say nothing; the indicators need at least one change between bars."""
+LEAD_SESSIONS = BETA_SESSIONS + 2
+"""Rows built before the first one wanted, for windows over the panel's own rows."""
+MARGIN = pd.Timedelta(days=60)
+"""Other exchanges close on other days."""
 DECIMALS = 6
 """Features are rounded to this: a restated history, whose ratios differ in the 15th digit, then gives the same bits."""
 RANKED = ("return_1", "return_5", "return_20", "volume_1_to_20", "beta_move")
@@ -48,29 +54,46 @@ class Market:
     limits: RiskLimits
 
 
-def build_panel(market: Market) -> Panel:
-    """The panel over every session of the calendar. Cutting the bars after a session changes nothing in its row."""
-    calendar = market.calendar
-    instants = _instants(market)
+def build_panel(market: Market, first: date | None = None) -> Panel:
+    """The panel over the calendar's sessions from `first` on, by default all.
+
+    A row is the same bits however many rows are built and whatever follows it. Built from `first` on, the context
+    needs to reach back no further than `context_needed_from`; the symbols' own bars always from their beginning.
+    """
+    sessions = market.calendar.sessions
+    start = 0 if first is None else market.calendar.position(first)
+    begin = max(start - LEAD_SESSIONS, 0)
+    built = slice(begin, len(sessions))
+    instants = _instants(market, built)
     series = _context_series(market)
+    moves = {symbol: move_since_close(one, instants) for symbol, one in series.items()}
     shared = _shared_features(series, instants)
     blocks, labels, ages = [], [], []
     for bars in market.bars.values():
         known = _known_rows(bars, market, instants)
-        blocks.append(_symbol_features(bars, known) | shared | _answers(bars, series, instants, calendar.sessions))
-        labels.append(label_bars(bars, sessions=calendar.sessions, limits=market.limits).to_numpy(dtype=np.float32))
-        ages.append(_bar_age(bars, known, calendar.sessions))
+        own = _symbol_features(bars, known)
+        blocks.append(own | shared | _answers(bars, series, moves, sessions[built]))
+        labels.append(label_bars(bars, sessions=sessions[built], limits=market.limits).to_numpy(dtype=np.float32))
+        ages.append(_bar_age(bars, known, sessions)[start - begin :])
     names = tuple(blocks[0])
     values = np.stack([np.column_stack([block[name] for name in names]) for block in blocks])
-    values, names = _with_ranks(values, names)
+    values, names = _with_ranks(values[:, start - begin :], names)
     rounded = np.round(np.where(np.isfinite(values), values, np.nan), DECIMALS).astype(np.float32)
-    return Panel(tuple(market.bars), calendar.sessions, names, rounded, np.stack(labels), np.stack(ages))
+    return Panel(
+        tuple(market.bars), sessions[start:], names, rounded, np.stack(labels)[:, start - begin :], np.stack(ages)
+    )
 
 
-def _instants(market: Market) -> Instants:
+def context_needed_from(calendar: SessionCalendar, first: date) -> date:
+    """Where context bars must begin for rows from `first` on: enough for every rolling window, and a margin."""
+    place = max(calendar.position(first) - LEAD_SESSIONS - VOLATILITY_BARS, 0)
+    return (calendar.sessions[place] - MARGIN).date()
+
+
+def _instants(market: Market, rows: slice) -> Instants:
     decisions = market.calendar.decisions(market.decision_time)
-    closes = market.calendar.closes
-    return Instants(decisions, pd.DatetimeIndex(decisions[:1].append(closes[:-1])))
+    previous_closes = pd.DatetimeIndex(decisions[:1].append(market.calendar.closes[:-1]))
+    return Instants(decisions[rows], previous_closes[rows])
 
 
 def _context_series(market: Market) -> dict[str, ContextSeries]:
@@ -107,26 +130,33 @@ def _symbol_features(bars: pd.DataFrame, known: Integers) -> dict[str, Floats]:
 
 
 def _answers(
-    bars: pd.DataFrame, series: Mapping[str, ContextSeries], instants: Instants, sessions: pd.DatetimeIndex
+    bars: pd.DataFrame,
+    series: Mapping[str, ContextSeries],
+    moves: Mapping[str, Floats],
+    sessions: pd.DatetimeIndex,
 ) -> dict[str, Floats]:
     """How the symbol's opening gap answers overnight moves, and how it moves with the series at home."""
     prices = adjusted_prices(bars)
-    gap, change = (
-        _on_sessions(values, bars, sessions)
-        for values in (log_gap(prices.open, prices.close), log_change(prices.close))
-    )
-    features: dict[str, Floats] = {}
-    pushes = []
-    for symbol, one in series.items():
-        move = move_since_close(one, instants)
-        if one.at_home:
-            features[f"{symbol} correlation"] = rolling_correlation(lagged(change), move)
-            features[f"{symbol} beta"] = rolling_beta(lagged(change), move)
-        else:
-            pushes.append(rolling_beta(gap, move) * move)
-            features[f"{symbol} beta_move"] = pushes[-1]
-    features["beta_move"] = _mean(pushes, len(sessions))
-    return features
+    gap = _on_sessions(log_gap(prices.open, prices.close), bars, sessions)
+    change = lagged(_on_sessions(log_change(prices.close), bars, sessions))
+    home = [symbol for symbol, one in series.items() if one.at_home]
+    abroad = [symbol for symbol, one in series.items() if not one.at_home]
+    at_home, overnight = (_rows(moves, symbols, len(sessions)) for symbols in (home, abroad))
+    beta_move = rolling_beta(gap, overnight) * overnight
+    return {
+        **_named(home, "correlation", rolling_correlation(change, at_home)),
+        **_named(home, "beta", rolling_beta(change, at_home)),
+        **_named(abroad, "beta_move", beta_move),
+        "beta_move": _mean(beta_move),
+    }
+
+
+def _rows(moves: Mapping[str, Floats], symbols: list[str], columns: int) -> Floats:
+    return np.array([moves[symbol] for symbol in symbols]).reshape(len(symbols), columns)
+
+
+def _named(symbols: list[str], name: str, rows: Floats) -> dict[str, Floats]:
+    return {f"{symbol} {name}": row for symbol, row in zip(symbols, rows, strict=True)}
 
 
 def _on_sessions(values: Floats, bars: pd.DataFrame, sessions: pd.DatetimeIndex) -> Floats:
@@ -134,13 +164,11 @@ def _on_sessions(values: Floats, bars: pd.DataFrame, sessions: pd.DatetimeIndex)
     return take_known(values, bars.index.get_indexer(sessions).astype(np.int64))
 
 
-def _mean(columns: list[Floats], rows: int) -> Floats:
-    if not columns:
-        return np.full(rows, np.nan)
-    stacked = np.column_stack(columns)
-    known = np.isfinite(stacked)
-    total: Floats = np.where(known, stacked, 0.0).sum(axis=1)
-    return ratio(total, known.sum(axis=1).astype(np.float64))
+def _mean(rows: Floats) -> Floats:
+    """Mean of the known values of each column of (k, n); NaN where none is."""
+    known = np.isfinite(rows)
+    total: Floats = np.where(known, rows, 0.0).sum(axis=0)
+    return ratio(total, known.sum(axis=0).astype(np.float64))
 
 
 def _with_ranks(values: Floats, names: tuple[str, ...]) -> tuple[Floats, tuple[str, ...]]:
@@ -154,7 +182,7 @@ def _with_ranks(values: Floats, names: tuple[str, ...]) -> tuple[Floats, tuple[s
 
 
 def _bar_age(bars: pd.DataFrame, known: Integers, sessions: pd.DatetimeIndex) -> Integers:
-    """Sessions since the newest known bar: 1 when the previous session's bar is there, -1 without any."""
+    """Sessions since the newest known bar, for the newest len(known) of `sessions`; 1 is fresh, -1 none."""
     place = sessions.searchsorted(pd.DatetimeIndex(bars.index), side="left").astype(np.float64)
-    age = np.arange(len(sessions)) - take_known(place, known)
+    age = np.arange(len(sessions) - len(known), len(sessions)) - take_known(place, known)
     return np.where(np.isnan(age), -1, age).astype(np.int64)

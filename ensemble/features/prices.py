@@ -45,8 +45,10 @@ def log_gap(opens: Floats, closes: Floats) -> Floats:
 
 
 def lagged(values: Floats) -> Floats:
-    """Each row gets the row before it, the first NaN."""
-    return np.concatenate([np.array([np.nan]), values[:-1]])
+    """Each row (along the last axis) gets the row before it, the first NaN."""
+    before = np.full(values.shape, np.nan)
+    before[..., 1:] = values[..., :-1]
+    return before
 
 
 def ratio(numerator: Floats, denominator: Floats) -> Floats:

@@ -6,6 +6,7 @@ offset behind it are ignored. What is no number or no date reaches sift_bars as 
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -45,7 +46,7 @@ class FilesFeed:
     def _read(self, symbol: str, first: date, last: date) -> pd.DataFrame | FeedError:
         try:
             path = self._find(check_symbol(symbol))
-            table = _table(path)
+            table = _table(path, first)
             dates = _dates(table, path)
             return as_bars(table, dates, first=first, last=last)
         except FeedError as error:
@@ -60,10 +61,10 @@ class FilesFeed:
         raise FeedError(f"{self._folder} holds no file {symbol}.csv or {symbol}.parquet; {did_you_mean(symbol, known)}")
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, first: date) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
-            table = pd.read_csv(path, dtype={"Date": str}, low_memory=False)
+            table = pd.read_csv(_lines_from(path, first), dtype={"Date": str}, low_memory=False)
         else:
             table = pd.read_parquet(path)
     except (ValueError, OSError) as error:
@@ -76,6 +77,18 @@ def _table(path: Path) -> pd.DataFrame:
     if missing:
         raise FeedError(f"{path} lacks the columns {missing}; it must have Date and {list(YAHOO_COLUMNS)}.")
     return table
+
+
+def _lines_from(path: Path, first: date) -> StringIO:
+    """The file without the rows before `first`, which is most of it on most days: parsing them would take the time.
+
+    ISO dates sort as text; a row that begins with anything else stays, and so does everything where Date is not first.
+    """
+    header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+    if header.startswith("Date,"):
+        start = first.isoformat()
+        rows = [row for row in rows if row[:10] >= start or not row[:4].isdigit()]
+    return StringIO(header + "".join(rows))
 
 
 def _dates(table: pd.DataFrame, path: Path) -> pd.DatetimeIndex:

@@ -49,7 +49,7 @@ def test_the_whole_neighbourhood_is_read_and_only_false_bars_are_refused(
         calendar = home_calendar(services.settings, services.clock.now())
         report = ingest(services, calendar)
         assert report.failed == {}
-        desk = open_desk(services, calendar, calendar.previous(date(2022, 1, 1)))
+        desk = open_desk(services, calendar, last=calendar.previous(date(2022, 1, 1)))
         with reading(services.engine) as conn:
             refused = conn.execute(text("SELECT symbol, count(*) FROM quarantine GROUP BY symbol")).all()
     assert sum(count for _, count in refused) < 100

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from storage.model_index import ModelEntry, read_model, read_models, serving_model, write_model
+from storage.model_index import ModelEntry, find_model, read_model, read_models, write_model
 
 TRAINED = datetime(2021, 10, 1, 2, tzinfo=UTC)
 OCTOBER = ModelEntry("oct-1", "2021-10", TRAINED, {"members": ["logit", "lstm"], "scores": {"gap": 0.61}})
@@ -21,12 +21,15 @@ def test_a_model_never_changes(conn: Connection) -> None:
     assert read_models(conn) == [OCTOBER]
 
 
-def test_a_month_is_served_by_the_newest_model_trained_for_it_or_before(conn: Connection) -> None:
-    again = replace(OCTOBER, model_id="oct-2", created_at=TRAINED + timedelta(days=3))
-    december = replace(OCTOBER, model_id="dec-1", month="2021-12")
-    for entry in (again, december, OCTOBER):
+def test_a_month_is_served_by_the_newest_model_of_its_recipe(conn: Connection) -> None:
+    first = replace(OCTOBER, manifest={"recipe": "ours"})
+    again = replace(first, model_id="oct-2", created_at=TRAINED + timedelta(days=3))
+    other = replace(first, model_id="oct-3", created_at=TRAINED + timedelta(days=9), manifest={"recipe": "other"})
+    december = replace(first, model_id="dec-1", month="2021-12")
+    for entry in (again, december, other, first):
         write_model(conn, entry)
-    assert serving_model(conn, "2021-09") is None
-    assert serving_model(conn, "2021-10") == serving_model(conn, "2021-11") == again
-    assert serving_model(conn, "2022-01") == december
-    assert [entry.model_id for entry in read_models(conn)] == ["dec-1", "oct-2", "oct-1"]
+    assert find_model(conn, month="2021-10", recipe="ours") == again
+    assert find_model(conn, month="2021-10", recipe="other") == other
+    assert find_model(conn, month="2021-11", recipe="ours") is None
+    assert find_model(conn, month="2021-12", recipe="other") is None
+    assert [entry.model_id for entry in read_models(conn)] == ["dec-1", "oct-3", "oct-2", "oct-1"]

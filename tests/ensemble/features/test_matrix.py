@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from ensemble.features.matrix import Market, build_panel
+from ensemble.features.matrix import Market, build_panel, context_needed_from
 from ensemble.panel import Panel
 from ensemble.sessions import SessionCalendar
 
@@ -55,6 +55,20 @@ def test_cutting_everything_after_a_session_leaves_its_row_the_same_to_the_bit(
     home = SessionCalendar("XNSE", calendar.sessions[: row + 1], calendar.opens[: row + 1], calendar.closes[: row + 1])
     cut = replace(with_bars(market, lambda bars: bars.iloc[:row]), calendar=home)
     assert_array_equal(build_panel(cut).values, panel.values[:, : row + 1])
+
+
+@pytest.mark.parametrize("row", [300, ROW, 419])
+def test_a_few_rows_from_a_short_context_are_the_same_bits_as_in_the_whole_panel(
+    market: Market, panel: Panel, row: int
+) -> None:
+    first = market.calendar.sessions[row]
+    needed = pd.Timestamp(context_needed_from(market.calendar, first))
+    short = {symbol: (exchange, bars.loc[needed:]) for symbol, (exchange, bars) in market.context.items()}
+    few = build_panel(replace(market, context=short), first)
+    assert few.sessions.equals(panel.sessions[row:])
+    assert_array_equal(few.values, panel.values[:, row:])
+    assert_array_equal(few.labels, panel.labels[:, row:])
+    assert_array_equal(few.bar_age, panel.bar_age[:, row:])
 
 
 def test_corrupting_bars_from_a_session_on_changes_no_earlier_row_nor_its_own(market: Market, panel: Panel) -> None:
