@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import numpy as np
 import pandas as pd
 from loguru import logger
 
@@ -15,7 +16,7 @@ from storage.engine import reading, transaction
 from storage.feeds import FeedError
 
 REREAD_DAYS = 60
-"""About 40 sessions are read again each time: feeds correct their newest bars for weeks."""
+"""40 sessions and more are read again each time: feeds correct their newest bars for weeks."""
 COMPARED_BARS = 3
 """A restatement moves all old bars; a correction moves one."""
 EQUAL_WITHIN = 1e-6
@@ -44,62 +45,63 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
     is reported and its old bars stay.
     """
     market = services.settings.market
-    exchanges = dict.fromkeys((*market.symbols, *market.peers), market.exchange) | context_symbols(market.context)
-    frames, failed = _fetch(services, list(exchanges))
+    stored = _stored(services)
+    frames, failed = _fetch(services, stored)
     for symbol in market.symbols:
         if symbol in failed:
             raise FeedError(failed[symbol])
-    sifted = {
-        symbol: _sift(
-            services,
-            calendar,
-            frame,
-            exchanges[symbol],
-            complete=symbol not in context_symbols(market.context),
-        )
-        for symbol, frame in frames.items()
-    }
     for reason in failed.values():
         logger.warning("feed {}: {}", services.feed.name, reason)
-    return _keep(services, sifted, failed)
+    abroad = context_symbols(market.context)
+    sifted = {
+        symbol: _sift(services, calendar, frame, abroad.get(symbol, market.exchange), complete=symbol not in abroad)
+        for symbol, frame in frames.items()
+    }
+    return _keep(services, sifted, stored, failed)
 
 
-def _fetch(services: Services, symbols: list[str]) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """Raw frames of the last REREAD_DAYS; from the beginning for a new symbol and one whose history has changed."""
-    start = services.settings.market.history_start
+def _stored(services: Services) -> dict[str, pd.DataFrame]:
+    """The stored bars that will be read again, of the symbols that have any.
+
+    They begin with a month, so that symbols whose newest bars are a day apart are fetched together.
+    """
     with reading(services.engine) as conn:
         newest = newest_sessions(conn)
-        firsts = {symbol: _first(newest.get(symbol), start) for symbol in symbols}
-        known = [symbol for symbol in symbols if symbol in newest]
-        stored = read_bars(conn, known, first=min((firsts[symbol] for symbol in known), default=start))
+        known = [symbol for symbol in services.settings.market.every_symbol if symbol in newest]
+        begins = {symbol: (newest[symbol].date() - timedelta(days=REREAD_DAYS)).replace(day=1) for symbol in known}
+        bars = read_bars(conn, known, first=min(begins.values(), default=None))
+    return {symbol: frame.loc[pd.Timestamp(begins[symbol]) :] for symbol, frame in bars.items()}
+
+
+def _fetch(services: Services, stored: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Raw frames from where `stored` begins; from the beginning for a new symbol and one whose history has changed."""
+    market = services.settings.market
+    firsts = {
+        symbol: stored[symbol].index[0].date() if symbol in stored else market.history_start
+        for symbol in market.every_symbol
+    }
     frames, failed = _fetch_from(services, firsts)
     restated = [symbol for symbol, frame in frames.items() if symbol in stored and _is_restated(stored[symbol], frame)]
     if restated:
         logger.info("history of {} was restated by the feed: reading all of it again", ", ".join(restated))
-        whole, failed_again = _fetch_from(services, dict.fromkeys(restated, start))
+        whole, failed_again = _fetch_from(services, dict.fromkeys(restated, market.history_start))
         frames = {symbol: frame for symbol, frame in frames.items() if symbol not in restated} | whole
         failed |= failed_again
     return frames, failed
 
 
-def _first(newest: pd.Timestamp | None, start: date) -> date:
-    return start if newest is None else max(start, newest.date() - timedelta(days=REREAD_DAYS))
-
-
 def _fetch_from(services: Services, firsts: Mapping[str, date]) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """One request for all symbols that begin on the same date."""
+    """One request for all symbols that begin in the same month."""
     last = services.clock.now().date()
     frames: dict[str, pd.DataFrame] = {}
     failed: dict[str, str] = {}
-    for first in sorted(set(firsts.values())):
-        together = [symbol for symbol, begin in firsts.items() if begin == first]
-        for symbol, answer in services.feed.fetch(together, first=first, last=last).items():
+    for month in sorted({first.replace(day=1) for first in firsts.values()}):
+        together = [symbol for symbol, first in firsts.items() if first.replace(day=1) == month]
+        for symbol, answer in services.feed.fetch(together, first=month, last=last).items():
             if isinstance(answer, FeedError):
                 failed[symbol] = str(answer)
             elif answer.empty:
-                failed[symbol] = (
-                    f"{symbol} has no bar from {first} to {last}; check the symbol, and whether it still trades."
-                )
+                failed[symbol] = f"{symbol} has no bar from {month} to {last}; check the symbol: does it still trade?"
             else:
                 frames[symbol] = answer
     return frames, failed
@@ -107,36 +109,42 @@ def _fetch_from(services: Services, firsts: Mapping[str, date]) -> tuple[dict[st
 
 def _is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     """True when the oldest bars that both hold were scaled: a split or dividend scaled those before them too."""
-    unique = fresh[~fresh.index.duplicated()]
-    shared = stored.index.intersection(unique.index)
-    if shared.empty:
-        return False
-    oldest = shared.sort_values()[:COMPARED_BARS]
-    change = (unique.loc[oldest, "adj_close"].astype(float) / stored.loc[oldest, "adj_close"] - 1).abs()
-    return bool((change > EQUAL_WITHIN).all())
+    shared, places, fresh_places = np.intersect1d(stored.index, fresh.index, return_indices=True)
+    old, new = (
+        frame["adj_close"].to_numpy()[rows[:COMPARED_BARS]] for frame, rows in ((stored, places), (fresh, fresh_places))
+    )
+    return len(shared) > 0 and bool((np.abs(new / old - 1) > EQUAL_WITHIN).all())
 
 
 def _sift(
     services: Services, calendar: SessionCalendar, frame: pd.DataFrame, exchange: str, *, complete: bool
 ) -> Sifted:
-    """The frame's bars that are final by now, sifted."""
-    index = pd.DatetimeIndex(frame.index)
-    known_at = available_at(index, exchange, delay_min=services.settings.feed.delay_min)
-    final = frame[~(known_at > pd.Timestamp(services.clock.now()))]  # an unreadable date stays, to be refused
+    """The frame's bars that are final by now and not older than the configured history, sifted."""
+    settings = services.settings
+    known_at = available_at(pd.DatetimeIndex(frame.index), exchange, delay_min=settings.feed.delay_min)
+    future = known_at > pd.Timestamp(services.clock.now())
+    ancient = frame.index < pd.Timestamp(settings.market.history_start)
     sessions = calendar.sessions if exchange == calendar.exchange else None
-    return sift_bars(final, rules=services.settings.bars, complete=complete, sessions=sessions)
+    # An unreadable date is neither: it stays, to be refused.
+    return sift_bars(frame[~(future | ancient)], rules=settings.bars, complete=complete, sessions=sessions)
 
 
-def _keep(services: Services, sifted: Mapping[str, Sifted], failed: Mapping[str, str]) -> IngestReport:
+def _keep(
+    services: Services, sifted: Mapping[str, Sifted], stored: Mapping[str, pd.DataFrame], failed: Mapping[str, str]
+) -> IngestReport:
     added = changed = refused = 0
     seen_at = services.clock.now()
     with transaction(services.engine) as conn:
         for symbol, bars in sifted.items():
-            changes = write_bars(conn, symbol, bars.kept, seen_at=seen_at, provider=services.feed.name)
-            write_quarantine(conn, symbol, bars.refused, seen_at=seen_at)
-            added, changed, refused = (
-                added + changes.added,
-                changed + changes.changed,
-                refused + len(bars.refused),
-            )
+            news = _news(bars.kept, stored[symbol]) if symbol in stored else bars.kept
+            changes = write_bars(conn, symbol, news, seen_at=seen_at, provider=services.feed.name)
+            refused += write_quarantine(conn, symbol, bars.refused, seen_at=seen_at)
+            added, changed = added + changes.added, changed + changes.changed
     return IngestReport(added, changed, refused, failed)
+
+
+def _news(kept: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are not stored as they are; the store would find so too, but takes longer."""
+    known = stored.reindex(kept.index).to_numpy()
+    same = np.isclose(kept.to_numpy(), known, rtol=1e-9, atol=0, equal_nan=True).all(axis=1)
+    return kept.drop(index=kept.index[same])
