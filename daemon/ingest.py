@@ -147,4 +147,5 @@ def _news(kept: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """The rows that are not stored as they are; the store would find so too, but takes longer."""
     known = stored.reindex(kept.index).to_numpy()
     same = np.isclose(kept.to_numpy(), known, rtol=1e-9, atol=0, equal_nan=True).all(axis=1)
-    return kept.drop(index=kept.index[same])
+    news: pd.DataFrame = kept[~same]
+    return news

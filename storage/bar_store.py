@@ -80,6 +80,8 @@ def write_quarantine(conn: Connection, symbol: str, refused: pd.DataFrame, *, se
 
     `refused`: the columns session (NaT where the bar has none), reason and BAR_COLUMNS, as from `sift_bars`.
     """
+    if refused.empty:  # as on most days: asking the database would take longer than all the rest
+        return 0
     rows = {_refusal_key(row): row for row in map(_refusal, refused.to_dict("records"))}
     kept = select(quarantine.c.session, quarantine.c.reason, quarantine.c.payload).where(quarantine.c.symbol == symbol)
     for row in conn.execute(kept).mappings():
