@@ -1,6 +1,8 @@
 """What a person sees: tables on a terminal, plain text when piped, JSON when asked."""
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
@@ -57,7 +59,7 @@ def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool
     console.print(_account_line(mark, services.settings))
     console.print(f"Next: {_local(reconciled.next_wake, services.settings)}")
     if services.engine.url.database and services.engine.dialect.name == "sqlite":
-        console.print(f'Ask more:  sqlite3 -box {services.engine.url.database} "{QUERY}"')
+        console.print(f"Ask more:\n  {query_command(services.engine.url.database)}", soft_wrap=True)
 
 
 def show_signals(engine: Engine, session: date | None, *, as_json: bool) -> None:
@@ -191,6 +193,14 @@ def _account_line(mark: AccountMark | None, settings: Settings) -> str:
 def _newest_mark(conn: Connection) -> AccountMark | None:
     marks = read_marks(conn, LIVE)
     return marks[-1] if marks else None
+
+
+def query_command(database: str) -> str:
+    """A command that asks the database, with what this machine has."""
+    if shutil.which("sqlite3"):
+        return f'sqlite3 -box {database} "{QUERY}"'
+    ask = f"pandas.read_sql('{QUERY}', sqlite3.connect('{database}'))"
+    return f'{sys.executable} -c "import pandas, sqlite3; print({ask})"'
 
 
 def _waiting(reconciled: Reconciled) -> str:

@@ -55,6 +55,14 @@ def test_a_session_is_decided_shown_and_not_decided_again(copy: Path) -> None:
     assert "Signals for 2021-10-06" in again.stdout
 
 
+@pytest.mark.parametrize("found", ["", os.environ["PATH"]])
+def test_the_query_that_it_ends_with_runs_as_printed(found: str, copy: Path) -> None:
+    shown = call(copy, "run-once", "--now", "2021-10-06T03:20:00Z", PATH=found)
+    line = shown.stdout.split("Ask more:\n")[1].splitlines()[0]
+    answer = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=60, check=True)
+    assert "AAA.NS" in answer.stdout
+
+
 def test_a_session_without_training_loads_no_heavy_library(copy: Path) -> None:
     script = SESSION_WITHOUT_TRAINING.replace("sys.argv_heavy", repr(HEAVY))
     result = finished([sys.executable, "-c", script, str(copy / "config.toml")])
@@ -145,6 +153,19 @@ def test_sigterm_ends_the_daemon_in_the_middle_of_its_work(copy: Path) -> None:
         assert daemon.poll() is None
 
 
+def test_a_killed_daemon_leaves_no_children_and_goes_on_where_it_was(copy: Path) -> None:
+    with running(copy) as daemon:
+        wait_for_line(daemon, "training the models")
+        children = wait_for_children(daemon.pid)
+        daemon.kill()
+        daemon.wait(timeout=10)
+        end = time.monotonic() + 10
+        while any(Path(f"/proc/{child}/cmdline").exists() for child in children) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not [child for child in children if Path(f"/proc/{child}/cmdline").exists()]
+    assert call(copy, "status").returncode == 0
+
+
 def test_a_daemon_whose_feed_is_down_says_so_and_stays(copy: Path) -> None:
     (copy / "bars" / "AAA.NS.csv").unlink()
     with running(copy) as daemon:
@@ -191,6 +212,17 @@ def running(folder: Path) -> Iterator["subprocess.Popen[str]"]:
             yield process
         finally:
             process.terminate()
+
+
+def wait_for_children(parent: int) -> list[int]:
+    """The training processes, once there are any."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        listed = [path.read_text() for path in Path(f"/proc/{parent}/task").glob("*/children")]
+        if any(listed):
+            return [int(word) for word in " ".join(listed).split()]
+        time.sleep(0.1)
+    raise AssertionError("no training process within 30 s")
 
 
 def wait_for_line(process: "subprocess.Popen[str]", word: str) -> None:
