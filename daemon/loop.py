@@ -11,24 +11,28 @@ from loguru import logger
 from daemon.reconcile import reconcile
 from daemon.services import Services
 
+LONGEST_PAUSE_S = 1800.0
+"""Between two attempts that fail or find no bars."""
+
 
 class _Stopped(BaseException):
     """SIGTERM or Ctrl-C. Raised wherever the loop is: all work is in transactions and can be dropped at any point."""
 
 
 def run_forever(services: Services) -> None:
-    """Reconciles until SIGTERM or Ctrl-C. A failed reconciliation is logged and tried again after schedule.poll_s."""
+    """Reconciles until SIGTERM or Ctrl-C. A failed reconciliation is logged and tried again, less and less often."""
     logger.info("started; forecasts for {}", ", ".join(services.settings.market.symbols))
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _stop)
-        announced = None
+        announced, vain = None, 0
         while True:
             wake = _once(services)
+            vain = vain + 1 if wake is None else 0
             if wake is not None and wake != announced:
                 logger.info("next wake {:%Y-%m-%d %H:%M}Z", wake)
             announced = wake
-            time.sleep(_pause_s(services, wake))
+            time.sleep(pause_s(services, wake, vain=vain))
     except _Stopped as stopped:
         logger.info("stopped by {}", stopped)
 
@@ -49,9 +53,13 @@ def _once(services: Services) -> pd.Timestamp | None:
     return None if reconciled.waiting else reconciled.next_wake
 
 
-def _pause_s(services: Services, wake: pd.Timestamp | None) -> float:
-    """Never longer than schedule.poll_s, so that a clock that jumps or a machine that slept is noticed."""
+def pause_s(services: Services, wake: pd.Timestamp | None, *, vain: int) -> float:
+    """How long to sleep, in seconds.
+
+    Never longer than schedule.poll_s before a known wake, so that a clock that jumps or a machine that slept is
+    noticed; after `vain` attempts in a row twice as long each time, so that a feed in trouble is left in peace.
+    """
     poll_s = services.settings.schedule.poll_s
     if wake is None:
-        return poll_s
+        return float(min(poll_s * 2 ** min(vain - 1, 20), max(LONGEST_PAUSE_S, poll_s)))
     return min(max((wake - pd.Timestamp(services.clock.now())).total_seconds(), 0.0), poll_s)
