@@ -116,7 +116,7 @@ class Desk:
         manifest = self.services.models.manifest(model_id)
         with transaction(self.services.engine) as conn:
             write_model(conn, ModelEntry(model_id, month, self.services.clock.now(), manifest))
-        logger.info("{}: model {} serves ({})", month, model_id, _who_speaks(manifest["methods"]))
+        logger.info("{}: model {} serves; {}", month, model_id, _who_speaks(manifest["methods"], manifest["p_values"]))
         return model_id
 
     def _whole_panel(self) -> Panel:
@@ -193,5 +193,13 @@ def _traded(forecasts: Sequence[Forecast], label: str, symbols: Sequence[str]) -
     return {symbol: said.get(symbol) for symbol in symbols}
 
 
-def _who_speaks(methods: Mapping[str, str]) -> str:
-    return ", ".join(f"{label}: {method}" for label, method in methods.items())
+def _who_speaks(methods: Mapping[str, str], p_values: Mapping[str, Mapping[str, float]]) -> str:
+    """One line, as in "gap: mean speaks (against the mean: stack p 0.31, platt p 0.08); ..."."""
+    reasons = {
+        label: ", ".join(f"{name} p {p_value:.2g}" for name, p_value in judged.items())
+        for label, judged in p_values.items()
+    }
+    return "; ".join(
+        f"{label}: {method} speaks" + (f" (against the mean: {reasons[label]})" if reasons[label] else "")
+        for label, method in methods.items()
+    )

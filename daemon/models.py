@@ -76,6 +76,7 @@ class ModelFactory:
             "members": {name: list(keys) for name, keys in self._keys(fold).items()},
             "combiner": combiner_key,
             "methods": combiner.methods(),
+            "p_values": combiner.p_values(),
         }
 
     def _history_folds(self, month: str) -> list[Fold]:

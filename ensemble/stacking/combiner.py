@@ -79,6 +79,13 @@ class Combiner:
         """Label -> who speaks."""
         return {label: one.method for label, one in zip(LABELS, self.labels, strict=True)}
 
+    def p_values(self) -> dict[str, dict[str, float]]:
+        """Label -> challenger -> chance of its advantage over the mean if there were none: why who speaks does."""
+        return {
+            label: {name: round(verdict.p_value, 4) for name, verdict in one.verdicts.items()}
+            for label, one in zip(LABELS, self.labels, strict=True)
+        }
+
     def files(self) -> Files:
         """combiner.json and one LightGBM text a label; `load_combiner` reads them back."""
         settings = {

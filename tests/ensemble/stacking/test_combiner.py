@@ -43,6 +43,7 @@ def test_overconfident_members_are_corrected_and_the_verdict_says_why() -> None:
     assert speaker.method in ("platt", "stack")
     assert speaker.verdicts[speaker.method].p_value < 0.05
     assert speaker.verdicts[speaker.method].loss < speaker.verdicts[speaker.method].incumbent_loss
+    assert combiner.p_values()["gap"][speaker.method] < 0.05
     assert 0.2 < speaker.line.slope < 0.5
 
 
