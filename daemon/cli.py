@@ -165,8 +165,6 @@ def main() -> None:
     os.umask(0o077)
     try:
         app()
-    except KeyboardInterrupt:
-        _stop("interrupted; what was finished is kept, run the same command again to go on.", code=130)
     except Exception as error:
         if "--debug" in sys.argv:
             raise
@@ -219,6 +217,9 @@ def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator
         try:
             models = ModelStore(settings.storage.models_dir)
             yield Services(settings, clock, engine, models, open_feed(settings.feed), shown)
+        except KeyboardInterrupt:
+            typer.echo("interrupted; what was finished is kept, run the same command again to go on.", err=True)
+            raise
         except Exception as error:
             log_printed_error(error)
             raise

@@ -1,6 +1,7 @@
 """The desk: the market as known, its panel and its models. Live and backtest sit at the same one."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 from loguru import logger
 
-from daemon.models import ModelFactory, load_model
+from daemon.models import ModelFactory, load_model, set_damaged_aside
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
 from ensemble.features.matrix import Market, build_panel, context_needed_from
@@ -18,14 +19,16 @@ from ensemble.model import Model, SessionForecasts, forecast_session
 from ensemble.panel import Panel
 from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.trading.account import Account, Settlement, TradingRules, bars_on, settle
+from ensemble.trading.limits import RiskLimits
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.windows import month_of
 from storage.bar_store import read_bars
 from storage.engine import reading, transaction
 from storage.model_index import ModelEntry, find_model, write_model
+from storage.model_store import ModelStoreError
 
-OUTCOME_SESSIONS = 40
-"""How far back outcomes are worked out again: labels that take days to end, and bars that were corrected."""
+CORRECTED_SESSIONS = 30
+"""How far back outcomes are worked out again, because a feed may still correct their bars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,14 @@ class Desk:
     panel: Panel
     _models: dict[str, Model] = field(default_factory=dict)
 
+    def prepare(self, session: pd.Timestamp) -> None:
+        """Makes the model that `decide` will need, which may take long; none without bars to forecast from."""
+        if self._is_fed(self._row(session)):
+            self.model(month_of(session))
+
     def decide(self, session: pd.Timestamp, account: Account, *, late: bool) -> Decision:
         """Forecasts and signals for `session`, from what was known at its decision time."""
-        row = int(self.panel.sessions.get_indexer(pd.DatetimeIndex([session]))[0])
+        row = self._row(session)
         settings = self.services.settings
         said = self._forecasts(row) if self._is_fed(row) else SessionForecasts((), ())
         signals = decide_signals(
@@ -60,8 +68,7 @@ class Desk:
             options=settings.signals,
             limits=settings.risk,
         )
-        digest = self.panel.digest(slice(row, row + 1))
-        return Decision(session.date(), late, said, signals, digest, len(self.panel.features))
+        return Decision(session.date(), late, said, signals, self._digest(row), len(self.panel.features))
 
     def settle(self, session: pd.Timestamp, account: Account, signals: Sequence[Signal]) -> Settlement:
         """The account after `session`."""
@@ -92,30 +99,49 @@ class Desk:
     def model(self, month: str) -> Model:
         """The model that serves `month`: found, or trained and published now."""
         if month not in self._models:
-            self._models[month] = load_model(self.services.models, self._model_id(month))
+            self._models[month] = self._found(month) or load_model(self.services.models, self._published(month))
         return self._models[month]
 
+    def _row(self, session: pd.Timestamp) -> int:
+        return int(self.panel.sessions.get_indexer(pd.DatetimeIndex([session]))[0])
+
+    def _digest(self, row: int) -> str:
+        """Of every feature that the row's forecasts were made from."""
+        return self.panel.digest(slice(max(row + 1 - self.services.settings.ensemble.rows_seen, 0), row + 1))
+
     def _forecasts(self, row: int) -> SessionForecasts:
-        return forecast_session(self.model(month_of(self.panel.sessions[row])), self.panel, row)
+        model = self.model(month_of(self.panel.sessions[row]))
+        return forecast_session(model, self.panel, row, data_digest=self._digest(row))
 
     def _is_fed(self, row: int) -> bool:
         """Some traded symbol has a bar to forecast from; without one, no model is worth training."""
         traded = [self.panel.symbols.index(symbol) for symbol in self.services.settings.market.symbols]
         return bool((self.panel.bar_age[traded, row] >= 1).any())
 
-    def _model_id(self, month: str) -> str:
-        recipe = self.services.recipe()
+    def _found(self, month: str) -> Model | None:
+        """The published model of this configuration and panel; None when there is none, or it is damaged."""
         with reading(self.services.engine) as conn:
-            known = find_model(conn, month=month, recipe=recipe.digest())
-        if known is not None:
-            return known.model_id
+            known = find_model(conn, month=month, recipe=self.services.recipe().digest())
+        if known is None or known.manifest["features"] != list(self.panel.features):
+            return None
+        try:
+            return load_model(self.services.models, known.model_id)
+        except ModelStoreError as error:
+            logger.error("{} Making it again.", error)
+            with suppress(ModelStoreError):
+                set_damaged_aside(self.services.models, known.model_id)
+            return None
+
+    def _published(self, month: str) -> str:
         logger.info("{}: training the models of the month", month)
-        workers, progress = self.services.settings.workers, self.services.progress
-        factory = ModelFactory(self._whole_panel(), recipe, self.services.models, workers, progress)
+        services = self.services
+        factory = ModelFactory(
+            self._whole_panel(), services.recipe(), services.models, services.settings.workers, services.progress
+        )
         model_id = factory.publish(month)
-        manifest = self.services.models.manifest(model_id)
-        with transaction(self.services.engine) as conn:
-            write_model(conn, ModelEntry(model_id, month, self.services.clock.now(), manifest))
+        manifest = services.models.manifest(model_id)
+        with transaction(services.engine) as conn:
+            write_model(conn, ModelEntry(model_id, month, services.clock.now(), manifest))
         logger.info("{}: model {} serves; {}", month, model_id, _who_speaks(manifest["methods"], manifest["p_values"]))
         return model_id
 
@@ -158,10 +184,15 @@ def open_desk(
     if first is None:
         market = _load_market(services, known, context_from=None)
         return Desk(services, market, build_panel(market))
-    rows_before = max(services.settings.ensemble.rows_seen, OUTCOME_SESSIONS)
+    rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.risk))
     start = known.sessions[max(known.position(first) - rows_before, 0)]
     market = _load_market(services, known, context_from=context_needed_from(known, start))
     return Desk(services, market, build_panel(market, start))
+
+
+def outcome_sessions(limits: RiskLimits) -> int:
+    """How many sessions back outcomes are worked out again: until the longest label is known, and some more."""
+    return limits.max_holding_sessions + CORRECTED_SESSIONS
 
 
 def _load_market(services: Services, calendar: SessionCalendar, *, context_from: date | None) -> Market:

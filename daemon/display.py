@@ -53,8 +53,9 @@ def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool
     console = _console()
     if not reconciled.done:
         console.print("Nothing was left to do." if not reconciled.waiting else _waiting(reconciled))
-    if len(forecasts):
-        console.print(_forecast_table(forecasts, services.settings))
+    if len(forecasts) and session:
+        shown = (forecasts["origin"] == LIVE) & forecasts["symbol"].isin(services.settings.market.symbols)
+        console.print(_forecast_table(forecasts[shown], session))
     console.print(_signal_table(signals))
     console.print(_account_line(mark, services.settings))
     console.print(f"Next: {_local(reconciled.next_wake, services.settings)}")
@@ -98,7 +99,7 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
 def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: bool) -> None:
     """How often the forecasts were right beside a constant, and what the account made of them."""
     with reading(services.engine) as conn:
-        scores = score_labels(scored_forecasts(conn, replayed))
+        scores = score_labels(scored_forecasts(conn, replayed), services.settings.risk)
     trades = [trade for one in replayed for trade in one.settlement.trades]
     mark = replayed[-1].settlement.mark
     if as_json:
@@ -120,15 +121,14 @@ def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: 
     console.print(_account_line(mark, services.settings))
 
 
-def _forecast_table(forecasts: pd.DataFrame, settings: Settings) -> Table:
-    live = forecasts[(forecasts["origin"] == LIVE) & forecasts["symbol"].isin(settings.market.symbols)]
-    table = Table(title=f"Forecasts for {live['session'].iloc[0]:%A %Y-%m-%d}", title_justify="left")
+def _forecast_table(forecasts: pd.DataFrame, session: date) -> Table:
+    table = Table(title=f"Forecasts for {session:%A %Y-%m-%d}", title_justify="left")
     for name in ("symbol", "label"):
         table.add_column(name)
     for name in ("P(up)", "members' mean"):
         table.add_column(name, justify="right")
     table.add_column("who speaks")
-    for row in live.sort_values("label", key=lambda labels: labels.map(LABELS.index)).to_dict("records"):
+    for row in forecasts.sort_values("label", key=lambda labels: labels.map(LABELS.index)).to_dict("records"):
         table.add_row(
             row["symbol"],
             row["label"],

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from ensemble.sessions import SessionCalendar
+from ensemble.sessions import SessionCalendar, available_at
 
 Kind = Literal["settle", "decide"]
 
@@ -19,8 +19,6 @@ class Task:
     kind: Kind
     session: pd.Timestamp
     due_at: pd.Timestamp
-    late: bool
-    """The session had opened already: its decision is kept for the record and not traded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Timetable:
 
     def due(self, now: pd.Timestamp, *, decided: Iterable[date], settled: Iterable[date]) -> list[Task]:
         """Tasks due at `now`, oldest first. A fresh ledger begins with the newest session whose decision is due."""
-        decisions = self.calendar.decisions(self.decision_time)
+        decisions, settles = self._instants()
         past = int((decisions <= now).sum())
         done_decide, done_settle = _stamps(decided), _stamps(settled)
         if past == 0:
@@ -43,20 +41,19 @@ class Timetable:
         for place in range(int(self.calendar.sessions.searchsorted(first)), past):
             session = self.calendar.sessions[place]
             if session not in done_decide:
-                late = bool(now >= self.calendar.opens[place])
-                tasks.append(Task("decide", session, decisions[place], late))
-            if session not in done_settle and self._settles(place) <= now:
-                tasks.append(Task("settle", session, self._settles(place), late=False))
+                tasks.append(Task("decide", session, decisions[place]))
+            if session not in done_settle and settles[place] <= now:
+                tasks.append(Task("settle", session, settles[place]))
         return sorted(tasks, key=lambda task: task.due_at)
 
     def next_wake(self, now: pd.Timestamp) -> pd.Timestamp:
         """The next instant after `now` when something falls due. Raises ValueError past the calendar's end."""
-        decisions = self.calendar.decisions(self.decision_time)
-        instants = decisions.append(self.calendar.closes + pd.Timedelta(minutes=self.delay_min))
-        return min(instants[instants > now])
+        return min(instant for instants in self._instants() for instant in instants[instants > now][:1])
 
-    def _settles(self, place: int) -> pd.Timestamp:
-        return self.calendar.closes[place] + pd.Timedelta(minutes=self.delay_min)
+    def _instants(self) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+        """When each session is decided, and when its bar is known and it can be settled."""
+        known_at = available_at(self.calendar.sessions, self.calendar.exchange, delay_min=self.delay_min)
+        return self.calendar.decisions(self.decision_time), known_at
 
 
 def _stamps(sessions: Iterable[date]) -> set[pd.Timestamp]:

@@ -8,7 +8,8 @@ from typing import NoReturn
 import pandas as pd
 from loguru import logger
 
-from daemon.reconcile import reconcile
+from daemon.desk import home_calendar
+from daemon.reconcile import reconcile, timetable_of
 from daemon.services import Services
 
 LONGEST_PAUSE_S = 1800.0
@@ -27,9 +28,11 @@ def run_forever(services: Services) -> None:
             signal.signal(number, _stop)
         announced, vain = None, 0
         while True:
-            wake = _once(services)
-            vain = vain + 1 if wake is None else 0
-            if wake is not None and wake != announced:
+            done = _once(services)
+            now = services.clock.now()
+            wake = timetable_of(services.settings, home_calendar(services.settings, now)).next_wake(pd.Timestamp(now))
+            vain = 0 if done else vain + 1 if wake == announced else 1
+            if wake != announced:
                 logger.info("next wake {:%Y-%m-%d %H:%M}Z", wake)
             announced = wake
             time.sleep(pause_s(services, wake, vain=vain))
@@ -43,23 +46,21 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise _Stopped(signal.Signals(number).name)
 
 
-def _once(services: Services) -> pd.Timestamp | None:
-    """The next wake, or None when the reconciliation failed or waits for bars."""
+def _once(services: Services) -> bool:
+    """True when all that was due is done, False when the reconciliation failed or waits for bars."""
     try:
-        reconciled = reconcile(services)
+        return not reconcile(services).waiting
     except Exception as error:
         logger.error("{}: {}", type(error).__name__, error)
-        return None
-    return None if reconciled.waiting else reconciled.next_wake
+        return False
 
 
-def pause_s(services: Services, wake: pd.Timestamp | None, *, vain: int) -> float:
-    """How long to sleep, in seconds.
+def pause_s(services: Services, wake: pd.Timestamp, *, vain: int) -> float:
+    """How long to sleep, in seconds: never beyond the next wake.
 
-    Never longer than schedule.poll_s before a known wake, so that a clock that jumps or a machine that slept is
-    noticed; after `vain` attempts in a row twice as long each time, so that a feed in trouble is left in peace.
+    Never longer than schedule.poll_s either, so that a clock that jumps or a machine that slept is noticed; after
+    `vain` attempts since the last wake twice as long each time, so that a feed in trouble is left in peace.
     """
     poll_s = services.settings.schedule.poll_s
-    if wake is None:
-        return float(min(poll_s * 2 ** min(vain - 1, 20), max(LONGEST_PAUSE_S, poll_s)))
-    return min(max((wake - pd.Timestamp(services.clock.now())).total_seconds(), 0.0), poll_s)
+    longest = poll_s if vain == 0 else min(poll_s * 2 ** min(vain - 1, 20), max(LONGEST_PAUSE_S, poll_s))
+    return float(min(max((wake - pd.Timestamp(services.clock.now())).total_seconds(), 0.0), longest))

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,14 +14,24 @@ from daemon.training import WorkerOptions, train_parts
 from ensemble.arrays import Floats
 from ensemble.labels import LABELS, label_horizon
 from ensemble.members.fitted import pack_arrays, unpack_arrays
+from ensemble.members.specs import MemberSpec
 from ensemble.members.tasks import TrainingTask, load_member, task_key
 from ensemble.model import EnsembleOptions, Members, Model, member_odds, regime_of
 from ensemble.panel import Panel
 from ensemble.stacking.combiner import fit_combiner, load_combiner
 from ensemble.stacking.history import History, MemberOdds
 from ensemble.trading.limits import RiskLimits
-from ensemble.windows import Fold, Window, WindowError, months_before, plan_fold, training_window
-from storage.model_store import ModelStore
+from ensemble.windows import (
+    Fold,
+    Window,
+    WindowError,
+    check_window,
+    known_labels,
+    months_before,
+    plan_fold,
+    training_window,
+)
+from storage.model_store import ModelStore, ModelStoreError
 
 Keys = Mapping[str, Sequence[str]]
 """Member name -> the keys of its trained parts, one a seed."""
@@ -38,8 +49,16 @@ class Recipe:
 
     def digest(self) -> str:
         """Short digest: two models of one month with equal digests were made alike."""
+        return self._digest(self.ensemble.model_dump(mode="json"))
+
+    def member_digest(self, spec: MemberSpec) -> str:
+        """The same for one member of a month, whatever stands beside it."""
+        ensemble = self.ensemble.model_dump(mode="json", include={"window_years", "min_sessions"})
+        return self._digest([spec.model_dump(mode="json"), ensemble])
+
+    def _digest(self, settings: object) -> str:
         barrier = self.limits.model_dump(include={"stop_loss_pct", "take_profit_pct", "max_holding_sessions"})
-        content = [self.ensemble.model_dump(mode="json"), barrier, self.inputs, self.code_version]
+        content = [settings, barrier, self.inputs, self.code_version]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -59,8 +78,12 @@ class ModelFactory:
         history_folds = self._history_folds(month)
         fold = self._fold(month)
         self._train([*history_folds, fold])
-        combiner_key = self._combiner(history_folds, month)
+        combiner_key = self._combiner(month)
         return self.store.publish(self._manifest(fold, combiner_key) | {"history_months": len(history_folds)})
+
+    def history(self, month: str) -> History:
+        """What the stack of `month` learns from: the trained members' forecasts of the months before, out of sample."""
+        return self._history(self._history_folds(month))
 
     def _manifest(self, fold: Fold, combiner_key: str) -> dict[str, Any]:
         combiner = load_combiner(self.store.get_part(combiner_key))
@@ -73,7 +96,7 @@ class ModelFactory:
             "features": list(self.panel.features),
             "trained_from": f"{self.panel.sessions[fold.train.start]:%Y-%m-%d}",
             "trained_to": f"{self.panel.sessions[fold.train.stop - 1]:%Y-%m-%d}",
-            "members": {name: list(keys) for name, keys in self._keys(fold).items()},
+            "members": [[name, list(keys)] for name, keys in self._keys(fold).items()],  # in the stack's order
             "combiner": combiner_key,
             "methods": combiner.methods(),
             "p_values": combiner.p_values(),
@@ -85,6 +108,7 @@ class ModelFactory:
         for earlier in months_before(month, self.recipe.ensemble.stack.history_months):
             try:
                 folds.append(self._fold(earlier))
+                self._window(folds[-1])
             except WindowError:
                 folds.clear()
         return folds
@@ -98,17 +122,37 @@ class ModelFactory:
     def _window(self, fold: Fold) -> tuple[Window, str]:
         if fold.month not in self._windows:
             window = training_window(self.panel, fold, self.recipe.limits)
+            check_window(window, fold.month, min_sessions=self.recipe.ensemble.min_sessions)
             self._windows[fold.month] = window, window.digest()
         return self._windows[fold.month]
 
     def _keys(self, fold: Fold) -> Keys:
-        digest, version = self._window(fold)[1], self.recipe.code_version
+        """In the order of the configuration, which is the order of the stack's columns."""
         return {
-            spec.name: [
-                task_key(spec, number, window_digest=digest, code_version=version) for number in range(spec.seeds)
-            ]
-            for spec in self.recipe.ensemble.members
+            spec.name: self._trained(spec, fold) or self._to_train(spec, fold) for spec in self.recipe.ensemble.members
         }
+
+    def _trained(self, spec: MemberSpec, fold: Fold) -> list[str]:
+        """The parts that the month's member was trained into first, empty when there are none.
+
+        They stay, though the feed restates history: a dividend moves every feature in its seventh digit, which is no
+        reason to train two years again, nor to let models speak for the past that were not there.
+        """
+        record = self._record(spec, fold.month)
+        if not self.store.has_part(record):
+            return []
+        try:
+            keys: list[str] = json.loads(self.store.get_part(record)["parts.json"])
+        except ModelStoreError:
+            return []
+        return keys if all(self.store.has_part(key) for key in keys) else []
+
+    def _to_train(self, spec: MemberSpec, fold: Fold) -> list[str]:
+        digest, version = self._window(fold)[1], self.recipe.code_version
+        return [task_key(spec, number, window_digest=digest, code_version=version) for number in range(spec.seeds)]
+
+    def _record(self, spec: MemberSpec, month: str) -> str:
+        return f"{month}-{spec.name}-{self.recipe.member_digest(spec)}"
 
     def _train(self, folds: Sequence[Fold]) -> None:
         specs = {spec.name: spec for spec in self.recipe.ensemble.members}
@@ -120,21 +164,24 @@ class ModelFactory:
             if not self.store.has_part(key)
         ]
         train_parts(tasks, self.store, workers=self.workers, progress=self.progress)
+        for fold in folds:
+            for name, keys in self._keys(fold).items():
+                self.store.put_part(self._record(specs[name], fold.month), {"parts.json": json.dumps(keys).encode()})
 
     def _odds(self, fold: Fold) -> Floats:
         """Members' log-odds of the fold's test rows, kept in the store by what they were made from."""
         keys = self._keys(fold)
         # A sequence reaches back before the test rows, but never before the window.
-        content = json.dumps([keys, self.panel.digest(slice(fold.train.start, fold.test.stop))], sort_keys=True)
+        content = json.dumps([list(keys.items()), self.panel.digest(slice(fold.train.start, fold.test.stop))])
         key = hashlib.sha256(content.encode()).hexdigest()
         if not self.store.has_part(key):
             odds = member_odds(load_members(self.store, keys), self.panel, fold.test)
             self.store.put_part(key, {"odds.npz": pack_arrays({"log_odds": odds.log_odds})})
         return unpack_arrays(self.store.get_part(key)["odds.npz"])["log_odds"]
 
-    def _combiner(self, folds: Sequence[Fold], month: str) -> str:
-        """Key of the combiner for `month`, fitted on the folds' out-of-sample forecasts if it is not there yet."""
-        history = self._history(folds)
+    def _combiner(self, month: str) -> str:
+        """Key of the combiner for `month`, fitted if it is not there yet."""
+        history = self.history(month)
         stack = self.recipe.ensemble.stack
         digest = hashlib.sha256(json.dumps([month, stack.model_dump(), self.recipe.code_version]).encode())
         for array in (history.odds.log_odds, history.odds.regime, history.labels, history.month):
@@ -153,7 +200,7 @@ class ModelFactory:
         return History(
             MemberOdds(names, log_odds, regime_of(self.panel, rows)),
             self.panel.sessions[rows],
-            self.panel.labels[:, rows],
+            known_labels(self.panel, rows, before=rows.stop, limits=self.recipe.limits),
             month=np.repeat(np.arange(len(folds)), [fold.test.stop - fold.test.start for fold in folds]),
             ends=tuple(label_horizon(label, self.recipe.limits) for label in LABELS),
         )
@@ -164,8 +211,16 @@ def load_members(store: ModelStore, keys: Keys) -> Members:
     return {name: [load_member(store.get_part(key)) for key in seeds] for name, seeds in keys.items()}
 
 
+def set_damaged_aside(store: ModelStore, model_id: str) -> None:
+    """Reads every part of a model, so that the damaged ones count as missing and are made again."""
+    manifest = store.manifest(model_id)
+    for key in (manifest["combiner"], *(key for _, keys in manifest["members"] for key in keys)):
+        with suppress(ModelStoreError):
+            store.get_part(key)
+
+
 def load_model(store: ModelStore, model_id: str) -> Model:
     """A published model, ready to forecast. Raises ModelStoreError when any part is missing or damaged."""
     manifest = store.manifest(model_id)
     combiner = load_combiner(store.get_part(manifest["combiner"]))
-    return Model(model_id, load_members(store, manifest["members"]), combiner)
+    return Model(model_id, load_members(store, dict(manifest["members"])), combiner)

@@ -10,8 +10,9 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
-from daemon.desk import OUTCOME_SESSIONS, Decision, Desk, home_calendar, open_desk
+from daemon.desk import Decision, Desk, home_calendar, open_desk, outcome_sessions
 from daemon.due import Task, Timetable
+from daemon.errors import DaemonError
 from daemon.ingest import ingest
 from daemon.services import Services
 from daemon.settings import Settings
@@ -56,8 +57,9 @@ def reconcile(services: Services) -> Reconciled:
     sessions = [task.session for task in tasks]
     desk = open_desk(services, calendar, first=min(sessions), last=max(sessions))
     done, waiting = [], []
+    newest_settled = max((task.session for task in tasks if task.kind == "settle"), default=None)
     for task in tasks:
-        if task.kind == "settle" and not _bars_arrived(desk, task.session):
+        if task.kind == "settle" and task.session == newest_settled and not _bars_arrived(desk, task.session):
             waiting.append(task)
         else:
             _do(desk, task)
@@ -77,9 +79,14 @@ def _due(services: Services, timetable: Timetable, now: pd.Timestamp) -> list[Ta
 
 
 def _bars_arrived(desk: Desk, session: pd.Timestamp) -> bool:
-    """Every traded symbol has a bar of the session or of a later one (then this one will not come any more)."""
+    """No traded symbol's bar of the newest settled session is still to be hoped for.
+
+    It is, until the next session has closed too, for a symbol that had a bar the session before: one that stopped
+    earlier, suspended or delisted, holds up nobody.
+    """
+    before = desk.market.calendar.previous(session)
     frames = [desk.market.bars[symbol] for symbol in desk.services.settings.market.symbols]
-    return all(len(frame) > 0 and frame.index[-1] >= session for frame in frames)
+    return not any(len(frame) and before <= frame.index[-1] < session for frame in frames)
 
 
 def _do(desk: Desk, task: Task) -> None:
@@ -98,11 +105,14 @@ def _decide(desk: Desk, task: Task) -> str:
     services = desk.services
     started_at = services.clock.now()
     with reading(services.engine) as conn:
-        account = _account(desk, read_account(conn, LIVE))
-    decision = desk.decide(task.session, account, late=task.late)
+        account = _account(desk, conn)
+    desk.prepare(task.session)  # training may take until after the open, so the clock is read when it is over
+    decided_at = services.clock.now()
+    opens = desk.market.calendar.opens[desk.market.calendar.position(task.session)]
+    decision = desk.decide(task.session, account, late=bool(pd.Timestamp(decided_at) >= opens))
     detail = "; ".join(describe_signal(signal) for signal in decision.signals)
     with transaction(services.engine) as conn:
-        write_decision(conn, LIVE, decision, decided_at=started_at, code_version=services.recipe().code_version)
+        write_decision(conn, LIVE, decision, decided_at=decided_at, code_version=services.recipe().code_version)
         write_runs(conn, [_run(task, RunStatus.DONE, started_at, services.clock.now(), detail)])
     return detail
 
@@ -111,11 +121,11 @@ def _settle(desk: Desk, task: Task) -> str:
     services = desk.services
     started_at = services.clock.now()
     with transaction(services.engine) as conn:
-        account = _account(desk, read_account(conn, LIVE))
+        account = _account(desk, conn)
         settlement = desk.settle(task.session, account, read_signals(conn, LIVE, task.session.date()))
         write_settlement(conn, LIVE, settlement)
         decided = pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in done_runs(conn, LIVE, "decide")))
-        recent = decided[(decided <= task.session)][-OUTCOME_SESSIONS:]
+        recent = decided[decided <= task.session][-outcome_sessions(services.settings.risk) :]
         write_outcomes(conn, desk.outcomes(recent), resolved_at=started_at)
         trades = "".join(
             f"; {trade.symbol} sold at {trade.exit_price:.2f} ({trade.exit_reason})" for trade in settlement.trades
@@ -129,8 +139,15 @@ def _run(task: Task, status: RunStatus, started_at: datetime, finished_at: datet
     return Run(LIVE, task.kind, task.session.date(), status, started_at, finished_at, detail)
 
 
-def _account(desk: Desk, stored: Account | None) -> Account:
-    return stored if stored is not None else open_account(desk.services.settings.risk)
+def _account(desk: Desk, conn: Connection) -> Account:
+    """The live account. Raises DaemonError when it holds what is no longer traded: nothing would ever sell it."""
+    account = read_account(conn, LIVE) or open_account(desk.services.settings.risk)
+    orphans = sorted(set(account.held) - set(desk.services.settings.market.symbols))
+    if orphans:
+        raise DaemonError(
+            f"the account holds {', '.join(orphans)}, which market.symbols does not list; list it until it is sold."
+        )
+    return account
 
 
 def write_decision(

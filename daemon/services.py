@@ -13,7 +13,7 @@ from daemon.settings import Settings
 from storage.feeds import Feed
 from storage.model_store import ModelStore
 
-TRAINING_LIBRARIES = ("reliance-daemon", "lightgbm", "scikit-learn", "numpy")
+TRAINING_LIBRARIES = ("reliance-daemon", "numpy", "scikit-learn", "lightgbm", "keras")
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,10 @@ def _well_formed(symbol: str) -> str:
     raise ValueError('it must be a symbol of Yahoo, such as "RELIANCE.NS", "^NSEI" or "CL=F"')
 
 
+def _minutes(wall: time) -> int:
+    return wall.hour * 60 + wall.minute
+
+
 Table = TypeVar("Table", bound=Options)
 Exchange = Annotated[str, AfterValidator(_known_exchange)]
 Symbol = Annotated[str, AfterValidator(_well_formed)]
@@ -148,13 +152,23 @@ class Settings(Options):
     @model_validator(mode="after")
     def _decided_before_the_open(self) -> "Settings":
         hours, decision = EXCHANGES[self.market.exchange], self.schedule.decision_time
-        opens_the_evening_before = hours.opens >= hours.closes
-        if decision < hours.opens or opens_the_evening_before:
-            return self
-        raise ValueError(
-            f"schedule.decision_time was {decision:%H:%M}; "
-            f"it must lie before {self.market.exchange} opens, {hours.opens:%H:%M}"
-        )
+        if hours.opens >= hours.closes:
+            raise ValueError(
+                f'market.exchange was "{self.market.exchange}", whose sessions begin the evening before; '
+                "it can only be a context exchange"
+            )
+        if decision >= hours.opens:
+            raise ValueError(
+                f"schedule.decision_time was {decision:%H:%M}; "
+                f"it must lie before {self.market.exchange} opens, {hours.opens:%H:%M}"
+            )
+        overnight_min = 24 * 60 - _minutes(hours.closes) + _minutes(decision)
+        if self.feed.delay_min > overnight_min:
+            raise ValueError(
+                f"feed.delay_min was {self.feed.delay_min}; it must be at most {overnight_min}, "
+                "so that a session's bar is known when the next one is decided"
+            )
+        return self
 
 
 def load_settings(

@@ -54,11 +54,19 @@ class EnsembleOptions(Options):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"two members are called {doubled[0]!r}; give one of them another name")
+        for place, member in enumerate(members):
+            twin = next((one for one in members[:place] if _figures(one) == _figures(member)), None)
+            if twin is not None:
+                raise ValueError(f"members {twin.name!r} and {member.name!r} are the same; use one with seeds = 2")
         return members
 
 
 Members = Mapping[str, Sequence[FittedMember]]
 """Member name -> its networks, one a seed."""
+
+
+def _figures(member: MemberSpec) -> dict[str, object]:
+    return member.model_dump(exclude={"name", "seeds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +98,12 @@ def regime_of(panel: Panel, rows: slice) -> Floats:
     return panel.values[:, rows][:, :, columns].astype(np.float64)
 
 
-def forecast_session(model: Model, panel: Panel, row: int) -> SessionForecasts:
+def forecast_session(model: Model, panel: Panel, row: int, *, data_digest: str) -> SessionForecasts:
     """Forecasts of every symbol of the panel whose newest bar is known, every label, for the session of `row`."""
     odds = member_odds(model.members, panel, slice(row, row + 1))
     combined, mean = _probability(model.combiner.log_odds(odds)), _probability(odds.mean())
     single = _probability(odds.log_odds)
-    methods, digest = model.combiner.methods(), panel.digest(slice(row, row + 1))
+    methods = model.combiner.methods()
     session = panel.sessions[row].date()
     forecasts, members = [], []
     for place, symbol in enumerate(panel.symbols):
@@ -103,7 +111,7 @@ def forecast_session(model: Model, panel: Panel, row: int) -> SessionForecasts:
             continue
         for column, label in enumerate(LABELS):
             says = float(combined[place, 0, column]), float(mean[place, 0, column])
-            forecasts.append(Forecast(session, symbol, label, *says, methods[label], model.model_id, digest))
+            forecasts.append(Forecast(session, symbol, label, *says, methods[label], model.model_id, data_digest))
             members += [
                 MemberForecast(session, symbol, label, name, float(single[number, place, 0, column]), model.model_id)
                 for number, name in enumerate(odds.members)

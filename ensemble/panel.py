@@ -25,6 +25,6 @@ class Panel:
     bar_age: Integers
 
     def digest(self, rows: slice) -> str:
-        """SHA-256 of the features in `rows`, hexadecimal: what a forecast for those rows can have known."""
+        """SHA-256 of the features in `rows`, hexadecimal: what a forecast that reads just those can have known."""
         names = "\n".join((*self.symbols, *self.features)).encode()
         return hashlib.sha256(names + np.ascontiguousarray(self.values[:, rows]).tobytes()).hexdigest()

@@ -76,6 +76,16 @@ def training_window(panel: Panel, fold: Fold, limits: RiskLimits) -> Window:
     return Window(panel.values[:, fold.train], labels, max(label_horizon(label, limits) for label in LABELS))
 
 
+def check_window(window: Window, month: str, *, min_sessions: int) -> None:
+    """Raises WindowError when no symbol has `min_sessions` rows with a known outcome: a calendar teaches nothing."""
+    known = int(np.isfinite(window.labels).any(axis=2).sum(axis=1).max(initial=0))
+    if known < min_sessions:
+        raise WindowError(
+            f"{known} sessions with bars precede {month}; ensemble.min_sessions asks for {min_sessions}. "
+            "Start later, lower it, or give more history."
+        )
+
+
 def known_labels(panel: Panel, rows: slice, *, before: int, limits: RiskLimits) -> Singles:
     """Labels of `rows` whose end lies before row `before`, else NaN: (n_symbols, n_rows, n_labels).
 

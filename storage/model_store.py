@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,26 +41,25 @@ class ModelStore:
             for name, content in (*files.items(), (CHECKSUMS, json.dumps(sums, sort_keys=True).encode())):
                 _write(draft / name, content)
             self._rename(draft, self._part(key))
+            _sync(self._part(key).parent)
         except OSError as error:
             raise ModelStoreError(
                 f"model folder {self.root} cannot be written: {error.strerror}; free space or mend its rights."
             ) from error
 
     def get_part(self, key: str) -> Files:
-        """The files of a part. Raises ModelStoreError when it is missing or a checksum does not match."""
+        """The files of a part. Raises ModelStoreError when it is missing or damaged; a damaged one is moved aside."""
         folder = self._part(key)
         try:
             sums = json.loads((folder / CHECKSUMS).read_bytes())
             files = {name: (folder / name).read_bytes() for name in sums}
+            wrong = [name for name, content in files.items() if hashlib.sha256(content).hexdigest() != sums[name]]
         except (OSError, ValueError) as error:
-            raise ModelStoreError(
-                f"model part {key[:12]} in {self.root} cannot be read: {error}; delete it and retrain."
-            ) from error
-        for name, content in files.items():
-            if hashlib.sha256(content).hexdigest() != sums[name]:
-                raise ModelStoreError(
-                    f"model part {key[:12]}: {name} does not match its checksum; delete {folder} and retrain."
-                )
+            self._set_aside(folder)
+            raise ModelStoreError(f"model part {key[:24]} in {self.root} cannot be read: {error}.") from error
+        if wrong:
+            self._set_aside(folder)
+            raise ModelStoreError(f"model part {key[:24]} in {self.root}: {wrong[0]} does not match its checksum.")
         return files
 
     def publish(self, manifest: Mapping[str, Any]) -> str:
@@ -71,6 +71,7 @@ class ModelStore:
             draft = self._version(model_id).with_suffix(".draft")
             _write(draft, content)
             draft.replace(self._version(model_id))
+            _sync(draft.parent)
         except OSError as error:
             raise ModelStoreError(
                 f"model folder {self.root} cannot be written: {error.strerror}; free space or mend its rights."
@@ -89,6 +90,13 @@ class ModelStore:
             )
         manifest: dict[str, Any] = json.loads(content)
         return manifest
+
+    @staticmethod
+    def _set_aside(folder: Path) -> None:
+        """Out of the way, so that the part counts as missing and can be made again; kept, so that one can look."""
+        if folder.is_dir():
+            with suppress(OSError):
+                folder.rename(Path(tempfile.mkdtemp(prefix=".damaged-", dir=folder.parent)) / folder.name)
 
     def _part(self, key: str) -> Path:
         return self.root / "parts" / key
@@ -112,3 +120,12 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """A rename lasts through a power cut only once its folder is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -22,7 +22,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One job for one session: `kind` is ingest, settle, retrain or decide."""
+    """One job for one session: `kind` is settle or decide."""
 
     origin: Origin
     kind: str

@@ -254,7 +254,7 @@ runs = Table(
     "runs",
     METADATA,
     _origin(),
-    _column("kind", Text, "The job: ingest, settle, retrain, decide"),
+    _column("kind", Text, "The job: settle or decide"),
     _session("The trading day it was for"),
     _column("status", Text, "running, done or failed", check="{0} IN ('running', 'done', 'failed')"),
     _instant("started_at", "When it began"),

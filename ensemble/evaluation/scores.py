@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats
-from ensemble.labels import LABELS
+from ensemble.evaluation.long_run import long_run_variance
+from ensemble.labels import LABELS, label_horizon
+from ensemble.trading.limits import RiskLimits
 
 Z_95 = 1.959963984540054
 
@@ -21,7 +23,7 @@ class LabelScore:
     right_pct: float
     right_from_pct: float
     right_to_pct: float
-    """95 % interval of right_pct; stocks of one session move together, so sessions are what is counted."""
+    """95 % interval of right_pct: stocks of one session move together and labels overlap, so neither counts twice."""
     constant_pct: float
     """How often always saying the commoner side would have been right. It is known only afterwards."""
     log_loss: float
@@ -29,17 +31,22 @@ class LabelScore:
     """Log loss of saying the share of ups every time; also known only afterwards."""
 
 
-def score_labels(scored: pd.DataFrame) -> tuple[LabelScore, ...]:
+def score_labels(scored: pd.DataFrame, limits: RiskLimits) -> tuple[LabelScore, ...]:
     """One score a label that has known outcomes. Columns session, label, probability and outcome (0, 1 or missing)."""
     known = scored[scored["outcome"].notna()]
-    return tuple(_score(label, known[known["label"] == label]) for label in LABELS if (known["label"] == label).any())
+    return tuple(
+        _score(label, known[known["label"] == label], lags=label_horizon(label, limits))
+        for label in LABELS
+        if (known["label"] == label).any()
+    )
 
 
-def _score(label: str, rows: pd.DataFrame) -> LabelScore:
+def _score(label: str, rows: pd.DataFrame, *, lags: int) -> LabelScore:
     probability = rows["probability"].to_numpy(dtype=np.float64)
     outcome = rows["outcome"].to_numpy(dtype=np.float64)
     right = ((probability > 0.5) == (outcome > 0.5)).astype(np.float64)
-    low, high = _interval(pd.Series(right).groupby(rows["session"].to_numpy()).mean().to_numpy(dtype=np.float64))
+    by_session = pd.Series(right).groupby(rows["session"].to_numpy()).mean()
+    low, high = _interval(by_session.to_numpy(dtype=np.float64), lags=lags)
     ups = float(outcome.mean())
     return LabelScore(
         label=label,
@@ -54,11 +61,11 @@ def _score(label: str, rows: pd.DataFrame) -> LabelScore:
     )
 
 
-def _interval(shares: Floats) -> tuple[float, float]:
+def _interval(shares: Floats, *, lags: int) -> tuple[float, float]:
     """95 % interval of a mean of per-session shares: Wilson (1927), for as many coins as such a variance is worth."""
     count, mean = len(shares), float(shares.mean())
-    variance = float(shares.var(ddof=1)) if count > 1 else 0.0
-    worth = count if variance == 0 else mean * (1 - mean) / (variance / count)
+    variance = long_run_variance(shares, lags=min(lags, count - 1))
+    worth = count if variance <= 0 else mean * (1 - mean) / (variance / count)
     centre = (mean + Z_95**2 / (2 * worth)) / (1 + Z_95**2 / worth)
     half = Z_95 / (1 + Z_95**2 / worth) * np.sqrt(mean * (1 - mean) / worth + Z_95**2 / (4 * worth**2))
     return float(centre - half), float(centre + half)

@@ -16,7 +16,7 @@ from ensemble.windows import Window
 
 @dataclass(frozen=True, slots=True)
 class Boosted:
-    """One LightGBM text a label and the log-odds (n_labels,) that it starts from."""
+    """One LightGBM text a label and the log-odds (n_labels,) that it starts from; no text where one side never came."""
 
     texts: tuple[str, ...]
     starts: Floats
@@ -25,7 +25,10 @@ class Boosted:
         """Shape (n_symbols, n_rows, n_labels)."""
         block = panel.values[:, rows].astype(np.float64)
         flat = block.reshape(-1, block.shape[2])
-        columns = [start + Trees(text).added(flat) for text, start in zip(self.texts, self.starts, strict=True)]
+        columns = [
+            start + (Trees(text).added(flat) if text else np.zeros(len(flat)))
+            for text, start in zip(self.texts, self.starts, strict=True)
+        ]
         return np.stack(columns, axis=-1).reshape(*block.shape[:2], len(columns))
 
     def files(self) -> Files:
@@ -62,6 +65,7 @@ def fit_boosted(spec: TreesSpec, window: Window, *, seed: int) -> Boosted:
         rows, outcomes = labelled_rows(window.values.astype(np.float64), window.labels[:, :, column])
         start = base_log_odds(outcomes)
         table = Table(rows, outcomes, np.full(len(outcomes), start))
-        texts.append(grow(table, parameters, rounds=spec.rounds, seed=seed))
+        one_sided = len(np.unique(outcomes)) < 2
+        texts.append("" if one_sided else grow(table, parameters, rounds=spec.rounds, seed=seed))
         starts.append(start)
     return Boosted(tuple(texts), np.array(starts))

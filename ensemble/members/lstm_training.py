@@ -33,11 +33,13 @@ def fit_lstm(spec: LstmSpec, window: Window, *, seed: int) -> Lstm:
     """
     scaler = fit_scaler(window)
     training, validation = cut_sequences(spec, window, scaler)
-    if not len(training.inputs) or not len(validation.inputs):
-        raise TrainingError(
-            f"member {spec.name}: {window.values.shape[1]} sessions are too few for sequences of "
-            f"{spec.warmup_steps + spec.sequence_steps}; widen ensemble.window_years."
-        )
+    for part, sequences in (("training", training), ("validation", validation)):
+        if not len(sequences.inputs):
+            raise TrainingError(
+                f"member {spec.name}: {window.values.shape[1]} sessions leave no labelled sequence of "
+                f"{spec.warmup_steps + spec.sequence_steps} for {part}; widen ensemble.window_years, shorten the "
+                "sequences, or change validation_pct."
+            )
     network = build_network(spec, window.values.shape[2], window.labels.shape[2])
     network.reset(seed, _base_rates(training.labels))
     network.fit(training, validation)
@@ -113,7 +115,7 @@ class Network:
         for variable in self._model.trainable_variables:
             name = _flat_name(variable.path)
             values = np.asarray(variable, dtype=np.float64)
-            flat[name] = _without_head_axis(values) if name.startswith("attention") else values
+            flat[name] = _without_head_axis(values, name) if name.startswith("attention") else values
         return flat
 
 
@@ -205,6 +207,8 @@ def _flat_name(path: str) -> str:
     )
 
 
-def _without_head_axis(values: Floats) -> Floats:
+def _without_head_axis(values: Floats, name: str) -> Floats:
     """Keras keeps an axis for the one attention head; the forward pass has none."""
-    return np.squeeze(values, axis=tuple(axis for axis, size in enumerate(values.shape) if size == 1))
+    if name == "attention_output_bias":
+        return values
+    return values[0] if name.endswith("_bias") or name == "attention_output_kernel" else values[:, 0]

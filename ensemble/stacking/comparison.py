@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.arrays import Floats
+from ensemble.evaluation.long_run import long_run_variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,8 @@ def compare(challenger: Floats, incumbent: Floats, *, horizon: int) -> Compariso
     losses, incumbent_losses = (np.nanmean(side[:, known], axis=0) for side in (challenger, incumbent))
     gain = incumbent_losses - losses
     count = len(gain)
-    variance = _long_run_variance(gain, lags=min(horizon - 1, count - 1))
+    variance = long_run_variance(gain, lags=min(horizon - 1, count - 1))
     correction = max((count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count, 0.0)
     statistic = gain.mean() * np.sqrt(correction * count / variance) if variance > 0 else 0.0
     p_value = float(stats.t.sf(statistic, count - 1)) if variance > 0 else 1.0
     return Comparison(count, float(losses.mean()), float(incumbent_losses.mean()), p_value)
-
-
-def _long_run_variance(series: Floats, *, lags: int) -> float:
-    centred = series - series.mean()
-    total = float(centred @ centred)
-    for lag in range(1, lags + 1):
-        total += 2 * (1 - lag / (lags + 1)) * float(centred[lag:] @ centred[:-lag])
-    return total / len(series)

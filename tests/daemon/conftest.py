@@ -46,7 +46,7 @@ processes = 1
 
 [signals]
 label = "gap"
-min_confidence = 0.52
+min_confidence = 0.5
 
 [risk]
 max_holding_sessions = 3

@@ -103,7 +103,7 @@ def test_status_and_signals_of_a_fresh_installation_say_what_to_do(
 
 def test_the_configuration_in_effect_is_shown_and_checked(copy: Path) -> None:
     assert "in order" in call(copy, "config", "check").stdout
-    assert "min_confidence = 0.52" in call(copy, "config", "show").stdout
+    assert "min_confidence = 0.5" in call(copy, "config", "show").stdout
     assert json.loads(call(copy, "config", "show", "--json").stdout)["risk"]["stop_loss_pct"] == 2.0
 
 

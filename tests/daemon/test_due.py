@@ -43,17 +43,11 @@ def test_nothing_is_due_twice() -> None:
     assert TABLE.due(ist("2021-10-01 16:30"), decided=done, settled=done) == []
 
 
-def test_sessions_missed_while_away_are_made_up_in_order_and_are_late() -> None:
+def test_sessions_missed_while_away_are_made_up_in_order() -> None:
     tasks = TABLE.due(ist("2021-10-06 08:50"), decided=[date(2021, 10, 1)], settled=[])
     assert names(tasks) == [
         *("settle 10-01", "decide 10-04", "settle 10-04", "decide 10-05", "settle 10-05", "decide 10-06")
     ]
-    assert [task.late for task in tasks if task.kind == "decide"] == [True, True, False]
-
-
-def test_a_decision_after_the_open_is_late() -> None:
-    (task,) = TABLE.due(ist("2021-10-01 09:15"), decided=[], settled=[])
-    assert task.late
 
 
 def test_a_hole_in_the_ledger_is_filled() -> None:

@@ -3,19 +3,26 @@
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import date
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 from sqlalchemy import Engine, text
 
 from daemon.backtest import backtest
+from daemon.desk import home_calendar, open_desk
+from daemon.errors import DaemonError
+from daemon.models import ModelFactory, load_model
 from daemon.reconcile import reconcile
 from daemon.services import Services
-from storage.engine import open_store, reading
+from ensemble.trading.account import Position
+from storage.engine import open_store, reading, transaction
 from storage.feeds import FeedError
+from storage.tables import positions
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 COMPARED = ("forecasts", "member_forecasts", "signals", "account", "trades", "positions", "features")
@@ -237,6 +244,118 @@ def test_another_panel_gets_models_of_its_own(copy: Path, services_at: ServicesA
         reconcile(services)
         made = rows(services.engine, "SELECT count(*) FROM models WHERE month = '2021-10'")
         assert made == [(2,)]
+
+
+def test_members_come_back_in_the_order_that_the_stack_learned_them(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-06 08:50") as services:
+        (model_id,) = rows(services.engine, "SELECT model_id FROM models WHERE month = '2021-10'")[0]
+        assert list(load_model(services.models, model_id).members) == ["small", "logit", "lightgbm"]
+
+
+def test_members_in_another_order_are_not_mistaken_for_each_other(copy: Path, services_at: ServicesAt) -> None:
+    config = copy / "config.toml"
+    logit, trees = '{ preset = "logit", penalty = 10 },', '{ preset = "lightgbm", rounds = 5 },'
+    with services_at(copy, "2021-10-05 17:00") as services:
+        factory = open_factory(services)
+        before = factory.history("2021-10").odds
+    config.write_text(config.read_text().replace(logit, "@").replace(trees, logit).replace("@", trees))
+    with services_at(copy, "2021-10-05 17:00") as services:
+        after = open_factory(services).history("2021-10").odds
+    assert (before.members, after.members) == (("small", "logit", "lightgbm"), ("small", "lightgbm", "logit"))
+    assert_array_equal(after.log_odds, before.log_odds[[0, 2, 1]])
+
+
+def open_factory(services: Services) -> ModelFactory:
+    calendar = home_calendar(services.settings, services.clock.now())
+    desk = open_desk(services, calendar, last=pd.Timestamp("2021-10-05"))
+    return ModelFactory(desk.panel, services.recipe(), services.models, services.settings.workers, services.progress)
+
+
+def test_a_dividend_restates_every_feature_a_little_and_trains_no_past_month_again(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    trained: list[int] = []
+
+    def counted(items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
+        trained.append(total)
+        yield from items
+
+    path = copy / "bars" / "AAA.NS.csv"
+    lines = pd.read_csv(path)
+    with services_at(copy, "2021-10-29 17:00") as services:  # the same sessions at the old prices
+        reconcile(services)
+    lines["Adj Close"] = (lines["Adj Close"] * 0.98731).astype("float32")
+    lines.to_csv(path, index=False)
+    with services_at(copy, "2021-11-01 08:50", counted) as services:
+        reconcile(services)
+        assert trained == [3]  # November's own members
+        assert rows(services.engine, "SELECT count(*) FROM models WHERE month = '2021-11'") == [(1,)]
+
+
+def test_a_decision_that_training_delayed_until_after_the_open_is_late(copy: Path, services_at: ServicesAt) -> None:
+    (copy / "config.toml").write_text((copy / "config.toml").read_text().replace("penalty = 10", "penalty = 11"))
+    clock = MovingClock(pd.Timestamp("2021-10-06 08:50", tz="Asia/Kolkata").to_pydatetime())
+
+    def slow(items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
+        clock.instant += timedelta(hours=1)
+        yield from items
+
+    with services_at(copy, "2021-10-06 08:50", slow) as services:
+        reconcile(replace(services, clock=clock))
+        newest = "SELECT late, actionable, decided_at FROM signals WHERE session = '2021-10-06'"
+        assert rows(services.engine, newest) == [(1, 0, "2021-10-06T04:20:00Z")]
+
+
+@dataclass
+class MovingClock:
+    """A clock that others move."""
+
+    instant: datetime
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+def test_a_suspended_symbol_holds_up_no_other(copy: Path, services_at: ServicesAt) -> None:
+    config = copy / "config.toml"
+    both = config.read_text().replace('symbols = ["AAA.NS"]', 'symbols = ["AAA.NS", "BBB.NS"]')
+    config.write_text(both.replace('peers = ["BBB.NS"]', "peers = []"))
+    path = copy / "bars" / "BBB.NS.csv"
+    lines = pd.read_csv(path)
+    lines[lines["Date"] < "2021-10-06"].to_csv(path, index=False)
+    settled = []
+    for moment in ("06 08:50", "06 17:00", "07 08:50", "07 17:00", "08 08:50", "08 17:00"):
+        with services_at(copy, f"2021-10-{moment}") as services:
+            settled.append([f"{task.session:%d}" for task in reconcile(services).done if task.kind == "settle"])
+    # On its first day without a bar it is waited for until the next close, then no more.
+    assert settled == [[], [], [], ["06", "07"], [], ["08"]]
+
+
+def test_a_held_symbol_that_is_no_longer_listed_stops_the_work_with_its_name(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    config = copy / "config.toml"
+    swapped = config.read_text().replace("AAA.NS", "@").replace("BBB.NS", "AAA.NS").replace("@", "BBB.NS")
+    config.write_text(swapped)
+    with services_at(copy, "2021-10-06 08:50") as services:
+        held = Position(
+            "AAA.NS", 5, date(2021, 10, 5), 100.0, 98.0, 104.0, entry_cost=1.0, sessions_held=1, last_close=99.0
+        )
+        with transaction(services.engine) as conn:
+            conn.execute(positions.delete())
+            conn.execute(positions.insert(), [asdict(held) | {"origin": "live"}])
+        with pytest.raises(DaemonError, match=r"the account holds AAA\.NS, which market\.symbols does not list"):
+            reconcile(services)
+
+
+@pytest.mark.parametrize("damage", ["flip", "delete"])
+def test_a_damaged_model_is_made_again(damage: str, copy: Path, services_at: ServicesAt) -> None:
+    for weights in (copy / "state" / "models" / "parts").glob("*/weights.npz"):
+        weights.write_bytes(weights.read_bytes()[:-1] + b"!") if damage == "flip" else shutil.rmtree(weights.parent)
+    with services_at(copy, "2021-10-06 08:50") as services:
+        models = rows(services.engine, "SELECT model_id FROM models")
+        assert [task.kind for task in reconcile(services).done] == ["decide"]
+        assert rows(services.engine, "SELECT model_id FROM models") == models
 
 
 def test_interrupted_training_goes_on_where_it_was(

@@ -42,6 +42,16 @@ def test_a_part_cut_short_is_refused(store: ModelStore) -> None:
         store.get_part("abc")
 
 
+def test_a_damaged_part_is_put_aside_and_can_be_made_again(store: ModelStore) -> None:
+    store.put_part("abc", FILES)
+    (store.root / "parts" / "abc" / "weights.npz").write_bytes(b"\x00\x03")
+    with pytest.raises(ModelStoreError):
+        store.get_part("abc")
+    assert not store.has_part("abc")
+    store.put_part("abc", FILES)
+    assert store.get_part("abc") == FILES
+
+
 def test_a_draft_left_by_a_crash_is_no_part(store: ModelStore) -> None:
     draft = store.root / "parts" / ".draft-xyz"
     draft.mkdir(parents=True)

@@ -50,6 +50,12 @@ def test_the_forward_pass_equals_keras_within_1e_5(preset: str, make_panel: Make
     assert_allclose(member.forward(sequences), network.log_odds(sequences)[:, -1], atol=1e-5)
 
 
+def test_layers_of_a_single_unit_have_a_forward_pass_too(make_panel: MakePanel) -> None:
+    panel = make_panel()
+    member = fit_lstm(small(units=(1, 1), max_epochs=1), window_of(panel), seed=1)
+    assert np.isfinite(member.log_odds(panel, slice(400, 402))).all()
+
+
 def test_equal_seeds_give_equal_bits_whatever_was_trained_in_between(make_panel: MakePanel) -> None:
     window = window_of(make_panel())
     first = fit_lstm(small(), window, seed=1)
@@ -105,7 +111,7 @@ def test_a_stored_member_forecasts_the_same(make_panel: MakePanel) -> None:
 
 
 def test_a_window_shorter_than_a_sequence_is_refused(make_panel: MakePanel) -> None:
-    with pytest.raises(TrainingError, match="too few for sequences of 14"):
+    with pytest.raises(TrainingError, match="no labelled sequence of 14 for training"):
         fit_lstm(small(), window_of(make_panel(), slice(0, 12)), seed=1)
 
 

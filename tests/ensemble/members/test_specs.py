@@ -36,6 +36,11 @@ def test_two_members_of_one_name_are_refused() -> None:
         EnsembleOptions(members=(LogitSpec(), LogitSpec(penalty=1.0)))
 
 
+def test_two_equal_members_of_different_names_are_refused() -> None:
+    with pytest.raises(ValidationError, match="members 'logit' and 'again' are the same; use one with seeds = 2"):
+        EnsembleOptions(members=(LogitSpec(), LogitSpec(name="again")))
+
+
 def test_the_default_ensemble_has_networks_a_logit_and_trees() -> None:
     kinds = [member.kind for member in EnsembleOptions().members]
     assert kinds == ["lstm", "lstm", "lstm", "logit", "lightgbm"]
