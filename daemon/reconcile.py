@@ -19,9 +19,11 @@ from daemon.settings import Settings
 from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Account, open_account
 from ensemble.trading.signals import Signal
+from ensemble.windows import WindowError, month_of
 from storage.account_store import read_account, write_settlement
-from storage.engine import reading, transaction
+from storage.engine import StoreError, reading, transaction
 from storage.forecast_store import write_features_digest, write_forecasts, write_member_forecasts
+from storage.model_store import ModelStoreError
 from storage.outcome_store import write_outcomes
 from storage.run_store import Run, RunStatus, done_runs, write_runs
 from storage.signal_store import read_signals, write_signals
@@ -64,7 +66,22 @@ def reconcile(services: Services) -> Reconciled:
         else:
             _do(desk, task)
             done.append(task)
+    if done and done[-1].kind == "settle":
+        _prepare_next_month(services, calendar, done[-1].session)
     return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now))
+
+
+def _prepare_next_month(services: Services, calendar: SessionCalendar, settled: pd.Timestamp) -> None:
+    """After the last session of a month, the models of the next: they learn from what is known by now, and the morning
+    has only half an hour. What fails is tried again when the decision needs it.
+    """
+    following = calendar.next(settled)
+    if month_of(following) == month_of(settled):
+        return
+    try:
+        open_desk(services, calendar, first=following, last=following).prepare(following)
+    except (DaemonError, StoreError, ModelStoreError, WindowError) as error:
+        logger.error("{}: the models were not made yet: {}", month_of(following), error)
 
 
 def timetable_of(settings: Settings, calendar: SessionCalendar) -> Timetable:

@@ -153,6 +153,16 @@ def test_sigterm_ends_the_daemon_in_the_middle_of_its_work(copy: Path) -> None:
         assert daemon.poll() is None
 
 
+def test_ctrl_c_says_that_what_was_finished_is_kept(copy: Path) -> None:
+    words = command(copy, "run-once", "--now", "2021-11-01T03:20:00Z")
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        wait_for_line(process, "2021-11: training the models")
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("interrupted; what was finished is kept")
+
+
 def test_a_killed_daemon_leaves_no_children_and_goes_on_where_it_was(copy: Path) -> None:
     with running(copy) as daemon:
         wait_for_line(daemon, "training the models")

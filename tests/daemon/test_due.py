@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.due import Task, Timetable
-from ensemble.sessions import load_calendar
+from ensemble.sessions import available_at, load_calendar
 
 CALENDAR = load_calendar("XNSE", first=date(2021, 9, 1), last=date(2021, 11, 30))
 TABLE = Timetable(CALENDAR, time(8, 45), delay_min=60)
@@ -48,6 +48,14 @@ def test_sessions_missed_while_away_are_made_up_in_order() -> None:
     assert names(tasks) == [
         *("settle 10-01", "decide 10-04", "settle 10-04", "decide 10-05", "settle 10-05", "decide 10-06")
     ]
+
+
+def test_a_session_that_closes_early_is_settled_when_its_bar_counts_as_known() -> None:
+    york = load_calendar("XNYS", first=date(2021, 11, 1), last=date(2021, 11, 30))
+    table = Timetable(york, time(9, 0), delay_min=60)
+    friday = date(2021, 11, 26)  # closes at 13:00
+    (task,) = table.due(pd.Timestamp("2021-11-27", tz="UTC"), decided=[friday], settled=[])
+    assert task.due_at == available_at(pd.DatetimeIndex([task.session]), "XNYS", delay_min=60)[0]
 
 
 def test_a_hole_in_the_ledger_is_filled() -> None:

@@ -99,6 +99,16 @@ def test_the_backtest_equals_what_was_lived_row_by_row(copy: Path, services_at: 
             pd.testing.assert_frame_equal(live, replayed)
 
 
+def test_a_backtest_on_a_fresh_installation_equals_it_too_models_included(
+    copy: Path, engine: Engine, services_at: ServicesAt
+) -> None:
+    shutil.rmtree(copy / "state")
+    with services_at(copy, "2021-12-31 20:00") as services:
+        backtest(services, first=date(2021, 9, 28), last=date(2021, 10, 5))
+        for name in COMPARED:
+            pd.testing.assert_frame_equal(table(engine, name, "live"), table(services.engine, name, "backtest"))
+
+
 def test_a_backtest_replaces_the_one_before_and_leaves_live_rows_alone(copy: Path, services_at: ServicesAt) -> None:
     with services_at(copy, "2021-10-05 17:00") as services:
         live = table(services.engine, "signals", "live")
@@ -282,7 +292,7 @@ def test_a_dividend_restates_every_feature_a_little_and_trains_no_past_month_aga
 
     path = copy / "bars" / "AAA.NS.csv"
     lines = pd.read_csv(path)
-    with services_at(copy, "2021-10-29 17:00") as services:  # the same sessions at the old prices
+    with services_at(copy, "2021-10-28 17:00") as services:  # so far at the old prices
         reconcile(services)
     lines["Adj Close"] = (lines["Adj Close"] * 0.98731).astype("float32")
     lines.to_csv(path, index=False)
@@ -290,6 +300,22 @@ def test_a_dividend_restates_every_feature_a_little_and_trains_no_past_month_aga
         reconcile(services)
         assert trained == [3]  # November's own members
         assert rows(services.engine, "SELECT count(*) FROM models WHERE month = '2021-11'") == [(1,)]
+
+
+def test_the_last_settlement_of_a_month_makes_the_models_of_the_next(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-28 17:00") as services:
+        reconcile(services)
+        assert rows(services.engine, "SELECT count(*) FROM models WHERE month = '2021-11'") == [(0,)]
+    with services_at(copy, "2021-10-29 17:00") as services:
+        reconcile(services)
+        made = rows(services.engine, "SELECT model_id FROM models WHERE month = '2021-11'")
+    with services_at(copy, "2021-11-01 08:50", never) as services:
+        reconcile(services)
+        assert rows(services.engine, "SELECT DISTINCT model_id FROM forecasts WHERE session = '2021-11-01'") == made
+
+
+def never(items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
+    raise AssertionError(f"{label} {total}: nothing was to be trained")
 
 
 def test_a_decision_that_training_delayed_until_after_the_open_is_late(copy: Path, services_at: ServicesAt) -> None:

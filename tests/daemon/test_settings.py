@@ -155,6 +155,16 @@ def test_a_symbol_stands_once_among_symbols_peers_and_context(tmp_path: Path, te
     assert re.fullmatch(r'market: "\S+" stands twice in symbols, peers and context; list it once\.', message)
 
 
+def test_a_delay_that_hides_yesterday_from_today_is_refused(tmp_path: Path) -> None:
+    load(tmp_path, "[feed]\ndelay_min = 1035")
+    message = refusal(tmp_path, "[feed]\ndelay_min = 1036")
+    assert message.startswith("feed.delay_min was 1036; it must be at most 1035, so that a session's bar is known")
+
+
+def test_an_exchange_that_opens_the_evening_before_cannot_be_traded(tmp_path: Path) -> None:
+    assert 'market.exchange was "CMES"' in refusal(tmp_path, '[market]\nexchange = "CMES"')
+
+
 def test_a_decision_after_the_open_is_refused(tmp_path: Path) -> None:
     message = "schedule.decision_time was 09:15; it must lie before XNSE opens, 09:15."
     assert refusal(tmp_path, '[schedule]\ndecision_time = "09:15"\n') == message
