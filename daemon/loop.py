@@ -50,7 +50,7 @@ def _once(services: Services) -> bool:
     """True when all that was due is done, False when the reconciliation failed or waits for bars."""
     try:
         return not reconcile(services).waiting
-    except Exception as error:
+    except Exception as error:  # whatever one session meets, the daemon lives to try again
         logger.error("{}: {}", type(error).__name__, error)
         return False
 
