@@ -53,4 +53,5 @@ $(READY): pyproject.toml requirements.lock
 	@$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock \
 	  || { echo "pip takes over: a minute more." >&2; $(PIP) install --require-hashes -r requirements.lock; }
 	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -qq daemon ensemble storage
 	@touch $@
