@@ -35,8 +35,11 @@ class Instants:
     """When the previous session closed (for the first session: the decision itself)."""
 
 
-def context_features(series: ContextSeries, instants: Instants) -> dict[str, Floats]:
-    """Moves of one series as known at each decision, (n_sessions,) each, in units of its own daily volatility."""
+def context_features(series: ContextSeries, instants: Instants, since_close: Floats) -> dict[str, Floats]:
+    """Moves of one series as known at each decision, (n_sessions,) each, in units of its own daily volatility.
+
+    `since_close` is its `move_since_close` at the same instants.
+    """
     close, opened = _adjusted(series.bars)
     change = log_change(close)
     scale = _volatility(change)
@@ -48,7 +51,7 @@ def context_features(series: ContextSeries, instants: Instants) -> dict[str, Flo
     }
     features = {name: take_known(ratio(values, scale), known) for name, values in rows.items()}
     features["five_bars"] = take_known(ratio(log_change(close, 5), scale * np.sqrt(5)), known)
-    features["since_close"] = ratio(move_since_close(series, instants), take_known(scale, known))
+    features["since_close"] = ratio(since_close, take_known(scale, known))
     return features
 
 

@@ -67,7 +67,7 @@ def build_panel(market: Market, first: date | None = None) -> Panel:
     instants = _instants(market, built)
     series = _context_series(market)
     moves = {symbol: move_since_close(one, instants) for symbol, one in series.items()}
-    shared = _shared_features(series, instants)
+    shared = _shared_features(series, instants, moves)
     blocks, labels, ages = [], [], []
     for bars in market.bars.values():
         known = _known_rows(bars, market, instants)
@@ -107,11 +107,13 @@ def _context_series(market: Market) -> dict[str, ContextSeries]:
     }
 
 
-def _shared_features(series: Mapping[str, ContextSeries], instants: Instants) -> dict[str, Floats]:
+def _shared_features(
+    series: Mapping[str, ContextSeries], instants: Instants, moves: Mapping[str, Floats]
+) -> dict[str, Floats]:
     return {
         f"{symbol} {name}": values
         for symbol, one in series.items()
-        for name, values in context_features(one, instants).items()
+        for name, values in context_features(one, instants, moves[symbol]).items()
     }
 
 
