@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 from sqlalchemy import Engine
@@ -35,6 +36,7 @@ class Services:
         return Recipe(settings.ensemble, settings.risk, inputs, code_version())
 
 
+@cache  # each takes 15 ms to read from the disk, and a process does not change its libraries
 def code_version() -> str:
     """The versions that a trained model depends on, e.g. "reliance-daemon 0.1.0, lightgbm 4.7.0, ..."."""
     return ", ".join(f"{name} {version(name)}" for name in (*TRAINING_LIBRARIES, _tensorflow()))

@@ -151,3 +151,9 @@ def test_digests_follow_the_rows_they_are_of(market: Market, panel: Panel) -> No
     corrupt = build_panel(with_bars(market, lambda bars: times_from(bars, ROW, 1.5)))
     assert corrupt.digest(slice(0, ROW + 1)) == panel.digest(slice(0, ROW + 1))
     assert corrupt.digest(slice(0, ROW + 2)) != panel.digest(slice(0, ROW + 2))
+
+
+def test_a_digest_does_not_depend_on_where_the_panel_begins(market: Market, panel: Panel) -> None:
+    few = build_panel(market, market.calendar.sessions[ROW])
+    assert few.digest(slice(0, 3)) == panel.digest(slice(ROW, ROW + 3))
+    assert few.digest(slice(0, 3)) != panel.digest(slice(ROW, ROW + 4))
