@@ -44,7 +44,7 @@ class EnsembleOptions(Options):
     @property
     def rows_seen(self) -> int:
         """How many rows up to its own a forecast depends on."""
-        steps = [one.sequence_steps + one.warmup_steps for one in self.members if isinstance(one, LstmSpec)]
+        steps = [one.steps_seen for one in self.members if isinstance(one, LstmSpec)]
         return max(steps, default=1)
 
     @field_validator("members")

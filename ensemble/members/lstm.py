@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.arrays import Floats
+from ensemble.arrays import Floats, Reals
+from ensemble.members.curve import Curve, pack_curve, unpack_curve
 from ensemble.members.fitted import Files, pack_arrays, pack_settings, scaler_arrays, scaler_of, unpack_arrays
+from ensemble.members.network import run_network
 from ensemble.members.scaling import Scaler
 from ensemble.panel import Panel
-
-SKIP_GAIN = 5.0
-"""The linear skip sees its inputs times this, which under Adam is a five times larger step (measured: it helps)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +19,12 @@ class Lstm:
     """Stacked LSTM layers, attention over the last `sequence_steps`, one output a label, a linear skip."""
 
     scaler: Scaler
-    weights: Mapping[str, Floats]
-    """By Keras' names and shapes: `lstm_{k}_kernel` (n_in, 4 units), `_recurrent`, `_bias`, `attention_*`, `head_*`."""
+    weights: Mapping[str, Reals]
+    """Those of `network.Weights`, and the linear skip's `skip_kernel` (n_features, n_labels) and `skip_bias`."""
     sequence_steps: int
     warmup_steps: int
+    curve: Curve = ()
+    """How its training went."""
 
     def log_odds(self, panel: Panel, rows: slice) -> Floats:
         """Shape (n_symbols, n_rows, n_labels). Each row is forecast from the steps that end with it."""
@@ -37,49 +38,20 @@ class Lstm:
 
     def forward(self, sequences: Floats) -> Floats:
         """Log-odds at the last step of each sequence: (n, n_steps, n_features) -> (n, n_labels)."""
-        hidden = sequences
-        for layer in range(sum(name.endswith("_recurrent") for name in self.weights)):
-            hidden = self._layer(hidden, f"lstm_{layer}")
-        joined = np.concatenate([hidden[:, -1], self._attention(hidden[:, -self.sequence_steps :])], axis=1)
-        deep = joined @ self.weights["head_kernel"] + self.weights["head_bias"]
-        return deep + SKIP_GAIN * sequences[:, -1] @ self.weights["skip_kernel"]
+        time_first = np.ascontiguousarray(sequences.swapaxes(0, 1))
+        deep = run_network(self.weights, time_first, look_back=self.sequence_steps).log_odds[-1]
+        return np.asarray(deep + time_first[-1] @ self.weights["skip_kernel"] + self.weights["skip_bias"])
 
     def files(self) -> Files:
-        """weights.npz and member.json."""
+        """weights.npz, scaler.npz, member.json and history.csv."""
         settings = {"kind": "lstm", "sequence_steps": self.sequence_steps, "warmup_steps": self.warmup_steps}
         arrays = {name: weights.astype(np.float32) for name, weights in self.weights.items()}
         return {
+            "history.csv": pack_curve(self.curve),
             "member.json": pack_settings(settings),
             "weights.npz": pack_arrays(arrays),
             "scaler.npz": pack_arrays(scaler_arrays(self.scaler)),
         }
-
-    def _layer(self, inputs: Floats, name: str) -> Floats:
-        """Hochreiter and Schmidhuber (1997) with a forget gate; gates in Keras' order: input, forget, cell, output."""
-        recurrent = self.weights[f"{name}_recurrent"]
-        units = len(recurrent)
-        projected = inputs @ self.weights[f"{name}_kernel"] + self.weights[f"{name}_bias"]
-        state, cell = np.zeros((len(inputs), units)), np.zeros((len(inputs), units))
-        states = np.empty((*inputs.shape[:2], units))
-        for step in range(inputs.shape[1]):
-            gates = projected[:, step] + state @ recurrent
-            opened = _sigmoid(gates)
-            cell = opened[:, units : 2 * units] * cell + opened[:, :units] * np.tanh(gates[:, 2 * units : 3 * units])
-            state = opened[:, 3 * units :] * np.tanh(cell)
-            states[:, step] = state
-        return states
-
-    def _attention(self, hidden: Floats) -> Floats:
-        """What the last step attends to: scaled dot product, one head (Vaswani et al. 2017, eq. 1), (n, units)."""
-        weights = self.weights
-        query = hidden[:, -1] @ weights["attention_query_kernel"] + weights["attention_query_bias"]
-        keys = hidden @ weights["attention_key_kernel"] + weights["attention_key_bias"]
-        values = hidden @ weights["attention_value_kernel"] + weights["attention_value_bias"]
-        scores = np.einsum("nd,ntd->nt", query, keys) / np.sqrt(query.shape[1])
-        share = np.exp(scores - scores.max(axis=1, keepdims=True))
-        share /= share.sum(axis=1, keepdims=True)
-        attended = np.einsum("nt,ntd->nd", share, values)
-        return np.asarray(attended @ weights["attention_output_kernel"] + weights["attention_output_bias"])
 
 
 def load_lstm(files: Files) -> Lstm:
@@ -87,8 +59,5 @@ def load_lstm(files: Files) -> Lstm:
     settings = json.loads(files["member.json"])
     scaler = scaler_of(unpack_arrays(files["scaler.npz"]))
     weights = unpack_arrays(files["weights.npz"])
-    return Lstm(scaler, weights, int(settings["sequence_steps"]), int(settings["warmup_steps"]))
-
-
-def _sigmoid(values: Floats) -> Floats:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * values)))
+    curve = unpack_curve(files["history.csv"])
+    return Lstm(scaler, weights, int(settings["sequence_steps"]), int(settings["warmup_steps"]), curve)

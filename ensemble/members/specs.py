@@ -18,30 +18,40 @@ class LstmSpec(Options):
     units: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field(
         min_length=1, max_length=6, description="hidden units, one number a layer"
     )
-    dropout: float = Field(
-        0.30,
-        ge=0,
-        lt=1,
-        description="share of hidden units dropped between layers, a whole sequence at a time",
+    dropout: float = Field(0.30, ge=0, lt=1, description="share of hidden units dropped between layers")
+    learning_rate: float = Field(0.001, gt=0, le=0.1, description="step size of Adam, at its highest")
+    sequence_steps: int = Field(60, ge=2, le=500, description="sessions that the attention looks back on")
+    seeds: int = Field(2, ge=1, le=20, description="networks trained from different seeds and averaged")
+    training: Literal["panel", "published"] = Field(
+        "panel",
+        description='"panel": fast, sequence to sequence; "published": single windows with Keras fit, the reference',
     )
-    learning_rate: float = Field(0.001, gt=0, le=0.1, description="step size of Adam at the start")
-    batch_size: int = Field(16, ge=1, le=1024, description="sequences a training step")
+    # Of "panel" alone.
+    epochs: int = Field(8, ge=1, le=500, description="panel: passes over the window")
+    segments_per_step: int = Field(32, ge=1, le=1024, description="panel: segments a training step")
+    learned_steps: int = Field(120, ge=1, le=5000, description="panel: sessions of a segment that are learned from")
+    warmup_steps: int = Field(20, ge=0, le=500, description="panel: sessions before the first loss of a segment")
     input_dropout: float = Field(
-        0.3, ge=0, lt=1, description="share of the features dropped, a whole sequence at a time"
+        0.3, ge=0, lt=1, description="panel: share of the features dropped, a segment at a time"
     )
     input_noise: float = Field(
-        0.3, ge=0, le=2, description="standard deviation of noise added to the standardised features"
+        0.3, ge=0, le=2, description="panel: standard deviation of noise added to the standardised features"
     )
-    sequence_steps: int = Field(60, ge=2, le=500, description="sessions that the attention looks back on")
-    warmup_steps: int = Field(20, ge=0, le=500, description="sessions run through the network before the first loss")
-    max_epochs: int = Field(12, ge=1, le=500, description="passes over the window at most")
+    skip_penalty: float = Field(3000.0, gt=0, le=1e9, description="panel: strength of the linear skip's ridge")
+    # Of "published" alone.
+    batch_size: int = Field(16, ge=1, le=1024, description="published: windows a training step")
+    max_epochs: int = Field(12, ge=1, le=500, description="published: passes over the window at most")
     patience_epochs: int = Field(
-        3, ge=1, le=100, description="epochs without a better validation loss before training stops"
+        3, ge=1, le=100, description="published: epochs without a better validation loss before training stops"
     )
     validation_pct: float = Field(
-        15.0, gt=0, le=50, description="newest part of the window kept for early stopping, per cent"
+        15.0, gt=0, le=50, description="published: newest part of the window kept for early stopping, per cent"
     )
-    seeds: int = Field(1, ge=1, le=20, description="networks trained from different seeds and averaged")
+
+    @property
+    def steps_seen(self) -> int:
+        """How many sessions up to its own a forecast depends on."""
+        return self.sequence_steps + (self.warmup_steps if self.training == "panel" else 0)
 
 
 class LogitSpec(Options):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ensemble.members.fitted import Files, FittedMember
+from ensemble.members.lstm import Lstm
 from ensemble.members.specs import LstmSpec, MemberSpec, TreesSpec
 from ensemble.windows import Window
 
@@ -30,9 +31,7 @@ def fit_member(task: TrainingTask) -> Files:
     """Trains the member, its seed taken from the key; runs in a worker process. Raises TrainingError when it cannot."""
     seed = int(task.key[:8], 16)
     if isinstance(task.spec, LstmSpec):
-        from ensemble.members.lstm_training import fit_lstm
-
-        return fit_lstm(task.spec, task.window, seed=seed).files()
+        return _fit_lstm(task.spec, task.window, seed).files()
     if isinstance(task.spec, TreesSpec):
         from ensemble.members.boosted import fit_boosted
 
@@ -40,6 +39,16 @@ def fit_member(task: TrainingTask) -> Files:
     from ensemble.members.logit import fit_logit
 
     return fit_logit(task.spec, task.window).files()
+
+
+def _fit_lstm(spec: LstmSpec, window: Window, seed: int) -> Lstm:
+    if spec.training == "published":
+        from ensemble.members.published import fit_published
+
+        return fit_published(spec, window, seed=seed)
+    from ensemble.members.panel_training import fit_panel
+
+    return fit_panel(spec, window, seed=seed)
 
 
 def load_member(files: Files) -> FittedMember:

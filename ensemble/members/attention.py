@@ -1,0 +1,86 @@
+"""Causal attention over the newest hidden states, forwards and backwards, in NumPy; sequences lie time first.
+
+Scaled dot product with one head, Vaswani et al. (2017), eq. 1: every step looks back on itself and the steps before it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.arrays import Mask, Reals
+
+NEVER = -1e9
+"""Score of a step that may not be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionTrace:
+    """What a forward pass leaves for the way back: (n, n_steps, units), and `shares` (n, n_steps, n_steps)."""
+
+    hidden: Reals
+    queries: Reals
+    keys: Reals
+    values: Reals
+    shares: Reals
+    mixed: Reals
+
+
+def attend(hidden: Reals, weights: Mapping[str, Reals], *, look_back: int) -> tuple[Reals, AttentionTrace]:
+    """What each step of `hidden` (n_steps, n, units) gathers from the newest `look_back`, same shape; and the trace.
+
+    Weights by Keras' names: `attention_query_kernel` (units, units), `_bias` (units,); and for key, value, output.
+    """
+    states = np.ascontiguousarray(hidden.swapaxes(0, 1))
+    queries, keys, values = (_project(states, weights, name) for name in ("query", "key", "value"))
+    scores = queries @ keys.swapaxes(1, 2)
+    scores /= np.sqrt(hidden.shape[2], dtype=hidden.dtype)
+    scores[:, _out_of_sight(len(hidden), look_back)] = NEVER
+    scores -= scores.max(axis=2, keepdims=True)
+    shares = np.exp(scores, out=scores)
+    shares /= shares.sum(axis=2, keepdims=True)
+    mixed = shares @ values
+    gathered = _project(mixed, weights, "output").swapaxes(0, 1)
+    return gathered, AttentionTrace(states, queries, keys, values, shares, mixed)
+
+
+def back_through_attention(
+    trace: AttentionTrace, weights: Mapping[str, Reals], output_slopes: Reals
+) -> tuple[dict[str, Reals], Reals]:
+    """Slopes of the loss by the weights and by `hidden`, from those by the output (n_steps, n, units)."""
+    outgoing = np.ascontiguousarray(output_slopes.swapaxes(0, 1))
+    found = _weight_slopes("output", trace.mixed, outgoing)
+    by_mixed = outgoing @ weights["attention_output_kernel"].T
+    by_scores = by_mixed @ trace.values.swapaxes(1, 2)
+    by_scores -= (by_scores * trace.shares).sum(axis=2, keepdims=True)
+    by_scores *= trace.shares
+    by_scores /= np.sqrt(trace.hidden.shape[2], dtype=trace.hidden.dtype)
+    incoming = {
+        "query": by_scores @ trace.keys,
+        "key": by_scores.swapaxes(1, 2) @ trace.queries,
+        "value": trace.shares.swapaxes(1, 2) @ by_mixed,
+    }
+    by_hidden = np.zeros_like(trace.hidden)
+    for name, slopes in incoming.items():
+        found |= _weight_slopes(name, trace.hidden, slopes)
+        by_hidden += slopes @ weights[f"attention_{name}_kernel"].T
+    return found, by_hidden.swapaxes(0, 1)
+
+
+def _project(states: Reals, weights: Mapping[str, Reals], name: str) -> Reals:
+    return states @ weights[f"attention_{name}_kernel"] + weights[f"attention_{name}_bias"]
+
+
+def _weight_slopes(name: str, inputs: Reals, slopes: Reals) -> dict[str, Reals]:
+    units = inputs.shape[2]
+    flat = slopes.reshape(-1, units)
+    return {
+        f"attention_{name}_kernel": inputs.reshape(-1, units).T @ flat,
+        f"attention_{name}_bias": flat.sum(axis=0),
+    }
+
+
+def _out_of_sight(steps: int, look_back: int) -> Mask:
+    """True where step i may not look at step j: (steps, steps)."""
+    distance = np.arange(steps)[:, None] - np.arange(steps)[None, :]
+    return (distance < 0) | (distance >= look_back)
