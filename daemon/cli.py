@@ -130,13 +130,14 @@ def export_forecasts(
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")],
     out: Annotated[Path, typer.Option(help="File to write; - for standard output.")],
 ) -> None:
-    """Write forecasts as CSV: session, symbol, label, probability, origin (live or backtest)."""
+    """Write forecasts as CSV: session, symbol, label, probability, origin (live or backtest), then its interval."""
     from storage.engine import reading
     from storage.forecast_store import read_forecasts
 
     with _reader(context.obj) as engine, reading(engine) as conn:
         rows = read_forecasts(conn, first=first.date(), last=last.date())
-    table = rows[["session", "symbol", "label", "probability", "origin"]]
+    fixed, interval = ["session", "symbol", "label", "probability", "origin"], ["probability_low", "probability_high"]
+    table = rows[[*fixed, *interval]]
     try:
         table.to_csv(sys.stdout if str(out) == "-" else out, index=False, date_format="%Y-%m-%d")
     except OSError as error:

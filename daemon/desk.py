@@ -1,6 +1,6 @@
 """The desk: the market as known, its panel and its models. Live and backtest sit at the same one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -18,6 +18,7 @@ from ensemble.labels import LABELS
 from ensemble.model import Model, SessionForecasts, forecast_session
 from ensemble.panel import Panel
 from ensemble.sessions import SessionCalendar, load_calendar
+from ensemble.stacking.combiner import who_speaks
 from ensemble.trading.account import Account, Settlement, TradingRules, bars_on, settle
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
@@ -142,7 +143,7 @@ class Desk:
         manifest = services.models.manifest(model_id)
         with transaction(services.engine) as conn:
             write_model(conn, ModelEntry(model_id, month, services.clock.now(), manifest))
-        logger.info("{}: model {} serves; {}", month, model_id, _who_speaks(manifest["methods"], manifest["p_values"]))
+        logger.info("{}: model {} serves; {}", month, model_id, who_speaks(manifest))
         return model_id
 
     def _whole_panel(self) -> Panel:
@@ -222,15 +223,3 @@ def _traded(forecasts: Sequence[Forecast], label: str, symbols: Sequence[str]) -
     """The label's probability of each symbol, None without a forecast."""
     said = {one.symbol: one.probability for one in forecasts if one.label == label}
     return {symbol: said.get(symbol) for symbol in symbols}
-
-
-def _who_speaks(methods: Mapping[str, str], p_values: Mapping[str, Mapping[str, float]]) -> str:
-    """One line, as in "gap: mean speaks (against the mean: stack p 0.31, platt p 0.08); ..."."""
-    reasons = {
-        label: ", ".join(f"{name} p {p_value:.2g}" for name, p_value in judged.items())
-        for label, judged in p_values.items()
-    }
-    return "; ".join(
-        f"{label}: {method} speaks" + (f" (against the mean: {reasons[label]})" if reasons[label] else "")
-        for label, method in methods.items()
-    )

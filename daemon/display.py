@@ -125,7 +125,7 @@ def _forecast_table(forecasts: pd.DataFrame, session: date) -> Table:
     table = Table(title=f"Forecasts for {session:%A %Y-%m-%d}", title_justify="left")
     for name in ("symbol", "label"):
         table.add_column(name)
-    for name in ("P(up)", "members' mean"):
+    for name in ("P(up)", "interval", "members' mean"):
         table.add_column(name, justify="right")
     table.add_column("who speaks")
     for row in forecasts.sort_values("label", key=lambda labels: labels.map(LABELS.index)).to_dict("records"):
@@ -133,10 +133,16 @@ def _forecast_table(forecasts: pd.DataFrame, session: date) -> Table:
             row["symbol"],
             row["label"],
             f"{row['probability']:.3f}",
+            _interval(row["probability_low"], row["probability_high"]),
             f"{row['probability_mean']:.3f}",
             row["method"],
         )
     return table
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    """Empty where there was too little history for one; SQL has NULL there, a data frame NaN."""
+    return "" if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
 
 
 def _signal_table(signals: Sequence[Signal]) -> Table:

@@ -16,10 +16,10 @@ from ensemble.labels import LABELS, label_horizon
 from ensemble.members.fitted import pack_arrays, unpack_arrays
 from ensemble.members.specs import MemberSpec
 from ensemble.members.tasks import TrainingTask, load_member, task_key
-from ensemble.model import EnsembleOptions, Members, Model, member_odds, regime_of
+from ensemble.model import EnsembleOptions, Members, Model, member_odds, with_conditions
 from ensemble.panel import Panel
 from ensemble.stacking.combiner import fit_combiner, load_combiner
-from ensemble.stacking.history import History, MemberOdds
+from ensemble.stacking.history import History
 from ensemble.trading.limits import RiskLimits
 from ensemble.windows import (
     Fold,
@@ -98,8 +98,9 @@ class ModelFactory:
             "trained_to": f"{self.panel.sessions[fold.train.stop - 1]:%Y-%m-%d}",
             "members": [[name, list(keys)] for name, keys in self._keys(fold).items()],  # in the stack's order
             "combiner": combiner_key,
+            "combine": self.recipe.ensemble.stack.combine,
             "methods": combiner.methods(),
-            "p_values": combiner.p_values(),
+            "verdicts": combiner.verdicts(),
         }
 
     def _history_folds(self, month: str) -> list[Fold]:
@@ -183,8 +184,9 @@ class ModelFactory:
         """Key of the combiner for `month`, fitted if it is not there yet."""
         history = self.history(month)
         stack = self.recipe.ensemble.stack
-        digest = hashlib.sha256(json.dumps([month, stack.model_dump(), self.recipe.code_version]).encode())
-        for array in (history.odds.log_odds, history.odds.regime, history.labels, history.month):
+        columns = [history.odds.members, history.odds.condition_names]
+        digest = hashlib.sha256(json.dumps([month, columns, stack.model_dump(), self.recipe.code_version]).encode())
+        for array in (history.odds.log_odds, history.odds.conditions, history.labels, history.month):
             digest.update(np.ascontiguousarray(array).tobytes())
         key = digest.hexdigest()
         if not self.store.has_part(key):
@@ -198,7 +200,7 @@ class ModelFactory:
         nothing = np.empty((len(names), len(self.panel.symbols), 0, len(LABELS)))
         log_odds = np.concatenate([nothing, *(self._odds(fold) for fold in folds)], axis=2)
         return History(
-            MemberOdds(names, log_odds, regime_of(self.panel, rows)),
+            with_conditions(names, log_odds, self.panel, rows),
             self.panel.sessions[rows],
             known_labels(self.panel, rows, before=rows.stop, limits=self.recipe.limits),
             month=np.repeat(np.arange(len(folds)), [fold.test.stop - fold.test.start for fold in folds]),

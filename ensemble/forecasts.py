@@ -15,9 +15,12 @@ class Forecast:
     probability_mean: float
     """The plain mean of the members' log-odds, as a probability: what `probability` has to beat."""
     method: str
-    """Who spoke: "mean", "stack", "platt" or "vote"."""
+    """Who spoke: "mean", "vote", "ridge", "stack", "platt", "beta" or "isotonic"."""
     model_id: str
     data_digest: str
+    probability_low: float | None = None
+    """Venn-Abers interval of the calibrated probability; None where there is too little history to tell."""
+    probability_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

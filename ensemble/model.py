@@ -17,6 +17,8 @@ from ensemble.stacking.combiner import Combiner, StackOptions
 from ensemble.stacking.history import MemberOdds
 
 REGIME_FEATURES = ("trend_state", "volatility_level", "up_gap_share", "beta_move")
+CONTEXT_FEATURES = ("INDA since_close", "^GSPC since_close", "^VIX close_to_close", "^NSEI close_to_close")
+"""What the stack sees besides the members: regimes, and the context where these series are configured."""
 DECIMALS = 9
 """Probabilities are kept to this: a session forecast alone and in a batch then gives the same number."""
 
@@ -89,19 +91,22 @@ class SessionForecasts:
 def member_odds(members: Members, panel: Panel, rows: slice) -> MemberOdds:
     """Each member's log-odds for `rows`, the mean over its seeds."""
     odds = np.stack([np.mean([one.log_odds(panel, rows) for one in seeds], axis=0) for seeds in members.values()])
-    return MemberOdds(tuple(members), np.round(odds, DECIMALS), regime_of(panel, rows))
+    return with_conditions(tuple(members), np.round(odds, DECIMALS), panel, rows)
 
 
-def regime_of(panel: Panel, rows: slice) -> Floats:
-    """The panel's REGIME_FEATURES, (n_symbols, n_rows, n_regimes)."""
-    columns = [panel.features.index(name) for name in REGIME_FEATURES]
-    return panel.values[:, rows][:, :, columns].astype(np.float64)
+def with_conditions(members: tuple[str, ...], log_odds: Floats, panel: Panel, rows: slice) -> MemberOdds:
+    """The members' log-odds for `rows` beside the regime, and what of the context the panel has. Raises ValueError."""
+    names = tuple(name for name in (*REGIME_FEATURES, *CONTEXT_FEATURES) if name in panel.features)
+    columns = [panel.features.index(name) for name in names]
+    return MemberOdds(members, log_odds, names, panel.values[:, rows][:, :, columns].astype(np.float64))
 
 
 def forecast_session(model: Model, panel: Panel, row: int, *, data_digest: str) -> SessionForecasts:
     """Forecasts of every symbol of the panel whose newest bar is known, every label, for the session of `row`."""
     odds = member_odds(model.members, panel, slice(row, row + 1))
-    combined, mean = _probability(model.combiner.log_odds(odds)), _probability(odds.mean())
+    log_odds = model.combiner.log_odds(odds)
+    combined, mean = _probability(log_odds), _probability(odds.mean())
+    low, high = (np.round(side, DECIMALS) for side in model.combiner.interval(log_odds))
     single = _probability(odds.log_odds)
     methods = model.combiner.methods()
     session = panel.sessions[row].date()
@@ -110,8 +115,11 @@ def forecast_session(model: Model, panel: Panel, row: int, *, data_digest: str) 
         if panel.bar_age[place, row] < 0:
             continue
         for column, label in enumerate(LABELS):
-            says = float(combined[place, 0, column]), float(mean[place, 0, column])
-            forecasts.append(Forecast(session, symbol, label, *says, methods[label], model.model_id, data_digest))
+            cell = place, 0, column
+            says = float(combined[cell]), float(mean[cell])
+            interval = (None, None) if np.isnan(low[cell]) else (float(low[cell]), float(high[cell]))
+            named = methods[label], model.model_id, data_digest
+            forecasts.append(Forecast(session, symbol, label, *says, *named, *interval))
             members += [
                 MemberForecast(session, symbol, label, name, float(single[number, place, 0, column]), model.model_id)
                 for number, name in enumerate(odds.members)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import Column, Connection, Dialect, Select, Table
+from sqlalchemy import Column, Connection, Dialect, Double, Select, Table
 
 from storage.column_types import Session
 
@@ -54,7 +55,8 @@ def record_columns(record_type: "type[DataclassInstance]", table: Table) -> list
 
 
 def read_frame(conn: Connection, query: Select[Any]) -> pd.DataFrame:
-    """The query's rows as a frame: its columns by name, sessions as datetime64[us], the rest as kept.
+    """The query's rows as a frame: its columns by name, sessions as datetime64[us], numbers with NaN for NULL, the
+    rest as kept.
 
     Takes the driver's own rows: making each value a Python date or flag would take most of the time.
     """
@@ -64,6 +66,8 @@ def read_frame(conn: Connection, query: Select[Any]) -> pd.DataFrame:
     for column in columns:
         if isinstance(column.type, Session):
             frame[column.name] = frame[column.name].to_numpy(dtype="datetime64[us]")
+        elif isinstance(column.type, Double):
+            frame[column.name] = frame[column.name].astype(np.float64)
     return frame
 
 

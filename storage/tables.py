@@ -35,6 +35,8 @@ _FLAG = "{0} IN (0, 1)"
 _ORIGIN = "{0} IN ('live', 'backtest')"
 _SESSION = "length({0}) = 10"
 
+_INTERVAL = "the Venn-Abers interval: where past outcomes put the calibrated probability; empty with too few of them"
+
 
 def _column(
     name: str, kind: type[TypeEngine[Any]], comment: str, *, check: str | None = None, null: bool = False
@@ -156,12 +158,20 @@ forecasts = Table(
     _label(),
     _probability("probability", "The ensemble's P(label is 1), calibrated"),
     _probability("probability_mean", "The members' mean log-odds as a probability: what the stack has to beat"),
-    _column("method", Text, "Who spoke: mean, stack, platt or vote"),
+    _column("method", Text, "Who spoke: mean, vote, ridge, stack, platt, beta or isotonic"),
     _column("model_id", Text, "The ensemble that made it, see models"),
     _column("data_digest", Text, "Digest of the data it was made from"),
     _column("code_version", Text, "Version of the program that made it"),
     _instant("decided_at", "When it was made"),
     _column("late", Flag, "1: made after the session had opened", check=_FLAG),
+    _probability("probability_low", f"Low end of {_INTERVAL}", null=True),
+    _column(
+        "probability_high",
+        Double,
+        f"High end of {_INTERVAL}, 0 to 1",
+        check="{0} >= probability_low AND {0} <= 1",
+        null=True,
+    ),
     _key("origin", "session", "symbol", "label"),
     comment="The ensemble's forecasts; a row is never changed",
 )

@@ -55,15 +55,20 @@ def _count(name: str, comment: str) -> ViewColumn:
     return ViewColumn(name, "INTEGER", comment)
 
 
+_INTERVAL = (_same(forecasts.c.probability_low), _same(forecasts.c.probability_high))
+
 LATEST_SIGNALS = View(
     "v_latest_signals",
     "What to do at the open of the newest session decided: one row a symbol",
-    _all(signals, but=["origin"]),
+    (*_all(signals, but=["origin"]), *_INTERVAL),
     """
-    SELECT session, symbol, label, action, probability, confidence, quantity, reference_price, stop_loss_pct,
-           take_profit_pct, reasons, late, actionable, decided_at
-    FROM signals
-    WHERE origin = 'live' AND session = (SELECT MAX(session) FROM signals WHERE origin = 'live')
+    SELECT s.session, s.symbol, s.label, s.action, s.probability, s.confidence, s.quantity, s.reference_price,
+           s.stop_loss_pct, s.take_profit_pct, s.reasons, s.late, s.actionable, s.decided_at,
+           f.probability_low, f.probability_high
+    FROM signals s
+    LEFT JOIN forecasts f
+      ON f.origin = s.origin AND f.session = s.session AND f.symbol = s.symbol AND f.label = s.label
+    WHERE s.origin = 'live' AND s.session = (SELECT MAX(session) FROM signals WHERE origin = 'live')
     """,
 )
 
@@ -76,13 +81,15 @@ SIGNAL_HISTORY = View(
         _same(forecasts.c.model_id),
         _same(outcomes.c.outcome, comment="1: the label came true; 0: it did not; empty: not known yet"),
         _count("was_right", "1: the forecast was on the right side of one half; 0: not; empty: not known yet"),
+        *_INTERVAL,
     ),
     """
     SELECT s.origin, s.session, s.symbol, s.label, s.action, s.probability, s.confidence, s.quantity,
            s.reference_price, s.stop_loss_pct, s.take_profit_pct, s.reasons, s.late, s.actionable,
            s.decided_at, f.method, f.model_id, o.outcome,
            CASE WHEN s.probability IS NULL OR o.outcome IS NULL THEN NULL
-                WHEN s.probability >= 0.5 THEN o.outcome ELSE 1 - o.outcome END AS was_right
+                WHEN s.probability >= 0.5 THEN o.outcome ELSE 1 - o.outcome END AS was_right,
+           f.probability_low, f.probability_high
     FROM signals s
     LEFT JOIN forecasts f
       ON f.origin = s.origin AND f.session = s.session AND f.symbol = s.symbol AND f.label = s.label

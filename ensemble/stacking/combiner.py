@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -12,23 +12,19 @@ from ensemble.arrays import Floats
 from ensemble.labels import LABELS
 from ensemble.members.fitted import Files, pack_settings
 from ensemble.options import Options
-from ensemble.stacking.comparison import Comparison, compare, log_losses
+from ensemble.stacking.comparison import Comparison
+from ensemble.stacking.gate import explain, learn, rehearse, winner
 from ensemble.stacking.history import History, MemberOdds
-from ensemble.stacking.platt import Line, fit_line
-from ensemble.trees import Table, Trees, grow
-
-Method = Literal["mean", "stack", "platt", "vote"]
-CHALLENGERS: tuple[Method, ...] = ("stack", "platt")
-STACK_PARAMETERS = {"learning_rate": 0.05, "num_leaves": 4, "min_data_in_leaf": 100, "lambda_l2": 10.0}
-STACK_ROUNDS = 40
+from ensemble.stacking.venn_abers import VennAbers
+from ensemble.stacking.voices import UNLEARNED, Method, Voices, voices_of
 
 
 class StackOptions(Options):
     """The [ensemble.stack] table."""
 
-    combine: Literal["auto", "stack", "mean", "vote"] = Field(
+    combine: Literal["auto", "mean", "vote", "ridge", "stack", "platt", "beta", "isotonic"] = Field(
         "auto",
-        description='who speaks: "auto" lets later data decide between mean, stack and calibrated mean',
+        description='who speaks: "auto" lets later data decide between the mean and five that learned from the past',
     )
     train_months: int = Field(12, ge=1, le=120, description="months of member forecasts that a stack learns from")
     gate_months: int = Field(
@@ -49,54 +45,67 @@ class LabelCombiner:
     """How one label's members are combined."""
 
     method: Method
-    stack: str
-    """LightGBM text of what to add to the mean of log-odds; empty where there was too little history."""
-    line: Line
+    voices: Voices
+    interval: VennAbers
+    """From what `method` said, and what came of it, in past months."""
     verdicts: Mapping[str, Comparison]
     """Each challenger against the mean, on months after those it learned from."""
 
     def log_odds(self, odds: MemberOdds, label: int) -> Floats:
         """(n_symbols, n_rows)."""
-        if self.method == "vote":
-            return np.asarray(odds.vote()[..., label])
-        mean = odds.mean()[..., label]
-        if self.method == "stack" and self.stack:
-            return mean + Trees(self.stack).added(odds.table(label)).reshape(mean.shape)
-        return self.line(mean) if self.method == "platt" else mean
+        return self.voices.log_odds(self.method, odds, label)
 
 
 @dataclass(frozen=True, slots=True)
 class Combiner:
-    """One LabelCombiner a label, in the order of LABELS."""
+    """One LabelCombiner a label, in the order of LABELS, for the columns it was fitted on."""
 
+    members: tuple[str, ...]
+    condition_names: tuple[str, ...]
     labels: tuple[LabelCombiner, ...]
 
     def log_odds(self, odds: MemberOdds) -> Floats:
-        """Combined log-odds, (n_symbols, n_rows, n_labels)."""
+        """Combined log-odds, (n_symbols, n_rows, n_labels). Raises ValueError when `odds` has other columns."""
+        for kind, fitted, given in (
+            ("members", self.members, odds.members),
+            ("conditions", self.condition_names, odds.condition_names),
+        ):
+            if fitted != given:
+                raise ValueError(
+                    f"the combiner was fitted on the {kind} {', '.join(fitted) or 'none'} and was given "
+                    f"{', '.join(given) or 'none'}; train the month again."
+                )
         return np.stack([one.log_odds(odds, column) for column, one in enumerate(self.labels)], axis=-1)
+
+    def interval(self, combined: Floats) -> tuple[Floats, Floats]:
+        """Low and high probability of combined log-odds, each (n_symbols, n_rows, n_labels), NaN where not known."""
+        ends = [one.interval(combined[..., column]) for column, one in enumerate(self.labels)]
+        low, high = (np.stack(side, axis=-1) for side in zip(*ends, strict=True))
+        return low, high
 
     def methods(self) -> dict[str, Method]:
         """Label -> who speaks."""
         return {label: one.method for label, one in zip(LABELS, self.labels, strict=True)}
 
-    def p_values(self) -> dict[str, dict[str, float]]:
-        """Label -> challenger -> chance of its advantage over the mean if there were none: why who speaks does."""
+    def verdicts(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Label -> challenger -> sessions, losses and p-values, rounded, for the manifest: why who speaks does."""
         return {
-            label: {name: round(verdict.p_value, 4) for name, verdict in one.verdicts.items()}
+            label: {
+                name: {field: round(value, 6) for field, value in asdict(verdict).items()}
+                for name, verdict in one.verdicts.items()
+            }
             for label, one in zip(LABELS, self.labels, strict=True)
         }
 
     def files(self) -> Files:
         """combiner.json and one LightGBM text a label; `load_combiner` reads them back."""
+        labels = dict(zip(LABELS, self.labels, strict=True))
         settings = {
-            label: {
-                "method": one.method,
-                "line": asdict(one.line),
-                "verdicts": {name: asdict(verdict) for name, verdict in one.verdicts.items()},
-            }
-            for label, one in zip(LABELS, self.labels, strict=True)
+            "members": self.members,
+            "conditions": self.condition_names,
+            "labels": {label: _settings(one) for label, one in labels.items()},
         }
-        texts = {f"stack-{label}.txt": one.stack.encode() for label, one in zip(LABELS, self.labels, strict=True)}
+        texts = {f"stack-{label}.txt": one.voices.stack.encode() for label, one in labels.items()}
         return {"combiner.json": pack_settings(settings)} | texts
 
 
@@ -104,61 +113,55 @@ def load_combiner(files: Files) -> Combiner:
     """The combiner that `Combiner.files` stored."""
     settings = json.loads(files["combiner.json"])
     return Combiner(
-        tuple(
-            LabelCombiner(
-                method=settings[label]["method"],
-                stack=files[f"stack-{label}.txt"].decode(),
-                line=Line(**settings[label]["line"]),
-                verdicts={name: Comparison(**verdict) for name, verdict in settings[label]["verdicts"].items()},
-            )
-            for label in LABELS
-        )
+        tuple(settings["members"]),
+        tuple(settings["conditions"]),
+        tuple(_label_combiner(settings["labels"][label], files[f"stack-{label}.txt"].decode()) for label in LABELS),
     )
 
 
 def fit_combiner(history: History, options: StackOptions, *, seed: int) -> Combiner:
     """The combiner for the month after `history`, from its last `train_months`; `gate_months` decide who speaks."""
-    return Combiner(tuple(_fit_label(history, options, column, seed) for column in range(len(LABELS))))
+    labels = (_fit_label(history, options, label, seed) for label in range(len(LABELS)))
+    return Combiner(history.odds.members, history.odds.condition_names, tuple(labels))
+
+
+def who_speaks(manifest: Mapping[str, Any]) -> str:
+    """One line for the log: each label's method and why, from the manifest that a month's model is published with."""
+    reasons = {
+        label: explain(
+            manifest["methods"][label],
+            {name: Comparison(**verdict) for name, verdict in manifest["verdicts"][label].items()},
+            fixed=manifest["combine"] != "auto",
+        )
+        for label in LABELS
+    }
+    return "; ".join(f"{label}: {reason}" for label, reason in reasons.items())
 
 
 def _fit_label(history: History, options: StackOptions, label: int, seed: int) -> LabelCombiner:
-    stack, line = _fit_challengers(history, options, label, history.n_months, seed)
-    if options.combine != "auto":
-        method: Method = options.combine if options.combine != "stack" or stack else "mean"
-        return LabelCombiner(method, stack, line, {})
-    verdicts = _judge(history, options, label, seed)
-    winners = {name: verdict.loss for name, verdict in verdicts.items() if verdict.p_value < options.max_p_value}
-    chosen: Method = "mean"
-    for name in CHALLENGERS:
-        if name in winners and winners[name] == min(winners.values()):
-            chosen = name
-    return LabelCombiner(chosen, stack, line, verdicts)
+    months = {"train_months": options.train_months, "seed": seed}
+    voices = learn(history, label, history.n_months, **months)
+    rehearsal = rehearse(history, label, gate_months=options.gate_months, **months)
+    horizon = history.ends[label] + 1
+    verdicts = rehearsal.verdicts(horizon=horizon)
+    chosen: Method = winner(verdicts, max_p_value=options.max_p_value) if options.combine == "auto" else options.combine
+    method: Method = chosen if voices.learned or chosen in UNLEARNED else "mean"
+    return LabelCombiner(method, voices, rehearsal.interval(method, horizon=horizon), verdicts)
 
 
-def _fit_challengers(history: History, options: StackOptions, label: int, month: int, seed: int) -> tuple[str, Line]:
-    """Stack and calibration line from the `train_months` before `month`; "" and the identity without history."""
-    rows = history.months(max(month - options.train_months, 0), month)
-    outcomes = history.known(rows, label, before=rows.stop).ravel().astype(np.float64)
-    known = np.isfinite(outcomes)
-    if known.sum() < 2 * STACK_PARAMETERS["min_data_in_leaf"] or len(np.unique(outcomes[known])) < 2:
-        return "", Line()
-    odds = history.odds.rows(rows)
-    mean = odds.mean()[..., label].ravel()[known]
-    table = Table(odds.table(label)[known], outcomes[known], mean)
-    return grow(table, STACK_PARAMETERS, rounds=STACK_ROUNDS, seed=seed), fit_line(mean, outcomes[known])
+def _settings(one: LabelCombiner) -> dict[str, Any]:
+    return {
+        "method": one.method,
+        "voices": one.voices.settings(),
+        "interval": asdict(one.interval),
+        "verdicts": {name: asdict(verdict) for name, verdict in one.verdicts.items()},
+    }
 
 
-def _judge(history: History, options: StackOptions, label: int, seed: int) -> dict[str, Comparison]:
-    """Each challenger against the mean over the gate months, each month forecast by what was fitted before it."""
-    losses: dict[str, list[Floats]] = {name: [] for name in ("mean", *CHALLENGERS)}
-    for month in range(max(history.n_months - options.gate_months, 1), history.n_months):
-        stack, line = _fit_challengers(history, options, label, month, seed)
-        rows = history.months(month, month + 1)
-        outcomes = history.known(rows, label, before=len(history.sessions)).astype(np.float64)
-        for name in losses:
-            speaker = LabelCombiner(name, stack, line, {})  # type: ignore[arg-type]  # names of Method
-            losses[name].append(log_losses(speaker.log_odds(history.odds.rows(rows), label), outcomes))
-    if not losses["mean"]:
-        return {}
-    joined = {name: np.concatenate(parts, axis=1) for name, parts in losses.items()}
-    return {name: compare(joined[name], joined["mean"], horizon=history.ends[label] + 1) for name in CHALLENGERS}
+def _label_combiner(settings: Mapping[str, Any], stack: str) -> LabelCombiner:
+    return LabelCombiner(
+        method=settings["method"],
+        voices=voices_of(settings["voices"], stack),
+        interval=VennAbers(**{name: tuple(values) for name, values in settings["interval"].items()}),
+        verdicts={name: Comparison(**verdict) for name, verdict in settings["verdicts"].items()},
+    )

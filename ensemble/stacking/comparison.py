@@ -1,11 +1,12 @@
 """Is one forecast really better than another? Diebold and Mariano (1995) on log loss, by session."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ensemble.arrays import Floats
-from ensemble.evaluation.long_run import long_run_variance
+from ensemble.long_run import long_run_variance
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Comparison:
     incumbent_loss: float
     p_value: float
     """Chance of so large an advantage if there were none (one-sided); 1 when it cannot be told."""
+    adjusted_p_value: float = 1.0
+    """The same, given that the best of several was looked for; set by `adjusted`."""
 
 
 def log_losses(log_odds: Floats, outcomes: Floats) -> Floats:
@@ -47,3 +50,17 @@ def compare(challenger: Floats, incumbent: Floats, *, horizon: int) -> Compariso
     statistic = gain.mean() * np.sqrt(correction * count / variance) if variance > 0 else 0.0
     p_value = float(stats.t.sf(statistic, count - 1)) if variance > 0 else 1.0
     return Comparison(count, float(losses.mean()), float(incumbent_losses.mean()), p_value)
+
+
+def adjusted(comparisons: Mapping[str, Comparison]) -> dict[str, Comparison]:
+    """The comparisons with Holm's (1979) p-values for as many as there are.
+
+    Holm's step-down holds however the challengers depend on each other, as Bonferroni's correction does, and finds
+    more: these are all made of the same members.
+    """
+    ranked = sorted(comparisons, key=lambda name: comparisons[name].p_value)
+    highest, found = 0.0, {}
+    for place, name in enumerate(ranked):
+        highest = max(highest, min((len(ranked) - place) * comparisons[name].p_value, 1.0))
+        found[name] = replace(comparisons[name], adjusted_p_value=highest)
+    return {name: found[name] for name in comparisons}

@@ -13,17 +13,37 @@ CLIP_LOG_ODDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class MemberOdds:
-    """What the members said about some rows, and the regime they were in."""
+    """What the members said about some rows, and the conditions under which they said it.
+
+    Raises ValueError when the arrays do not have one entry for each name.
+    """
 
     members: tuple[str, ...]
     log_odds: Floats
     """(n_members, n_symbols, n_rows, n_labels)."""
-    regime: Floats
-    """(n_symbols, n_rows, n_regimes)."""
+    condition_names: tuple[str, ...]
+    conditions: Floats
+    """(n_symbols, n_rows, n_conditions): regime and context, NaN unknown."""
+
+    def __post_init__(self) -> None:
+        if self.log_odds.shape[0] != len(self.members):
+            raise ValueError(
+                f"forecasts of {self.log_odds.shape[0]} members were stored; the configuration has "
+                f"{len(self.members)}: {', '.join(self.members)}. Train the month again."
+            )
+        if self.conditions.shape != (*self.log_odds.shape[1:3], len(self.condition_names)):
+            raise ValueError(
+                f"conditions had shape {self.conditions.shape}; it must be {self.log_odds.shape[1:3]} symbols and rows "
+                f"with one column for each of {', '.join(self.condition_names) or 'none'}."
+            )
+
+    def clipped(self) -> Floats:
+        """The members' log-odds, cut at CLIP_LOG_ODDS."""
+        return np.clip(self.log_odds, -CLIP_LOG_ODDS, CLIP_LOG_ODDS)
 
     def mean(self) -> Floats:
         """The mean of the members' log-odds, (n_symbols, n_rows, n_labels)."""
-        return np.asarray(np.clip(self.log_odds, -CLIP_LOG_ODDS, CLIP_LOG_ODDS).mean(axis=0))
+        return np.asarray(self.clipped().mean(axis=0))
 
     def vote(self) -> Floats:
         """Log-odds of the share of members that say up, half a vote added to each side."""
@@ -32,12 +52,12 @@ class MemberOdds:
 
     def rows(self, rows: slice) -> "MemberOdds":
         """The same for some of the rows."""
-        return MemberOdds(self.members, self.log_odds[:, :, rows], self.regime[:, rows])
+        return MemberOdds(self.members, self.log_odds[:, :, rows], self.condition_names, self.conditions[:, rows])
 
     def table(self, label: int) -> Floats:
-        """What the stack sees of one label: members' log-odds, their spread, the regime; (n_symbols * n_rows, n)."""
-        odds = np.clip(self.log_odds[..., label], -CLIP_LOG_ODDS, CLIP_LOG_ODDS)
-        columns = [*odds, odds.std(axis=0), *np.moveaxis(self.regime, -1, 0)]
+        """What the stack sees of a label, (n_symbols * n_rows, n): members' log-odds, their spread, the conditions."""
+        odds = self.clipped()[..., label]
+        columns = [*odds, odds.std(axis=0), *np.moveaxis(self.conditions, -1, 0)]
         return np.column_stack([column.ravel() for column in columns])
 
 
@@ -64,8 +84,8 @@ class History:
         """Rows of the months first, ..., stop - 1."""
         return slice(int(np.searchsorted(self.month, first)), int(np.searchsorted(self.month, stop)))
 
-    def known(self, rows: slice, label: int, *, before: int) -> Singles:
+    def known(self, rows: slice, label: int, *, before: int) -> Floats:
         """Outcomes of `label` in `rows`, NaN unless their end lies before row `before`: (n_symbols, n_rows)."""
-        outcomes = self.labels[:, rows, label].copy()
+        outcomes = self.labels[:, rows, label].astype(np.float64)
         outcomes[:, np.arange(rows.start, rows.stop) + self.ends[label] >= before] = np.nan
         return outcomes

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.arrays import Floats
+from ensemble.stacking.logistic import fit_logistic
 
-MIN_OUTCOMES = 50
-STEPS = 50
-PRIOR_STRENGTH = 10.0
-"""Ridge towards slope 1, intercept 0: a short history must not turn the forecasts around."""
+SLOPE_STRENGTH = 10.0
+"""Ridge towards slope 1: a short history must not turn the forecasts around."""
+INTERCEPT_STRENGTH = 300.0
+"""Ridge towards intercept 0. Stocks of one session move together, so a year of seven tells little more about the
+share of ups than a year of one; without this the last year's share would be taken for the next month's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +27,8 @@ class Line:
 
 
 def fit_line(log_odds: Floats, outcomes: Floats) -> Line:
-    """The line of least penalised log loss through n pairs, by Newton's method; the identity below MIN_OUTCOMES."""
-    if len(outcomes) < MIN_OUTCOMES:
-        return Line()
+    """The line of least penalised log loss through n pairs."""
     design = np.column_stack([np.ones_like(log_odds), log_odds])
-    prior = np.array([0.0, 1.0])
-    weights = prior.copy()
-    for _ in range(STEPS):
-        probability = 1 / (1 + np.exp(-design @ weights))
-        gradient = design.T @ (probability - outcomes) + PRIOR_STRENGTH * (weights - prior)
-        curvature = (design * (probability * (1 - probability))[:, None]).T @ design + PRIOR_STRENGTH * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        weights = weights - step
-        if np.abs(step).max() < 1e-10:
-            break
-    return Line(slope=float(weights[1]), intercept=float(weights[0]))
+    strength = np.array([INTERCEPT_STRENGTH, SLOPE_STRENGTH])
+    intercept, slope = fit_logistic(design, outcomes, prior=np.array([0.0, 1.0]), strength=strength)
+    return Line(slope=float(slope), intercept=float(intercept))

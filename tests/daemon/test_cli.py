@@ -48,7 +48,7 @@ def refused(result: "subprocess.CompletedProcess[str]", code: int) -> str:
 def test_a_session_is_decided_shown_and_not_decided_again(copy: Path) -> None:
     first = call(copy, "run-once", "--now", "2021-10-06T03:20:00Z")
     assert first.returncode == 0, first.stderr
-    for expected in ("Forecasts for Wednesday 2021-10-06", "open_to_close", "Signals for 2021-10-06", "sqlite3"):
+    for expected in ("Forecasts for Wednesday 2021-10-06", "interval", "open_to_close", "Signals for 2021-10-06", "sqlite3"):
         assert expected in first.stdout
     again = call(copy, "run-once", "--now", "2021-10-06T03:20:00Z")
     assert "Nothing was left to do." in again.stdout
@@ -89,7 +89,7 @@ def test_forecasts_are_exported_with_their_origin(copy: Path) -> None:
     export = call(copy, "forecasts", "export", "--from", "2021-10-05", "--to", "2021-10-05", "--out", str(out))
     assert export.returncode == 0, export.stderr
     lines = out.read_text().splitlines()
-    assert lines[0] == "session,symbol,label,probability,origin"
+    assert lines[0] == "session,symbol,label,probability,origin,probability_low,probability_high"
     assert len(lines) == 1 + 2 * 4 * 2  # two symbols, four labels, live and backtest
 
 

@@ -1,5 +1,6 @@
 """The daemon's whole way, from bars in files to rows in the database: live, again, later, and as a backtest."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -19,6 +20,8 @@ from daemon.errors import DaemonError
 from daemon.models import ModelFactory, load_model
 from daemon.reconcile import reconcile
 from daemon.services import Services
+from ensemble.labels import LABELS
+from ensemble.stacking.combiner import who_speaks
 from ensemble.trading.account import Position
 from storage.engine import open_store, reading, transaction
 from storage.feeds import FeedError
@@ -60,6 +63,23 @@ def test_every_session_has_every_forecast_one_signal_and_one_mark(engine: Engine
     assert rows(engine, counts.format("signals")) == [(session, 1) for session in sessions]
     assert rows(engine, counts.format("account")) == [(session, 1) for session in sessions]
     assert rows(engine, "SELECT DISTINCT status FROM runs") == [("done",)]
+
+
+def test_every_forecast_says_how_sure_its_probability_is(engine: Engine) -> None:
+    intervals = (
+        "SELECT min(probability_low), min(probability_high - probability_low), max(probability_high) FROM forecasts"
+    )
+    ((lowest, narrowest, highest),) = rows(engine, intervals)
+    assert 0 <= lowest < highest <= 1
+    assert narrowest > 0
+    assert rows(engine, "SELECT count(*) FROM forecasts WHERE probability_low IS NULL") == [(0,)]
+
+
+def test_the_manifest_says_who_speaks_and_why(engine: Engine) -> None:
+    for (manifest,) in rows(engine, "SELECT manifest FROM models"):
+        assert set(json.loads(manifest)["verdicts"]) == set(LABELS)
+        expected = "; ".join(f"{label}: mean speaks (too little history to judge challengers by)" for label in LABELS)
+        assert who_speaks(json.loads(manifest)) == expected
 
 
 def test_each_month_is_served_by_its_own_model(engine: Engine) -> None:

@@ -43,7 +43,7 @@ def test_forecasts_come_back_by_session_symbol_label_and_origin(conn: Connection
 
 
 def test_a_forecast_points_at_its_model_data_code_and_time(conn: Connection) -> None:
-    write(conn, FORECAST, late=True)
+    write(conn, replace(FORECAST, probability_low=0.68, probability_high=0.72), late=True)
     row = read_forecasts(conn, first=FRIDAY, last=FRIDAY).iloc[0]
     assert row.iloc[5:].to_dict() == {
         "probability_mean": 0.69,
@@ -53,7 +53,22 @@ def test_a_forecast_points_at_its_model_data_code_and_time(conn: Connection) -> 
         "code_version": "0.1.0",
         "decided_at": "2021-10-01T03:15:00Z",
         "late": 1,
+        "probability_low": 0.68,
+        "probability_high": 0.72,
     }
+
+
+def test_a_forecast_without_an_interval_has_none(conn: Connection) -> None:
+    write(conn, FORECAST)
+    frame = read_forecasts(conn, first=FRIDAY, last=FRIDAY)
+    assert frame[["probability_low", "probability_high"]].isna().to_numpy().all()
+    assert frame["probability_low"].dtype == np.float64
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.7, 0.6), (-0.1, 0.6), (0.6, 1.1), (0.6, float("inf"))])
+def test_what_is_no_interval_is_refused(store: Engine, low: float, high: float) -> None:
+    with pytest.raises(StoreError, match="refused a row"), transaction(store) as conn:
+        write(conn, replace(FORECAST, probability_low=low, probability_high=high))
 
 
 def test_forecasts_are_chosen_by_session_label_and_symbol(conn: Connection) -> None:

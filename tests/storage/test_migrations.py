@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -8,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 
 import storage.migrations
-from storage.engine import reading, transaction
+from storage.engine import open_store, reading, transaction
 from storage.migrations import HEAD_REVISION, is_known, upgrade
 from storage.tables import METADATA, data_dictionary
 from storage.views import VIEWS, View
@@ -19,11 +20,12 @@ SQL_OF_TABLES = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table'
 COLUMNS_OF_VIEWS = {
     "v_latest_signals": (
         "session symbol label action probability confidence quantity reference_price stop_loss_pct "
-        "take_profit_pct reasons late actionable decided_at"
+        "take_profit_pct reasons late actionable decided_at probability_low probability_high"
     ),
     "v_signal_history": (
         "origin session symbol label action probability confidence quantity reference_price stop_loss_pct "
-        "take_profit_pct reasons late actionable decided_at method model_id outcome was_right"
+        "take_profit_pct reasons late actionable decided_at method model_id outcome was_right "
+        "probability_low probability_high"
     ),
     "v_open_positions": (
         "symbol quantity entry_session entry_price stop_price target_price entry_cost sessions_held last_close "
@@ -33,6 +35,12 @@ COLUMNS_OF_VIEWS = {
     "v_live_accuracy": "label forecasts resolved hits accuracy base_rate log_loss base_log_loss",
     "v_run_health": "kind session status started_at finished_at detail age_hours last_done_session",
 }
+
+OLD_FORECAST = """
+    INSERT INTO forecasts VALUES (
+        'live', '2021-10-01', 'RELIANCE.NS', 'gap', 0.71, 0.69, 'stack', 'model-1', 'abc', '0.1.0',
+        '2021-10-01T03:15:00Z', 0
+    )"""
 
 
 def words(sql: str) -> str:
@@ -127,10 +135,39 @@ def test_an_upgrade_makes_our_views_anew_and_leaves_the_users_alone(store: Engin
         assert conn.execute(select(data_dictionary)).all() == before
 
 
-def test_the_schema_goes_forward_only() -> None:
+def make_first_schema(conn: Connection) -> None:
+    """The database as version 0.1.0 left it: its tables, a row, a view of its own that the dictionary knows."""
+    config = Config(attributes={"connection": conn})
+    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "0001")
+    conn.execute(text(OLD_FORECAST))
+    conn.execute(text("CREATE VIEW v_signal_history AS SELECT origin, method FROM forecasts"))
+    conn.execute(text("INSERT INTO data_dictionary VALUES ('v_signal_history', '', 'view', 'as it was')"))
+
+
+def test_forecasts_of_the_first_schema_are_kept_and_get_an_empty_interval(database: Path) -> None:
+    database.unlink()
+    old = create_engine(f"sqlite:///{database}")
+    with old.begin() as conn:
+        make_first_schema(conn)
+        before = conn.execute(text("SELECT * FROM forecasts")).mappings().one()
+    old.dispose()
+    engine = open_store(f"sqlite:///{database}")
+    with reading(engine) as conn:
+        after = conn.execute(text("SELECT * FROM forecasts")).mappings().one()
+        assert conn.scalar(text("SELECT version_num FROM alembic_version")) == HEAD_REVISION
+        assert compare_metadata(MigrationContext.configure(conn), METADATA) == []
+        assert conn.execute(text("SELECT probability_low FROM v_signal_history")).all() == []
+    engine.dispose()
+    assert dict(after) == dict(before) | {"probability_low": None, "probability_high": None}
+
+
+@pytest.mark.parametrize("step", ["0001", "0002"])
+def test_the_schema_goes_forward_only(step: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
     config.set_main_option("path_separator", "os")
-    step = ScriptDirectory.from_config(config).get_revision(HEAD_REVISION)
+    script = ScriptDirectory.from_config(config).get_revision(step)
     with pytest.raises(NotImplementedError, match="restore a backup"):
-        step.module.downgrade()
+        script.module.downgrade()

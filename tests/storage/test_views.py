@@ -51,6 +51,18 @@ def test_the_latest_signals_are_the_live_ones_of_the_newest_session(conn: Connec
     assert latest == [{"session": "2021-10-04", "symbol": symbol} for symbol in ("ITC.NS", "RELIANCE.NS")]
 
 
+@pytest.mark.parametrize("view", ["v_latest_signals", "v_signal_history"])
+def test_a_signal_is_shown_with_the_interval_of_its_own_forecast(conn: Connection, view: str) -> None:
+    interval = replace(FORECAST, probability_low=0.68, probability_high=0.72)
+    forecast(conn, interval, replace(FORECAST, label="barrier"), replace(interval, session=MONDAY, probability_low=0.1))
+    write_signals(conn, "live", [SIGNAL, replace(SIGNAL, symbol="ITC.NS")], decided_at=MORNING)
+    shown = rows(conn, f"SELECT symbol, probability_low AS low, probability_high AS high FROM {view} ORDER BY symbol")
+    assert shown == [
+        {"symbol": "ITC.NS", "low": None, "high": None},
+        {"symbol": "RELIANCE.NS", "low": 0.68, "high": 0.72},
+    ]
+
+
 @pytest.mark.parametrize(
     ("probability", "outcome", "right"),
     [(0.71, 1.0, 1), (0.71, 0.0, 0), (0.29, 1.0, 0), (0.29, 0.0, 1), (0.71, None, None), (None, 1.0, None)],

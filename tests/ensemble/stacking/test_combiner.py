@@ -1,105 +1,133 @@
 """The mean speaks until a learned combination has beaten it on later data."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from ensemble.labels import LABELS
-from ensemble.stacking.combiner import StackOptions, fit_combiner, load_combiner
-from ensemble.stacking.comparison import log_losses
+from ensemble.stacking.combiner import Combiner, StackOptions, fit_combiner, load_combiner, who_speaks
 from ensemble.stacking.history import History, MemberOdds
 
-MONTHS, DAYS, SYMBOLS = 24, 21, 6
-N_ROWS = MONTHS * DAYS
+DAYS = 21
 GAP, BARRIER = LABELS.index("gap"), LABELS.index("barrier")
+QUICK = StackOptions(train_months=8, gate_months=4)
+MakeHistory = Callable[..., History]
 
 
-def history(truth: float = 1.0, says: float = 1.0, seed: int = 0) -> History:
-    """Two noisy members that see log-odds `truth` times a signal and say `says` times what they see."""
-    random = np.random.default_rng(seed)
-    shape = (SYMBOLS, N_ROWS, len(LABELS))
-    signal = random.normal(size=shape)
-    labels = (random.random(shape) < 1 / (1 + np.exp(-truth * signal))).astype(np.float32)
-    odds = np.stack([says * (signal + random.normal(0, 0.1, shape)) for _ in range(2)])
-    return History(
-        MemberOdds(("one", "two"), odds, random.normal(size=(SYMBOLS, N_ROWS, 2))),
-        pd.date_range("2015-01-01", periods=N_ROWS, freq="B"),
-        labels,
-        np.repeat(np.arange(MONTHS), DAYS),
-        ends=(0, 0, 0, 9),
-    )
+@pytest.fixture(scope="module")
+def overconfident(make_history: MakeHistory) -> History:
+    """Members that claim three times what they know."""
+    return make_history(truth=0.3, says=1.0)
 
 
-def test_honest_members_speak_through_their_mean() -> None:
-    combiner = fit_combiner(history(), StackOptions(), seed=1)
+@pytest.fixture(scope="module")
+def corrected(overconfident: History) -> Combiner:
+    """What was learned from `overconfident`."""
+    return fit_combiner(overconfident, QUICK, seed=1)
+
+
+def manifest(combiner: Combiner, combine: str = "auto") -> dict[str, object]:
+    return {"combine": combine, "methods": combiner.methods(), "verdicts": combiner.verdicts()}
+
+
+def test_honest_members_speak_through_their_mean(make_history: MakeHistory) -> None:
+    combiner = fit_combiner(make_history(), QUICK, seed=1)
     assert set(combiner.methods().values()) == {"mean"}
+    assert who_speaks(manifest(combiner)).startswith("gap: mean speaks (best challenger ")
 
 
-def test_overconfident_members_are_corrected_and_the_verdict_says_why() -> None:
-    past = history(truth=0.3, says=1.0)
-    combiner = fit_combiner(past, StackOptions(), seed=1)
-    speaker = combiner.labels[GAP]
-    assert speaker.method in ("platt", "stack")
-    assert speaker.verdicts[speaker.method].p_value < 0.05
-    assert speaker.verdicts[speaker.method].loss < speaker.verdicts[speaker.method].incumbent_loss
-    assert combiner.p_values()["gap"][speaker.method] < 0.05
-    assert 0.2 < speaker.line.slope < 0.5
+def test_overconfident_members_are_corrected_and_the_verdict_says_why(corrected: Combiner) -> None:
+    speaker = corrected.labels[GAP]
+    assert speaker.method not in ("mean", "vote")
+    verdict = speaker.verdicts[speaker.method]
+    assert verdict.p_value < verdict.adjusted_p_value < 0.05
+    assert verdict.loss < verdict.incumbent_loss
+    assert corrected.verdicts()["gap"][speaker.method]["loss"] == pytest.approx(verdict.loss, abs=1e-6)
+    assert f"gap: {speaker.method} speaks (log loss {verdict.loss:.4f}, the mean's" in who_speaks(manifest(corrected))
+    assert 0.2 < speaker.voices.platt.slope < 0.5
 
 
-@pytest.mark.parametrize("method", ["stack", "mean", "vote"])
-def test_a_chosen_method_speaks_whatever_the_verdict(method: str) -> None:
-    combiner = fit_combiner(history(), StackOptions.model_validate({"combine": method}), seed=1)
+@pytest.mark.parametrize("method", ["vote", "isotonic"])
+def test_a_chosen_method_speaks_whatever_the_verdict(make_history: MakeHistory, method: str) -> None:
+    options = StackOptions.model_validate({"combine": method, "train_months": 8, "gate_months": 1})
+    combiner = fit_combiner(make_history(), options, seed=1)
     assert set(combiner.methods().values()) == {method}
+    assert f"barrier: {method} speaks (as configured; " in who_speaks(manifest(combiner, method))
 
 
-def test_a_stack_improves_on_the_mean_where_only_one_member_knows_anything() -> None:
-    past = history(truth=2.0)
+def test_a_stack_improves_on_the_mean_where_only_one_member_knows_anything(make_history: MakeHistory) -> None:
+    past = make_history(truth=2.0)
     past.odds.log_odds[1] = np.random.default_rng(9).normal(0, 2, past.odds.log_odds[1].shape)
-    combiner = fit_combiner(past, StackOptions(), seed=1)
-    assert combiner.methods()["gap"] == "stack"
+    assert fit_combiner(past, QUICK, seed=1).methods()["gap"] in ("ridge", "stack")
 
 
-def test_labels_not_yet_known_change_nothing() -> None:
-    past, other = history(truth=0.3), history(truth=0.3)
+def test_labels_not_yet_known_change_nothing(overconfident: History, corrected: Combiner) -> None:
+    other = replace(overconfident, labels=overconfident.labels.copy())
     other.labels[:, -9:, BARRIER] = 1 - other.labels[:, -9:, BARRIER]
-    assert fit_combiner(past, StackOptions(), seed=1).files() == fit_combiner(other, StackOptions(), seed=1).files()
+    assert fit_combiner(other, QUICK, seed=1).files() == corrected.files()
 
 
-def test_a_label_that_is_known_does_change_something() -> None:
-    past, other = history(truth=0.3), history(truth=0.3)
+def test_a_label_that_is_known_does_change_something(overconfident: History, corrected: Combiner) -> None:
+    other = replace(overconfident, labels=overconfident.labels.copy())
     other.labels[:, -DAYS:, GAP] = 1 - other.labels[:, -DAYS:, GAP]
-    assert fit_combiner(past, StackOptions(), seed=1).files() != fit_combiner(other, StackOptions(), seed=1).files()
+    assert fit_combiner(other, QUICK, seed=1).files() != corrected.files()
 
 
-def test_without_history_the_mean_speaks() -> None:
-    past = history()
+def test_without_history_the_mean_speaks_and_gives_no_interval(make_history: MakeHistory) -> None:
+    past = make_history()
     empty = History(past.odds.rows(slice(0, 0)), past.sessions[:0], past.labels[:, :0], past.month[:0], past.ends)
-    combiner = fit_combiner(empty, StackOptions(), seed=1)
+    combiner = fit_combiner(empty, StackOptions(combine="stack"), seed=1)
     assert set(combiner.methods().values()) == {"mean"}
-    assert_allclose(combiner.log_odds(past.odds)[..., GAP], past.odds.mean()[..., GAP])
+    combined = combiner.log_odds(past.odds)
+    assert_allclose(combined[..., GAP], past.odds.mean()[..., GAP])
+    assert np.isnan(combiner.interval(combined)).all()
+    assert who_speaks(manifest(combiner)).count("too little history to judge challengers by") == len(LABELS)
 
 
 def test_a_vote_is_the_share_of_members_that_say_up() -> None:
-    odds = MemberOdds(("a", "b", "c"), np.array([1.0, 2.0, -1.0]).reshape(3, 1, 1, 1), np.zeros((1, 1, 0)))
+    odds = MemberOdds(("a", "b", "c"), np.array([1.0, 2.0, -1.0]).reshape(3, 1, 1, 1), (), np.zeros((1, 1, 0)))
     assert_allclose(1 / (1 + np.exp(-odds.vote())), 2.5 / 4)
 
 
-def test_a_stored_combiner_speaks_the_same() -> None:
-    past = history(truth=0.3)
-    combiner = fit_combiner(past, StackOptions(), seed=1)
-    restored = load_combiner(combiner.files())
-    assert_array_equal(restored.log_odds(past.odds), combiner.log_odds(past.odds))
-    assert restored.labels[GAP].verdicts == combiner.labels[GAP].verdicts
+def test_a_stored_combiner_says_the_same(overconfident: History, corrected: Combiner) -> None:
+    restored = load_combiner(corrected.files())
+    assert restored == corrected
+    combined = corrected.log_odds(overconfident.odds)
+    assert_array_equal(restored.log_odds(overconfident.odds), combined)
+    assert_array_equal(restored.interval(combined), corrected.interval(combined))
 
 
-def test_the_gate_judges_a_month_by_what_was_fitted_on_the_months_before_it() -> None:
-    past = history(truth=0.3)
-    before = History(
-        past.odds.rows(slice(0, -DAYS)), past.sessions[:-DAYS], past.labels[:, :-DAYS], past.month[:-DAYS], past.ends
-    )
-    line = fit_combiner(before, StackOptions(), seed=1).labels[GAP].line
-    judged = fit_combiner(past, StackOptions(gate_months=1), seed=1).labels[GAP].verdicts["platt"]
-    odds = line(past.odds.mean()[:, -DAYS:, GAP])
-    assert judged.sessions == DAYS
-    assert_allclose(judged.loss, log_losses(odds, past.labels[:, -DAYS:, GAP].astype(np.float64)).mean())
+def test_the_interval_lies_where_outcomes_put_the_probability(overconfident: History, corrected: Combiner) -> None:
+    combined = corrected.log_odds(overconfident.odds)
+    low, high = corrected.interval(combined)
+    assert ((low >= 0) & (low <= high) & (high <= 1)).all()
+    middle = ((low + high) / 2)[..., GAP]
+    probability = 1 / (1 + np.exp(-combined[..., GAP]))
+    assert np.abs(middle - probability).mean() < 0.05  # the members themselves are off by 0.15
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"members": ("two", "one")}, "fitted on the members one, two and was given two, one; train the month again"),
+        ({"condition_names": ("trend", "oil")}, "fitted on the conditions trend, fear and was given trend, oil"),
+    ],
+)
+def test_other_columns_than_it_was_fitted_on_are_refused_in_one_line(
+    overconfident: History, corrected: Combiner, change: dict[str, tuple[str, ...]], complaint: str
+) -> None:
+    odds = overconfident.odds
+    names = {"members": odds.members, "condition_names": odds.condition_names} | change
+    with pytest.raises(ValueError, match=complaint):
+        corrected.log_odds(MemberOdds(names["members"], odds.log_odds, names["condition_names"], odds.conditions))
+
+
+def test_stored_forecasts_of_another_number_of_members_are_refused_with_both_numbers(overconfident: History) -> None:
+    odds = overconfident.odds
+    with pytest.raises(ValueError, match=r"forecasts of 2 members were stored; the configuration has 3: a, b, c"):
+        MemberOdds(("a", "b", "c"), odds.log_odds, odds.condition_names, odds.conditions)
+    with pytest.raises(ValueError, match=r"one column for each of trend\."):
+        MemberOdds(odds.members, odds.log_odds, ("trend",), odds.conditions)

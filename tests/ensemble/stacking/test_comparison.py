@@ -1,12 +1,16 @@
 """The test of one forecast against another equals the textbook's, and does not cry wolf."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import stats
+from sklearn.metrics import log_loss
 
-from ensemble.stacking.comparison import compare, log_losses
-from ensemble.stacking.platt import Line, fit_line
+from ensemble.stacking.comparison import Comparison, adjusted, compare, log_losses
 
 
 def test_without_overlap_it_is_the_paired_t_test_over_sessions() -> None:
@@ -49,13 +53,39 @@ def test_log_losses_are_minus_the_log_of_what_was_given_to_what_happened() -> No
     assert_allclose(losses, [-np.log(0.8), -np.log(0.2), np.nan])
 
 
-def test_a_calibration_line_finds_the_slope_and_intercept_that_made_the_outcomes() -> None:
-    random = np.random.default_rng(2)
-    odds = random.normal(size=20_000)
-    outcomes = (random.random(20_000) < 1 / (1 + np.exp(-(0.4 * odds + 0.3)))).astype(np.float64)
-    line = fit_line(odds, outcomes)
-    assert_allclose([line.slope, line.intercept], [0.4, 0.3], atol=0.05)
+def test_log_losses_average_to_scikit_learn_s() -> None:
+    random = np.random.default_rng(3)
+    odds, outcomes = random.normal(size=500), random.integers(0, 2, 500).astype(np.float64)
+    assert_allclose(log_losses(odds, outcomes).mean(), log_loss(outcomes, 1 / (1 + np.exp(-odds))))
 
 
-def test_a_short_history_leaves_the_forecasts_as_they_are() -> None:
-    assert fit_line(np.ones(49), np.ones(49)) == Line(1.0, 0.0)
+@pytest.mark.parametrize("horizon", [1, 2, 10])
+def test_with_overlap_it_is_the_published_statistic_written_out(horizon: int) -> None:
+    random = np.random.default_rng(horizon)
+    left, right = random.gamma(2, size=(2, 3, 120))
+    gain = (right - left).mean(axis=0)
+    n, centred = len(gain), gain - gain.mean()
+    variance = sum(
+        (1 - abs(lag) / horizon) * sum(centred[t] * centred[t - abs(lag)] for t in range(abs(lag), n)) / n
+        for lag in range(-horizon + 1, horizon)
+    )
+    diebold_mariano = gain.mean() / np.sqrt(variance / n)
+    harvey = np.sqrt((n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n)  # Harvey et al. (1997), eq. 9
+    expected = stats.t.sf(harvey * diebold_mariano, n - 1)
+    assert_allclose(compare(left, right, horizon=horizon).p_value, expected, rtol=1e-9)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_holm_s_p_values_are_those_of_the_closed_bonferroni_test(p_values: list[float]) -> None:
+    names = [str(place) for place in range(len(p_values))]
+    found = adjusted({name: Comparison(9, 0.1, 0.2, p) for name, p in zip(names, p_values, strict=True)})
+    assert list(found) == names
+    for place, name in enumerate(names):
+        others = [
+            chosen
+            for size in range(len(p_values))
+            for chosen in combinations(set(range(len(p_values))) - {place}, size)
+        ]
+        closed = max(min((1 + len(rest)) * min(p_values[one] for one in (place, *rest)), 1.0) for rest in others)
+        assert found[name].adjusted_p_value == pytest.approx(closed)
+        assert found[name].p_value == p_values[place]

@@ -1,0 +1,67 @@
+"""The trees add to the ridge stack, never fall where a member rises, and are the same every time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.testing import assert_array_equal
+
+from ensemble.labels import LABELS
+from ensemble.stacking.history import History, MemberOdds
+from ensemble.stacking.stack import added_by_stack, grow_stack
+
+GAP = LABELS.index("gap")
+MakeHistory = Callable[..., History]
+
+
+def grown(past: History, seed: int = 1) -> str:
+    outcomes = past.labels[..., GAP].astype(np.float64).ravel()
+    return grow_stack(past.odds, GAP, outcomes, np.zeros(len(outcomes)), seed=seed)
+
+
+def test_it_rises_with_every_member_whatever_the_conditions(make_history: MakeHistory) -> None:
+    past = make_history(truth=1.0, says=0.7)
+    text = grown(past)
+    for member in range(2):
+        lifted = past.odds.log_odds.copy()
+        lifted[member] += 0.5
+        # The spread between members is a column of its own and may pull either way: it is held still.
+        held = [odds.table(GAP)[:, :2] for odds in (past.odds, replace(past.odds, log_odds=lifted))]
+        assert (held[1][:, member] >= held[0][:, member]).all()
+        gain = _added_with(text, past.odds, held[1]) - _added_with(text, past.odds, held[0])
+        assert gain.min() >= 0
+        assert gain.max() > 0
+
+
+def _added_with(text: str, odds: MemberOdds, members: np.ndarray) -> np.ndarray:
+    """What is added when the members' columns are these and all others stay."""
+    from ensemble.trees import Trees
+
+    return Trees(text).added(np.column_stack([members, odds.table(GAP)[:, 2:]]))
+
+
+def test_it_finds_a_condition_under_which_outcomes_differ(make_history: MakeHistory) -> None:
+    past = make_history(truth=0.0)
+    fearful = past.odds.conditions[..., 1] > 0
+    past.labels[..., GAP] = fearful
+    added = added_by_stack(grown(past), past.odds, GAP)
+    assert added.shape == fearful.shape
+    assert added[fearful].min() > 0 > added[~fearful].max()
+
+
+def test_rows_with_unknown_outcomes_do_not_count(make_history: MakeHistory) -> None:
+    past = make_history()
+    outcomes = past.labels[..., GAP].astype(np.float64)
+    outcomes[:, 200:] = np.nan
+    start = np.zeros(outcomes.size)
+    first = grow_stack(past.odds, GAP, outcomes.ravel(), start, seed=1)
+    past.odds.log_odds[:, :, 200:] = 99.0
+    assert grow_stack(past.odds, GAP, outcomes.ravel(), start, seed=1) == first
+
+
+def test_unknown_conditions_are_no_obstacle(make_history: MakeHistory) -> None:
+    past = make_history()
+    past.odds.conditions[:, ::2] = np.nan
+    text = grown(past)
+    assert np.isfinite(added_by_stack(text, past.odds, GAP)).all()
+    assert_array_equal(added_by_stack(text, past.odds, GAP), added_by_stack(grown(past), past.odds, GAP))
