@@ -99,9 +99,11 @@ class Desk:
 
     def model(self, month: str) -> Model:
         """The model that serves `month`: found, or trained and published now."""
-        if month not in self._models:
-            self._models[month] = self._found(month) or load_model(self.services.models, self._published(month))
-        return self._models[month]
+        trained_for = self.services.settings.ensemble.serving(month)
+        if trained_for not in self._models:
+            found = self._found(trained_for)
+            self._models[trained_for] = found or load_model(self.services.models, self._published(trained_for))
+        return self._models[trained_for]
 
     def _row(self, session: pd.Timestamp) -> int:
         return int(self.panel.sessions.get_indexer(pd.DatetimeIndex([session]))[0])

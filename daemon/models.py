@@ -23,12 +23,12 @@ from ensemble.stacking.history import History
 from ensemble.trading.limits import RiskLimits
 from ensemble.windows import (
     Fold,
+    WalkForward,
     Window,
     WindowError,
     check_window,
     known_labels,
     months_before,
-    plan_fold,
     training_window,
 )
 from storage.model_store import ModelStore, ModelStoreError
@@ -53,7 +53,7 @@ class Recipe:
 
     def member_digest(self, spec: MemberSpec) -> str:
         """The same for one member of a month, whatever stands beside it."""
-        ensemble = self.ensemble.model_dump(mode="json", include={"window_years", "min_sessions"})
+        ensemble = self.ensemble.model_dump(mode="json", include=set(WalkForward.model_fields))
         return self._digest([spec.model_dump(mode="json"), ensemble])
 
     def _digest(self, settings: object) -> str:
@@ -115,10 +115,7 @@ class ModelFactory:
         return folds
 
     def _fold(self, month: str) -> Fold:
-        options = self.recipe.ensemble
-        return plan_fold(
-            self.panel.sessions, month, window_years=options.window_years, min_sessions=options.min_sessions
-        )
+        return self.recipe.ensemble.fold(self.panel.sessions, month)
 
     def _window(self, fold: Fold) -> tuple[Window, str]:
         if fold.month not in self._windows:

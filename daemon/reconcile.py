@@ -72,11 +72,12 @@ def reconcile(services: Services) -> Reconciled:
 
 
 def _prepare_next_month(services: Services, calendar: SessionCalendar, settled: pd.Timestamp) -> None:
-    """After the last session of a month, the models of the next: they learn from what is known by now, and the morning
+    """After the last session that a model serves, the next model: it learns from what is known by now, and the morning
     has only half an hour. What fails is tried again when the decision needs it.
     """
     following = calendar.next(settled)
-    if month_of(following) == month_of(settled):
+    serving = services.settings.ensemble.serving
+    if serving(month_of(following)) == serving(month_of(settled)):
         return
     try:
         open_desk(services, calendar, first=following, last=following).prepare(following)

@@ -11,10 +11,10 @@ from ensemble.forecasts import Forecast, MemberForecast
 from ensemble.labels import LABELS
 from ensemble.members.fitted import FittedMember
 from ensemble.members.specs import LstmSpec, MemberEntry, MemberSpec
-from ensemble.options import Options
 from ensemble.panel import Panel
 from ensemble.stacking.combiner import Combiner, StackOptions
 from ensemble.stacking.history import MemberOdds
+from ensemble.windows import WalkForward
 
 REGIME_FEATURES = ("trend_state", "volatility_level", "up_gap_share", "beta_move")
 CONTEXT_FEATURES = ("INDA since_close", "^GSPC since_close", "^VIX close_to_close", "^NSEI close_to_close")
@@ -23,13 +23,9 @@ DECIMALS = 9
 """Probabilities are kept to this: a session forecast alone and in a batch then gives the same number."""
 
 
-class EnsembleOptions(Options):
+class EnsembleOptions(WalkForward):
     """The [ensemble] table."""
 
-    window_years: int = Field(8, ge=1, le=50, description="how far back a month's members learn, years")
-    min_sessions: int = Field(
-        500, ge=120, le=10_000, description="sessions that must precede a month before it is forecast"
-    )
     members: tuple[MemberEntry, ...] = Field(
         default=(
             {"preset": "wider"},

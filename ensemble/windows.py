@@ -1,22 +1,26 @@
-"""Rolling windows: which rows a month's models may learn from. The only splitter there is."""
+"""The walk-forward plan and its rolling windows: which rows a month's models learn from. The only splitter there is."""
 
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from ensemble.arrays import Singles
 from ensemble.labels import LABELS, label_horizon
+from ensemble.options import Options
 from ensemble.panel import Panel
 from ensemble.trading.limits import RiskLimits
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One month of sessions (`test`) and the sessions before it to learn from (`train`), as rows of a panel."""
+    """One month of sessions (`test`) and earlier sessions to learn from (`train`), as rows of a panel."""
 
     month: str
+    """The month that is tested."""
     train: slice
     test: slice
 
@@ -49,20 +53,47 @@ def month_of(session: pd.Timestamp) -> str:
     return f"{session:%Y-%m}"
 
 
-def plan_fold(sessions: pd.DatetimeIndex, month: str, *, window_years: int, min_sessions: int) -> Fold:
-    """The fold of `month`. Raises WindowError when fewer than `min_sessions` precede it or it has no session."""
-    first = pd.Timestamp(f"{month}-01")
-    start = int(sessions.searchsorted(first, side="left"))
-    stop = int(sessions.searchsorted(first + pd.offsets.MonthBegin(1), side="left"))
-    train = int(sessions.searchsorted(first - pd.DateOffset(years=window_years), side="left"))
-    if stop == start:
-        raise WindowError(f"{month} has no session in the panel; choose a month between its first and last session.")
-    if start - train < min_sessions:
-        raise WindowError(
-            f"{start - train} sessions precede {month}; ensemble.min_sessions asks for {min_sessions}. "
-            "Start later, or lower it."
-        )
-    return Fold(month, slice(train, start), slice(start, stop))
+class WalkForward(Options):
+    """How time is walked through: who serves which month, and what was learnt from. Part of the [ensemble] table.
+
+    Between training and test lie the embargo and, inside the window, the purge: a label counts as known only when its
+    end lies before the embargo. The purge follows from the labels and is no option.
+    """
+
+    window_years: int = Field(8, ge=1, le=50, description="how far back a month's members learn, years")
+    min_sessions: int = Field(
+        500, ge=120, le=10_000, description="sessions that must precede a month before it is forecast"
+    )
+    retrain: Literal["monthly", "quarterly"] = Field(
+        "monthly", description="how long a model serves; quarterly: the model of January serves until March"
+    )
+    embargo_sessions: int = Field(
+        0, ge=0, le=250, description="sessions before a model's first month that it learns nothing from"
+    )
+
+    def serving(self, month: str) -> str:
+        """The month whose model serves `month`: itself, or the first of its quarter."""
+        if self.retrain == "monthly":
+            return month
+        return f"{pd.Period(month, 'M').asfreq('Q').asfreq('M', how='start')}"
+
+    def fold(self, sessions: pd.DatetimeIndex, month: str) -> Fold:
+        """The fold of `month`. Raises WindowError when too few sessions precede its model or it has none itself."""
+        first = pd.Timestamp(f"{month}-01")
+        trained = pd.Timestamp(f"{self.serving(month)}-01")
+        starts = (trained - pd.DateOffset(years=self.window_years), trained, first, first + pd.offsets.MonthBegin(1))
+        begin, end, start, stop = (int(place) for place in sessions.searchsorted(pd.DatetimeIndex(starts)))
+        end = max(end - self.embargo_sessions, begin)
+        if stop == start:
+            raise WindowError(
+                f"{month} has no session in the panel; choose a month between its first and last session."
+            )
+        if end - begin < self.min_sessions:
+            raise WindowError(
+                f"{end - begin} sessions precede the model of {self.serving(month)}; "
+                f"ensemble.min_sessions asks for {self.min_sessions}. Start later, or lower it."
+            )
+        return Fold(month, slice(begin, end), slice(start, stop))
 
 
 def months_before(month: str, count: int) -> tuple[str, ...]:
@@ -71,8 +102,8 @@ def months_before(month: str, count: int) -> tuple[str, ...]:
 
 
 def training_window(panel: Panel, fold: Fold, limits: RiskLimits) -> Window:
-    """The fold's training rows; labels not known before its test rows begin are NaN (the purge)."""
-    labels = known_labels(panel, fold.train, before=fold.test.start, limits=limits)
+    """The fold's training rows; labels not known before the row after them are NaN (the purge)."""
+    labels = known_labels(panel, fold.train, before=fold.train.stop, limits=limits)
     return Window(panel.values[:, fold.train], labels, max(label_horizon(label, limits) for label in LABELS))
 
 
