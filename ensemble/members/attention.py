@@ -35,7 +35,7 @@ def attend(hidden: Reals, weights: Mapping[str, Reals], *, look_back: int) -> tu
     queries, keys, values = (_project(states, weights, name) for name in ("query", "key", "value"))
     scores = queries @ keys.swapaxes(1, 2)
     scores /= np.sqrt(hidden.shape[2], dtype=hidden.dtype)
-    scores[:, _out_of_sight(len(hidden), look_back)] = NEVER
+    scores += np.where(_out_of_sight(len(hidden), look_back), NEVER, 0).astype(hidden.dtype)
     scores -= scores.max(axis=2, keepdims=True)
     shares = np.exp(scores, out=scores)
     shares /= shares.sum(axis=2, keepdims=True)
@@ -50,7 +50,7 @@ def back_through_attention(
     """Slopes of the loss by the weights and by `hidden`, from those by the output (n_steps, n, units)."""
     outgoing = np.ascontiguousarray(output_slopes.swapaxes(0, 1))
     found = _weight_slopes("output", trace.mixed, outgoing)
-    by_mixed = outgoing @ weights["attention_output_kernel"].T
+    by_mixed = times(outgoing, weights["attention_output_kernel"].T)
     by_scores = by_mixed @ trace.values.swapaxes(1, 2)
     by_scores -= (by_scores * trace.shares).sum(axis=2, keepdims=True)
     by_scores *= trace.shares
@@ -63,12 +63,17 @@ def back_through_attention(
     by_hidden = np.zeros_like(trace.hidden)
     for name, slopes in incoming.items():
         found |= _weight_slopes(name, trace.hidden, slopes)
-        by_hidden += slopes @ weights[f"attention_{name}_kernel"].T
+        by_hidden += times(slopes, weights[f"attention_{name}_kernel"].T)
     return found, by_hidden.swapaxes(0, 1)
 
 
 def _project(states: Reals, weights: Mapping[str, Reals], name: str) -> Reals:
-    return states @ weights[f"attention_{name}_kernel"] + weights[f"attention_{name}_bias"]
+    return times(states, weights[f"attention_{name}_kernel"]) + weights[f"attention_{name}_bias"]
+
+
+def times(states: Reals, kernel: Reals) -> Reals:
+    """`states` (..., n_in) @ `kernel` (n_in, n_out) as one product; NumPy would make one of each of the first axis."""
+    return (states.reshape(-1, states.shape[-1]) @ kernel).reshape(*states.shape[:-1], kernel.shape[1])
 
 
 def _weight_slopes(name: str, inputs: Reals, slopes: Reals) -> dict[str, Reals]:

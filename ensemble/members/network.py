@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.arrays import Floats, Reals
-from ensemble.members.attention import AttentionTrace, attend, back_through_attention
+from ensemble.members.attention import AttentionTrace, attend, back_through_attention, times
 from ensemble.members.recurrence import LayerTrace, LayerWeights, back_through_layer, run_layer
 
 Weights = Mapping[str, Reals]
@@ -44,7 +44,7 @@ def run_network(weights: Weights, inputs: Reals, *, look_back: int, masks: Seque
         hidden = layers[-1].outputs * masks[number] if masks else layers[-1].outputs
     gathered, attention = attend(hidden, weights, look_back=look_back)
     joined = np.concatenate([hidden, gathered], axis=2)
-    return Pass(joined @ weights["head_kernel"] + weights["head_bias"], tuple(layers), attention, joined)
+    return Pass(times(joined, weights["head_kernel"]) + weights["head_bias"], tuple(layers), attention, joined)
 
 
 def slopes_by_weights(weights: Weights, done: Pass, by_log_odds: Reals, *, masks: Sequence[Reals]) -> dict[str, Reals]:
@@ -54,7 +54,7 @@ def slopes_by_weights(weights: Weights, done: Pass, by_log_odds: Reals, *, masks
         "head_kernel": done.joined.reshape(len(flat), -1).T @ flat,
         "head_bias": flat.sum(axis=0),
     }
-    by_joined = by_log_odds @ weights["head_kernel"].T
+    by_joined = times(by_log_odds, weights["head_kernel"].T)
     units = by_joined.shape[2] // 2
     by_attention, by_hidden = back_through_attention(done.attention, weights, by_joined[..., units:])
     found |= by_attention

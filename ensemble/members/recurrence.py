@@ -1,9 +1,8 @@
 """One LSTM layer over whole sequences, forwards and back through time, in NumPy; sequences lie time first.
 
-Hochreiter and Schmidhuber (1997) with a forget gate (Gers, Schmidhuber and Cummins 2000); gates in Keras' order: input,
-forget, cell, output. What does not depend on the step before is one matrix product for all steps: the inputs'
-projection, and both weight gradients. Only two small products a step remain. All gates are opened by one tanh, since
-sigmoid(x) = (1 + tanh(x / 2)) / 2.
+Hochreiter and Schmidhuber (1997) with a forget gate (Gers, Schmidhuber and Cummins 2000). What does not depend on the
+step before is one matrix product for all steps: the inputs' projection, and both weight gradients. Only two small
+products a step remain. All gates are opened by one tanh, since sigmoid(x) = (1 + tanh(x / 2)) / 2.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,10 @@ from ensemble.arrays import Reals
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """`kernel` (n_in, 4 units), `recurrent` (units, 4 units), `bias` (4 units,): Keras' shapes."""
+    """`kernel` (n_in, 4 units), `recurrent` (units, 4 units), `bias` (4 units,).
+
+    Keras' shapes and order of gates: input, forget, cell, output.
+    """
 
     kernel: Reals
     recurrent: Reals
@@ -30,7 +32,7 @@ class LayerTrace:
     inputs: Reals
     """(n_steps, n, n_in)."""
     gates: Reals
-    """(n_steps, n, 4 units), opened."""
+    """(n_steps, n, 4 units), opened, in our own order: input, forget, output, cell."""
     cells: Reals
     """(n_steps + 1, n, units)."""
     squashed: Reals
@@ -48,10 +50,9 @@ def run_layer(inputs: Reals, weights: LayerWeights) -> LayerTrace:
     """The layer's pass over `inputs` (n_steps, n, n_in), its state beginning at 0."""
     steps, count, _ = inputs.shape
     units = len(weights.recurrent)
-    scale = _tanh_scale(units, inputs.dtype)
-    shift = 1 - scale
-    recurrent, bias = weights.recurrent * scale, weights.bias * scale
-    gates = (inputs.reshape(steps * count, -1) @ (weights.kernel * scale)).reshape(steps, count, 4 * units)
+    sigmoids, forget, output, added_cell = (slice(k * units, n * units) for k, n in ((0, 3), (1, 2), (2, 3), (3, 4)))
+    kernel, recurrent, bias = (_ready(one, inputs.dtype) for one in (weights.kernel, weights.recurrent, weights.bias))
+    gates = (inputs.reshape(steps * count, -1) @ kernel).reshape(steps, count, 4 * units)
     cells, states = np.zeros((2, steps + 1, count, units), inputs.dtype)
     squashed = np.empty((steps, count, units), inputs.dtype)
     added, recalled = np.empty((count, units), inputs.dtype), np.empty((count, 4 * units), inputs.dtype)
@@ -60,11 +61,12 @@ def run_layer(inputs: Reals, weights: LayerWeights) -> LayerTrace:
         gate += bias
         gate += np.matmul(states[step], recurrent, out=recalled)
         np.tanh(gate, out=gate)
-        gate *= scale
-        gate += shift
-        cell = np.multiply(gate[:, units : 2 * units], cells[step], out=cells[step + 1])
-        cell += np.multiply(gate[:, :units], gate[:, 2 * units : 3 * units], out=added)
-        np.multiply(gate[:, 3 * units :], np.tanh(cell, out=squashed[step]), out=states[step + 1])
+        opened = gate[:, sigmoids]
+        opened *= 0.5
+        opened += 0.5
+        cell = np.multiply(gate[:, forget], cells[step], out=cells[step + 1])
+        cell += np.multiply(gate[:, :units], gate[:, added_cell], out=added)
+        np.multiply(gate[:, output], np.tanh(cell, out=squashed[step]), out=states[step + 1])
     return LayerTrace(inputs, gates, cells, squashed, states)
 
 
@@ -76,28 +78,26 @@ def back_through_layer(
     Werbos (1990), backpropagation through time.
     """
     steps, count, width = trace.gates.shape
-    slopes = _gate_slopes(trace, weights.recurrent, output_slopes)
-    flat = slopes.reshape(steps * count, width)
+    flat = _gate_slopes(trace, weights.recurrent, output_slopes).reshape(steps * count, width)
     found = LayerWeights(
-        trace.inputs.reshape(steps * count, -1).T @ flat,
-        trace.states[:-1].reshape(steps * count, -1).T @ flat,
-        flat.sum(axis=0),
+        _in_keras_order(trace.inputs.reshape(steps * count, -1).T @ flat),
+        _in_keras_order(trace.states[:-1].reshape(steps * count, -1).T @ flat),
+        _in_keras_order(flat.sum(axis=0)),
     )
-    return found, (flat @ weights.kernel.T).reshape(trace.inputs.shape) if need_inputs else None
+    back = _in_own_order(weights.kernel).T
+    return found, (flat @ back).reshape(trace.inputs.shape) if need_inputs else None
 
 
 def _gate_slopes(trace: LayerTrace, recurrent: Reals, output_slopes: Reals) -> Reals:
     """Slopes by the gates before they open, newest step first; they take the place of the gates in the trace."""
     steps, count, width = trace.gates.shape
     units = width // 4
-    backwards = np.ascontiguousarray(recurrent.T)
-    local, by_cell, by_next_cell, by_state = (
-        np.empty((count, size), trace.gates.dtype) for size in (width, units, units, units)
-    )
-    by_next_cell[:] = 0
+    backwards = np.ascontiguousarray(_in_own_order(recurrent).T)
+    local, by_cell, by_state = (np.empty((count, size), trace.gates.dtype) for size in (width, units, units))
+    by_next_cell = np.zeros((count, units), trace.gates.dtype)
     for step in range(steps - 1, -1, -1):
         gate, squashed = trace.gates[step], trace.squashed[step]
-        opened, forget, cell, output = (gate[:, k * units : (k + 1) * units] for k in range(4))
+        opened, forget, output, added_cell = (gate[:, k * units : (k + 1) * units] for k in range(4))
         if step == steps - 1:
             by_state[:] = output_slopes[step]
         else:
@@ -110,12 +110,11 @@ def _gate_slopes(trace: LayerTrace, recurrent: Reals, output_slopes: Reals) -> R
         by_cell += by_next_cell
         np.multiply(by_cell, forget, out=by_next_cell)
         _local_slopes(gate, out=local)
-        local[:, : 3 * units].reshape(count, 3, units)[:] *= by_cell[:, None]
-        local[:, :units] *= cell
-        local[:, units : 2 * units] *= trace.cells[step]
-        local[:, 2 * units : 3 * units] *= opened
-        local[:, 3 * units :] *= squashed
-        local[:, 3 * units :] *= by_state
+        pairs = ((by_cell, added_cell), (by_cell, trace.cells[step]), (by_state, squashed), (by_cell, opened))
+        for number, (upstream, factor) in enumerate(pairs):
+            slopes = local[:, number * units : (number + 1) * units]
+            np.multiply(slopes, upstream, out=slopes)
+            np.multiply(slopes, factor, out=slopes)
         gate[:] = local
     return trace.gates
 
@@ -123,12 +122,25 @@ def _gate_slopes(trace: LayerTrace, recurrent: Reals, output_slopes: Reals) -> R
 def _local_slopes(gate: Reals, *, out: Reals) -> None:
     """How each opened gate answers its argument: s (1 - s) for the sigmoids, 1 - t^2 for the tanh."""
     units = gate.shape[1] // 4
+    sigmoids, tanh = slice(0, 3 * units), slice(3 * units, 4 * units)
     np.multiply(gate, gate, out=out)
-    np.subtract(1, out[:, 2 * units : 3 * units], out=out[:, 2 * units : 3 * units])
-    for sigmoids in (slice(0, 2 * units), slice(3 * units, 4 * units)):
-        np.subtract(gate[:, sigmoids], out[:, sigmoids], out=out[:, sigmoids])
+    np.subtract(gate[:, sigmoids], out[:, sigmoids], out=out[:, sigmoids])
+    np.subtract(1, out[:, tanh], out=out[:, tanh])
 
 
-def _tanh_scale(units: int, dtype: np.dtype[np.floating[Any]]) -> Reals:
-    """1/2 for the sigmoid gates, 1 for the tanh of the cell, (4 units,)."""
-    return np.repeat(np.array([0.5, 0.5, 1, 0.5], dtype), units)
+def _ready(weights: Reals, dtype: np.dtype[np.floating[Any]]) -> Reals:
+    """The weights in our own order; those of the sigmoids halved, so that one tanh opens all gates."""
+    ready = _in_own_order(weights).astype(dtype)
+    ready[..., : 3 * ready.shape[-1] // 4] *= 0.5
+    return ready
+
+
+def _in_own_order(weights: Reals) -> Reals:
+    """From Keras' order to input, forget, output, cell: the three sigmoids lie side by side."""
+    opened, forget, cell, output = np.split(weights, 4, axis=-1)
+    return np.concatenate([opened, forget, output, cell], axis=-1)
+
+
+def _in_keras_order(weights: Reals) -> Reals:
+    opened, forget, output, cell = np.split(weights, 4, axis=-1)
+    return np.concatenate([opened, forget, cell, output], axis=-1)
