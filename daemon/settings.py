@@ -15,7 +15,7 @@ from daemon.complaints import complain
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
 from daemon.overrides import Key, read_overrides
-from daemon.training import WorkerOptions
+from daemon.workers import WorkerOptions
 from ensemble.bars import BarRules
 from ensemble.model import EnsembleOptions
 from ensemble.options import Options

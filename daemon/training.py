@@ -1,37 +1,19 @@
-"""Trains members in spawned child processes: TensorFlow and its memory never enter the daemon."""
+"""Trains members wherever the configuration says: TensorFlow and its memory never enter the daemon."""
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.process import BaseProcess
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import islice
 
-from pydantic import Field
-
+from daemon.crew import Crew
 from daemon.errors import DaemonError
 from daemon.progress import Progress
-from ensemble.members.tasks import TrainingTask, fit_member
-from ensemble.options import Options
+from daemon.workers import WorkerOptions, open_crew
+from ensemble.members.fitted import Files
+from ensemble.members.tasks import TrainingTask
 from storage.model_store import ModelStore
 
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-class WorkerOptions(Options):
-    """The [workers] table."""
-
-    processes: int = Field(
-        0, ge=0, le=256, description="members trained at the same time, one core each; 0: one a core"
-    )
-
-    @property
-    def count(self) -> int:
-        """Processes to start."""
-        return self.processes or len(os.sched_getaffinity(0))
+LOOK_EVERY_S = 30.0
+"""How often it is looked whether there is still somebody to work."""
 
 
 class TrainingFailed(DaemonError):
@@ -43,55 +25,44 @@ def train_parts(
 ) -> None:
     """Trains the tasks and publishes each result as it comes, so that an interrupted run goes on where it was.
 
-    Raises TrainingFailed when one fails or a child dies; what was published before stays.
+    Raises TrainingFailed when one fails, breaks a limit, or nobody is there to train; what was published before stays.
     """
     if not tasks:
         return
-    with _pool(min(workers.count, len(tasks))) as pool:
-        futures = {pool.submit(fit_member, task): task for task in tasks}
-        for future in progress(as_completed(futures), total=len(futures), label="training"):
-            task = futures[future]
-            try:
-                store.put_part(task.key, future.result())
-            except BrokenProcessPool as error:
-                raise TrainingFailed(
-                    f"a training process died while member {task.spec.name} was due, most likely for want of memory; "
-                    "lower workers.processes or ensemble.window_years."
-                ) from error
-            except (RuntimeError, ValueError, MemoryError) as error:
-                raise TrainingFailed(f"member {task.spec.name} was not trained: {error}") from error
-
-
-@contextmanager
-def _pool(processes: int) -> Iterator[Executor]:
-    """Spawned, single-threaded children. When the work is given up, for whatever reason, they are killed at once."""
-    saved = {name: os.environ.get(name) for name in THREAD_LIMITS}
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))  # children read them when they load NumPy
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_follow_the_parent)
     try:
-        yield pool
-    except BaseException:
-        for child in multiprocessing.active_children():
-            child.kill()
+        with open_crew(workers, at_most=len(tasks)) as crew:
+            publish_results(crew, tasks, store, progress)
+    except TrainingFailed:
         raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    except DaemonError as error:
+        raise TrainingFailed(str(error)) from error
 
 
-def _follow_the_parent() -> None:
-    """Ctrl-C is the parent's to answer; and when the parent is killed, its children do not train on."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+def publish_results(crew: Crew, tasks: Sequence[TrainingTask], store: ModelStore, progress: Progress) -> None:
+    """Each task's result into the store, in whatever order they come: each has a name of its own."""
+    for task, future in progress(_finished(crew, tasks), total=len(tasks), label="training"):
+        store.put_part(task.key, _files(task, future))
 
 
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+def _finished(crew: Crew, tasks: Sequence[TrainingTask]) -> Iterator[tuple[TrainingTask, Future[Files]]]:
+    """Every task with its future, done; never more are handed in than the crew has room for."""
+    waiting, running = iter(tasks), dict[Future[Files], TrainingTask]()
+    while True:
+        for task in islice(waiting, max(crew.room() - len(running), not running)):
+            running[crew.executor.submit(crew.train, task)] = task
+        if not running:
+            return
+        done = wait(running, timeout=LOOK_EVERY_S, return_when=FIRST_COMPLETED).done
+        if not done and not crew.room():
+            raise TrainingFailed("every worker is gone; start one, then run the same command again to go on.")
+        for future in done:
+            yield running.pop(future), future
+
+
+def _files(task: TrainingTask, future: Future[Files]) -> Files:
+    try:
+        return future.result()
+    except Exception as error:  # whatever a library raises: a retraining that fails must not end the daemon
+        foreseen = isinstance(error, DaemonError | RuntimeError | ValueError)
+        why = str(error) if foreseen else f"{type(error).__name__}: {error}"
+        raise TrainingFailed(f"member {task.spec.name} was not trained: {why}") from error

@@ -15,7 +15,11 @@ from daemon.progress import Progress, silent
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from daemon.settings import load_settings
+from ensemble.labels import LABELS
+from ensemble.members.specs import LogitSpec, MemberSpec, TreesSpec
+from ensemble.members.tasks import TrainingTask, task_key
 from ensemble.sessions import load_calendar
+from ensemble.windows import Window
 from storage.engine import open_store
 from storage.feeds import open_feed
 from storage.model_store import ModelStore
@@ -89,6 +93,24 @@ def write_installation() -> Callable[[Path], Path]:
 def services_at() -> ServicesAt:
     """services_at(folder, "2021-10-01 08:50"): everything a job needs, as of that moment in India."""
     return _services_at
+
+
+@pytest.fixture(scope="session")
+def make_tasks() -> Callable[..., list[TrainingTask]]:
+    """make_tasks(6, rounds=50): members to train on one small window, a logit and then trees of different seeds."""
+    return _make_tasks
+
+
+def _make_tasks(count: int, rounds: int = 20) -> list[TrainingTask]:
+    random = np.random.default_rng(1)
+    values = random.normal(size=(2, 400, 6)).astype(np.float32)
+    labels = (random.random((2, 400, len(LABELS))) < 0.5).astype(np.float32)
+    window = Window(values, labels, 3)
+    specs: list[MemberSpec] = [LogitSpec(), *[TreesSpec(rounds=rounds)] * (count - 1)]
+    return [
+        TrainingTask(spec, window, task_key(spec, seed, window_digest="0", code_version="1"))
+        for seed, spec in enumerate(specs)
+    ]
 
 
 def _write_installation(folder: Path) -> Path:

@@ -1,0 +1,111 @@
+"""A child works under limits, and ends with everything it started."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from timeit import timeit
+
+import pytest
+
+from daemon.child import Child, ChildFailed, Children, GivenUp, TaskLimits
+
+WIDE = TaskLimits(timeout_min=2, memory_mb=4000, threads=3)
+START_SLEEPER = partial(os.spawnlp, os.P_NOWAIT, "sleep", "sleep")
+OWN_ID = partial(os.readlink)
+"""Of /proc/self: a function of one argument that tells the process it runs in."""
+
+
+def never() -> bool:
+    return False
+
+
+def gone(process: int) -> bool:
+    """Ended within 10 s; one that nobody has waited for yet counts, too."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            if Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.fixture(scope="module")
+def child() -> Iterator[Child]:
+    """One that the harmless tests share."""
+    started = Child(WIDE)
+    yield started
+    started.end()
+
+
+def test_what_a_call_raises_is_raised_here_and_the_child_works_on(child: Child) -> None:
+    before = child.call(OWN_ID, "/proc/self", given_up=never)
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        child.call(int, "x", given_up=never)
+    assert "Traceback" in caught.value.__notes__[0]  # for --debug
+    assert child.call(OWN_ID, "/proc/self", given_up=never) == before != str(os.getpid())
+
+
+def test_it_has_the_threads_it_is_given_and_nobody_else_has(child: Child) -> None:
+    here = os.getenv("OMP_NUM_THREADS")
+    assert child.call(os.getenv, "OMP_NUM_THREADS", given_up=never) == "3"
+    assert os.getenv("OMP_NUM_THREADS") == here
+
+
+def test_when_memory_runs_out_the_kernel_ends_the_child_rather_than_the_daemon(child: Child) -> None:
+    assert child.call(Path.read_text, Path("/proc/self/oom_score_adj"), given_up=never) == "1000\n"
+    assert Path("/proc/self/oom_score_adj").read_text() != "1000\n"
+
+
+def test_what_it_started_ends_with_it() -> None:
+    child = Child(WIDE)
+    started = child.call(START_SLEEPER, "600", given_up=never)
+    assert Path(f"/proc/{started}").exists()
+    child.end()
+    assert not child.alive
+    assert gone(started)
+
+
+LIMITS: dict[str, tuple[TaskLimits, Callable[[str], object], str]] = {
+    r"it was not done in workers\.task_timeout_min, 0\.01 minutes, and was ended; raise that, or lower ens": (
+        TaskLimits(timeout_min=0.01, memory_mb=4000, threads=1),
+        timeit,
+        "import time; time.sleep(600)",
+    ),
+    r"it took \d+ MB, more than workers\.task_memory_mb, 150, and was ended; raise that, or lower ens": (
+        TaskLimits(timeout_min=2, memory_mb=150, threads=1),
+        partial(timeit, setup="import time; held = b'x' * 250_000_000"),
+        "time.sleep(600)",
+    ),
+}
+
+
+@pytest.mark.parametrize("line", LIMITS)
+def test_a_broken_limit_ends_the_child_and_names_limit_value_and_remedy(line: str) -> None:
+    limits, function, argument = LIMITS[line]
+    child = Child(limits)
+    with pytest.raises(ChildFailed, match=line):
+        child.call(function, argument, given_up=never)
+    assert not child.alive
+
+
+def test_a_child_that_dies_is_told_with_the_signal_and_the_next_call_gets_another() -> None:
+    children = Children(WIDE)
+    with pytest.raises(ChildFailed, match=r"its process was ended by SIGKILL, most likely for want of memory; lower "):
+        children.call(partial(os.kill, 0), signal.SIGKILL, given_up=never)  # its whole group: itself
+    assert children.call(len, "abc", given_up=never) == 3
+    children.end()
+
+
+def test_what_is_no_longer_wanted_is_ended_at_once() -> None:
+    child = Child(WIDE)
+    started = time.monotonic()
+    with pytest.raises(GivenUp):
+        child.call(time.sleep, 600.0, given_up=lambda: time.monotonic() > started + 0.3)
+    assert not child.alive
+    assert time.monotonic() < started + 10
