@@ -29,8 +29,10 @@ fix: $(READY)
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
 
+# make bench [ONLY=retrain,gemm] [FULL=1] [RECORD=1] [TORCH=python that has PyTorch] [ARGS="--months 6"]
 bench: $(READY)
-	@$(BIN)/python tests/bench/run.py
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(FULL),--full) $(if $(RECORD),--record) \
+	  $(if $(TORCH),--torch-python $(TORCH)) $(ARGS)
 
 # After a change of the dependencies in pyproject.toml; the hashes come from the public index, whatever pip is set to.
 lock: $(READY)

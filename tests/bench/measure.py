@@ -1,0 +1,86 @@
+"""How things are measured: interleaved repetitions, CPU-seconds, processes of one thread."""
+
+import multiprocessing
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+Measured = TypeVar("Measured")
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one process took, its children included in the CPU time."""
+
+    wall_s: float
+    cpu_s: float
+    memory_mb: float
+
+
+def process_cost(words: Sequence[str], environment: Mapping[str, str]) -> Cost:
+    """Wall clock, CPU time and peak memory of one process. Raises CalledProcessError when it fails."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        words, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, words)
+    return Cost(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def interleaved(sides: Mapping[str, Callable[[], Measured]], repetitions: int) -> dict[str, list[Measured]]:
+    """What each side said, repetition by repetition.
+
+    They take turns, so that a slow moment of the machine meets all alike. Every other round goes backwards: no side
+    always follows the same one.
+    """
+    runs: dict[str, list[Measured]] = {name: [] for name in sides}
+    for number in range(repetitions):
+        names = list(sides) if number % 2 == 0 else list(sides)[::-1]
+        for name in names:
+            runs[name].append(sides[name]())
+    return runs
+
+
+def cpu_s(work: Callable[[], object]) -> float:
+    """CPU-seconds of all threads of this process, and of the children that it waited for."""
+    before = _cpu_now_s()
+    work()
+    return _cpu_now_s() - before
+
+
+def _cpu_now_s() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def resident_mb() -> float:
+    """Memory that this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@contextmanager
+def child() -> Iterator[Executor]:
+    """One fresh process of one thread, so that no benchmark inherits what another loaded."""
+    saved = {name: os.environ.get(name) for name in THREAD_LIMITS}
+    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
+    try:
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            yield pool
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

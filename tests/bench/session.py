@@ -1,0 +1,49 @@
+"""`session`: what one run-once costs beside importing the libraries that it needs."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench.market import ROOT
+from tests.bench.measure import Cost, interleaved, process_cost
+from tests.bench.options import Options
+from tests.bench.result import Result, Skipped, median_figure, ratio_figure
+
+PROGRAM = Path(sys.executable).with_name("reliance-daemon")
+CONFIG = ROOT / "docs" / "examples" / "demo.toml"
+STATE = CONFIG.parent / "state"
+REFERENCE = [sys.executable, "-c", "import pandas, sqlalchemy, talib, exchange_calendars, typer, pydantic"]
+REPETITIONS = 5
+
+
+def run(options: Options) -> Result:
+    """Works on copies of the state that `make demo` leaves behind, so that nothing of it changes."""
+    if not (STATE / "signals.db").exists():
+        raise Skipped("it needs the state of `make demo`; run that first.")
+    costs = interleaved(
+        {
+            "importing": lambda: process_cost(REFERENCE, {}),
+            "idle": lambda: _session("2018-12-28T14:10:00Z"),
+            "working": lambda: _session("2018-12-31T14:10:00Z"),
+        },
+        options.repetitions or REPETITIONS,
+    )
+    wall = {name: [cost.wall_s for cost in runs] for name, runs in costs.items()}
+    return Result(
+        "S&P 500 and NASDAQ from `make demo`",
+        (
+            median_figure("importing the libraries", wall["importing"], "s"),
+            median_figure("nothing to do", wall["idle"], "s"),
+            median_figure("settle and decide", wall["working"], "s"),
+            ratio_figure("settle and decide : importing", wall["working"], wall["importing"]),
+            median_figure("settle and decide, peak memory", [cost.memory_mb for cost in costs["working"]], "MB"),
+        ),
+    )
+
+
+def _session(now: str) -> Cost:
+    with tempfile.TemporaryDirectory() as folder:
+        state = Path(shutil.copytree(STATE, Path(folder) / "state"))
+        words = [str(PROGRAM), "--config", str(CONFIG), "run-once", "--now", now]
+        return process_cost(words, {"RELIANCE_DAEMON__STORAGE__STATE_DIR": str(state)})

@@ -1,0 +1,27 @@
+"""Which benchmarks there are."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tests.bench import gemm, levers, memory, pytorch, retrain, session, throughput, walk_forward
+from tests.bench.options import Options
+from tests.bench.result import Result
+
+BENCHMARKS: Mapping[str, Callable[[Options], Result]] = {
+    "session": session.run,
+    "retrain": retrain.run,
+    "levers": levers.run,
+    "gemm": gemm.run,
+    "pytorch": pytorch.run,
+    "throughput": throughput.run,
+    "memory": memory.run,
+    "walk_forward": walk_forward.run,
+}
+"""In the order of the page and of `make bench`."""
+
+
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """The named benchmarks in the suite's order, all for none. Raises ValueError for one that there is not."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        raise ValueError(f'benchmark was "{unknown[0]}"; it must be one of {", ".join(BENCHMARKS)}.')
+    return tuple(name for name in BENCHMARKS if name in names or not names)
