@@ -13,6 +13,9 @@ from ensemble.members.network import run_network
 from ensemble.members.scaling import Scaler
 from ensemble.panel import Panel
 
+AT_ONCE = 64
+"""Sequences run through the network together: a month of many symbols must not take hundreds of megabytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lstm:
@@ -34,7 +37,9 @@ class Lstm:
         padded = np.pad(values, ((0, 0), (missing, 0), (0, 0)))
         windows = np.lib.stride_tricks.sliding_window_view(padded, steps, axis=1)  # (symbols, rows, features, steps)
         sequences = np.moveaxis(windows, -1, -2).reshape(-1, steps, padded.shape[2])
-        return self.forward(sequences.astype(np.float64)).reshape(len(padded), rows.stop - rows.start, -1)
+        parts = [sequences[start : start + AT_ONCE] for start in range(0, len(sequences), AT_ONCE)]
+        said = np.concatenate([self.forward(part.astype(np.float64)) for part in parts])
+        return said.reshape(len(padded), rows.stop - rows.start, -1)
 
     def forward(self, sequences: Floats) -> Floats:
         """Log-odds at the last step of each sequence: (n, n_steps, n_features) -> (n, n_labels)."""

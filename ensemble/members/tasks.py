@@ -21,7 +21,14 @@ class TrainingTask:
 
 
 def task_key(spec: MemberSpec, seed_number: int, *, window_digest: str, code_version: str) -> str:
-    """SHA-256 of all that a trained member depends on, hexadecimal. Its name is not among it; seeds count from 0."""
+    """SHA-256 of all that a trained member depends on, hexadecimal; its random numbers are seeded from it.
+
+    In it are the spec without its name; the number of the seed, from 0; `window_digest`, that is the sessions and bars
+    that the window was built from, as ratios that a restatement leaves alone (`bar_ratios`), the configured symbols and
+    decision time, and the barrier that the labels stand on; and `code_version`, that is the source of the features,
+    labels and members, and the versions of the libraries. Not in it: the machine, how many workers there are, and
+    what only comes after training, such as stack and thresholds.
+    """
     settings = spec.model_dump(mode="json", exclude={"name", "seeds"})
     recipe = json.dumps([settings, seed_number, window_digest, code_version], sort_keys=True)
     return hashlib.sha256(recipe.encode()).hexdigest()
