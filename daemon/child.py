@@ -23,7 +23,7 @@ WATCH_EVERY_S = 0.1
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 MEMORY_VARIABLE = "GLIBC_TUNABLES"
 KEPT_MEMORY = "glibc.malloc.trim_threshold=2000000000:glibc.malloc.mmap_threshold=1000000000:glibc.malloc.hugetlb=1"
-"""The child keeps what it frees, on large pages: to hand a step's arrays back each time took a fifth of its training."""
+"""It keeps what it frees, on large pages: to hand a step's arrays back each time took a fifth of the training."""
 _ENVIRONMENT = threading.Lock()
 
 
