@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select
 
 from ensemble.trading.account import Account, AccountMark, ExitReason, Position, Settlement, Trade
-from storage.rows import insert_rows, record_columns, row_of
+from storage.rows import insert_records, record_columns
 from storage.tables import Origin, account, positions, trades
 
 
@@ -20,15 +20,15 @@ def read_account(conn: Connection, origin: Origin) -> Account | None:
     return Account(cash=mark.cash, positions=held, peak_equity=mark.peak_equity)
 
 
-def write_settlement(conn: Connection, origin: Origin, settlement: Settlement) -> None:
-    """Keeps one settled session: the positions are replaced, trades and mark added.
+def write_settlement(conn: Connection, origin: Origin, *settled: Settlement) -> None:
+    """Keeps one session settled after the other: the newest positions replace the old, trades and marks are added.
 
     A session that is settled already makes the transaction fail.
     """
     conn.execute(delete(positions).where(positions.c.origin == origin))
-    insert_rows(conn, positions, (row_of(held, origin=origin) for held in settlement.account.positions))
-    insert_rows(conn, trades, (row_of(trade, origin=origin) for trade in settlement.trades))
-    insert_rows(conn, account, [row_of(settlement.mark, origin=origin)])
+    insert_records(conn, positions, settled[-1].account.positions, origin=origin)
+    insert_records(conn, trades, [trade for one in settled for trade in one.trades], origin=origin)
+    insert_records(conn, account, [one.mark for one in settled], origin=origin)
 
 
 def read_trades(conn: Connection, origin: Origin) -> list[Trade]:

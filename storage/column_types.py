@@ -22,6 +22,7 @@ def instant_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()[:19] + "Z"
 
 
+@lru_cache(maxsize=4096)  # a session has hundreds of rows
 def session_text(session: date) -> str:
     """The session as an ISO date. A Timestamp is a date too, and its own isoformat would add the hour."""
     return (session.date() if isinstance(session, datetime) else session).isoformat()

@@ -1,13 +1,13 @@
 """What the ensemble said, and what it said it from. Rows are added and never changed."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 import pandas as pd
 from sqlalchemy import Connection, Table, select
 
 from ensemble.forecasts import Forecast, MemberForecast
-from storage.rows import insert_rows, read_frame, row_of
+from storage.rows import Instants, insert_records, insert_rows, read_frame
 from storage.tables import Origin, features, forecasts, member_forecasts
 
 
@@ -16,24 +16,29 @@ def write_forecasts(  # noqa: PLR0913 - what one decision shares
     origin: Origin,
     made: Sequence[Forecast],
     *,
-    decided_at: datetime,
-    late: bool,
+    decided_at: Instants,
+    late: bool | Mapping[date, bool],
     code_version: str,
 ) -> None:
     """Adds the forecasts. One that is there already makes the transaction fail: a forecast is made once."""
     decision = {"origin": origin, "decided_at": decided_at, "late": late, "code_version": code_version}
-    insert_rows(conn, forecasts, (row_of(forecast, **decision) for forecast in made))
+    insert_records(conn, forecasts, made, **decision)
 
 
 def write_member_forecasts(conn: Connection, origin: Origin, made: Sequence[MemberForecast]) -> None:
     """Adds what each member said, under the same rule."""
-    insert_rows(conn, member_forecasts, (row_of(forecast, origin=origin) for forecast in made))
+    insert_records(conn, member_forecasts, made, origin=origin)
+
+
+def write_features_digests(conn: Connection, origin: Origin, digests: Mapping[date, str], *, column_count: int) -> None:
+    """Adds, by session, the fingerprint of the features that it was decided on."""
+    same = {"origin": origin, "column_count": column_count}
+    insert_rows(conn, features, ({"session": session, "digest": digest} | same for session, digest in digests.items()))
 
 
 def write_features_digest(conn: Connection, origin: Origin, session: date, *, digest: str, column_count: int) -> None:
-    """Adds the fingerprint of the features that the session was decided on."""
-    row = {"origin": origin, "session": session, "digest": digest, "column_count": column_count}
-    insert_rows(conn, features, [row])
+    """Adds the fingerprint of the features that one session was decided on."""
+    write_features_digests(conn, origin, {session: digest}, column_count=column_count)
 
 
 def read_features_digest(conn: Connection, origin: Origin, session: date) -> str | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from datetime import date, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = dict[str, Any]
+Instants = datetime | Mapping[date, datetime]
+"""When something was decided: one instant for all, or one a session."""
 
 
 def row_of(record: "DataclassInstance", **more: object) -> Row:
@@ -27,6 +31,24 @@ def insert_rows(conn: Connection, table: Table, rows: Iterable[Mapping[str, Any]
     if batch:
         insert_columns(conn, table, {name: [row[name] for row in batch] for name in batch[0]})
     return len(batch)
+
+
+def insert_records(conn: Connection, table: Table, records: Sequence["DataclassInstance"], **more: object) -> None:
+    """Inserts records of one type in one bulk statement, with what they do not know: a value for all, or one a session.
+
+    A mapping is taken for values by session.
+    """
+    if not records:
+        return
+    columns: dict[str, Sequence[object]] = {
+        field.name: list(map(attrgetter(field.name), records)) for field in fields(records[0])
+    }
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            columns[name] = [value[session] for session in columns["session"]]
+        else:
+            columns[name] = [value] * len(records)
+    insert_columns(conn, table, columns)
 
 
 def insert_columns(conn: Connection, table: Table, columns: Mapping[str, Sequence[object]]) -> None:

@@ -1,19 +1,19 @@
 """Decisions, one a session and symbol. Rows are added and never changed."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
 from ensemble.trading.signals import Action, Reason, Signal
-from storage.rows import insert_rows, record_columns, row_of
+from storage.rows import Instants, insert_records, record_columns
 from storage.tables import Origin, signals
 
 
-def write_signals(conn: Connection, origin: Origin, decided: Sequence[Signal], *, decided_at: datetime) -> None:
+def write_signals(conn: Connection, origin: Origin, decided: Sequence[Signal], *, decided_at: Instants) -> None:
     """Adds the signals. One that is there already makes the transaction fail: a decision is made once."""
-    insert_rows(conn, signals, (row_of(signal, origin=origin, decided_at=decided_at) for signal in decided))
+    insert_records(conn, signals, decided, origin=origin, decided_at=decided_at)
 
 
 def read_signals(conn: Connection, origin: Origin, session: date) -> list[Signal]:

@@ -51,6 +51,15 @@ def test_settling_one_origin_leaves_the_other_alone(conn: Connection) -> None:
     assert read_marks(conn, "backtest") == [SECOND.mark]
 
 
+def test_sessions_settled_at_once_leave_what_settling_them_one_by_one_does(conn: Connection) -> None:
+    write_settlement(conn, "live", FIRST)
+    write_settlement(conn, "live", SECOND)
+    write_settlement(conn, "backtest", FIRST, SECOND)
+    for read in (read_account, read_trades, read_marks):
+        assert read(conn, "backtest") == read(conn, "live")
+    assert len(read_marks(conn, "backtest")) == 2
+
+
 def test_trades_and_marks_are_history(conn: Connection) -> None:
     later = replace(TRADE, entry_session=MONDAY, exit_session=MONDAY, exit_reason=ExitReason.TARGET)
     write_settlement(conn, "live", FIRST)

@@ -12,7 +12,7 @@ from storage.forecast_store import (
     read_features_digest,
     read_forecasts,
     read_member_forecasts,
-    write_features_digest,
+    write_features_digests,
     write_forecasts,
     write_member_forecasts,
 )
@@ -126,6 +126,6 @@ def test_what_each_member_said_is_kept(conn: Connection) -> None:
 
 
 def test_the_features_of_a_decision_leave_their_fingerprint(conn: Connection) -> None:
-    write_features_digest(conn, "live", FRIDAY, digest="abc", column_count=40)
+    write_features_digests(conn, "live", {FRIDAY: "abc"}, column_count=40)
     assert read_features_digest(conn, "live", FRIDAY) == "abc"
     assert read_features_digest(conn, "backtest", FRIDAY) is None

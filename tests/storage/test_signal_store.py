@@ -73,3 +73,15 @@ def test_a_shell_sees_words_and_ones_and_zeros(conn: Connection) -> None:
     write_signals(conn, "live", [BUY], decided_at=DECIDED)
     row = conn.execute(text("SELECT session, action, reasons, late, actionable, decided_at FROM signals")).one()
     assert tuple(row) == ("2021-10-01", "BUY", '["CONFIDENT", "LATE"]', 1, 0, "2021-10-01T03:15:00Z")
+
+
+def test_sessions_written_at_once_keep_the_instant_that_each_was_decided_at(conn: Connection) -> None:
+    later = datetime(2021, 10, 4, 3, 15, tzinfo=UTC)
+    both = [BUY, HOLD, replace(BUY, session=MONDAY)]
+    write_signals(conn, "backtest", both, decided_at={FRIDAY: DECIDED, MONDAY: later})
+    kept = conn.execute(text("SELECT session, decided_at FROM signals ORDER BY session, symbol")).all()
+    assert [tuple(row) for row in kept] == [
+        ("2021-10-01", "2021-10-01T03:15:00Z"),
+        ("2021-10-01", "2021-10-01T03:15:00Z"),
+        ("2021-10-04", "2021-10-04T03:15:00Z"),
+    ]
