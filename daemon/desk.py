@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from loguru import logger
 
-from daemon.models import ModelFactory, load_model, set_damaged_aside
+from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
 from ensemble.features.matrix import Market, build_panel, context_needed_from
@@ -51,6 +52,9 @@ class Desk:
     services: Services
     market: Market
     panel: Panel
+    whole: bool
+    """Built from the beginning of history, as for a backtest. It takes only models of the bars as they are now; the
+    live desk takes the one that it published for the month, whatever was corrected since."""
     _models: dict[str, Model] = field(default_factory=dict)
 
     def prepare(self, session: pd.Timestamp) -> None:
@@ -105,6 +109,20 @@ class Desk:
             self._models[trained_for] = found or load_model(self.services.models, self._published(trained_for))
         return self._models[trained_for]
 
+    @cached_property
+    def factory(self) -> ModelFactory:
+        """Makes this desk's models, from the beginning of history."""
+        services = self.services
+        market = self.market if self.whole else _load_market(services, self.market.calendar, context_from=None)
+        return ModelFactory(
+            self.panel if self.whole else build_panel(market),
+            open_bar_digests(services.models, market),
+            services.recipe(),
+            services.models,
+            services.settings.workers,
+            services.progress,
+        )
+
     def _row(self, session: pd.Timestamp) -> int:
         return int(self.panel.sessions.get_indexer(pd.DatetimeIndex([session]))[0])
 
@@ -123,8 +141,9 @@ class Desk:
 
     def _found(self, month: str) -> Model | None:
         """The published model of this configuration and panel; None when there is none, or it is damaged."""
+        bars = self.factory.bars_digest(month) if self.whole else None
         with reading(self.services.engine) as conn:
-            known = find_model(conn, month=month, recipe=self.services.recipe().digest())
+            known = find_model(conn, month=month, recipe=self.services.recipe().digest(), bars=bars)
         if known is None or known.manifest["features"] != list(self.panel.features):
             return None
         try:
@@ -138,22 +157,12 @@ class Desk:
     def _published(self, month: str) -> str:
         logger.info("{}: training the models of the month", month)
         services = self.services
-        factory = ModelFactory(
-            self._whole_panel(), services.recipe(), services.models, services.settings.workers, services.progress
-        )
-        model_id = factory.publish(month)
+        model_id = self.factory.publish(month)
         manifest = services.models.manifest(model_id)
         with transaction(services.engine) as conn:
             write_model(conn, ModelEntry(model_id, month, services.clock.now(), manifest))
         logger.info("{}: model {} serves; {}", month, model_id, who_speaks(manifest))
         return model_id
-
-    def _whole_panel(self) -> Panel:
-        """The panel from the beginning of history: what models learn from."""
-        calendar = self.market.calendar
-        if len(self.panel.sessions) == len(calendar.sessions):
-            return self.panel
-        return build_panel(_load_market(self.services, calendar, context_from=None))
 
     def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
         session = self.panel.sessions[row]
@@ -186,11 +195,11 @@ def open_desk(
     known = SessionCalendar(calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop])
     if first is None:
         market = _load_market(services, known, context_from=None)
-        return Desk(services, market, build_panel(market))
+        return Desk(services, market, build_panel(market), whole=True)
     rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.risk))
     start = known.sessions[max(known.position(first) - rows_before, 0)]
     market = _load_market(services, known, context_from=context_needed_from(known, start))
-    return Desk(services, market, build_panel(market, start))
+    return Desk(services, market, build_panel(market, start), whole=False)
 
 
 def outcome_sessions(limits: RiskLimits) -> int:

@@ -1,4 +1,11 @@
-"""The model of a month: trains what is missing, lets later data choose the combiner, publishes the version."""
+"""The model of a month: trains what is missing, lets later data choose the combiner, publishes the version.
+
+Everything is kept by what it was made from, so a second run trains nothing, nor does another threshold; a new month
+trains one month, and a corrected bar those months whose window holds it (`ensemble.bar_ratios` tells a correction from
+a restatement). What is asked for is the model of the bars as they are now. So a backtest follows every correction. The
+live daemon asks when a month begins, and trains again what of its history has changed since; within the month the model
+that it published serves on, whatever is corrected, because a model changed in the middle would make the decision late.
+"""
 
 import hashlib
 import json
@@ -10,8 +17,11 @@ from typing import Any
 import numpy as np
 
 from daemon.progress import Progress
-from daemon.training import WorkerOptions, train_parts
+from daemon.training import train_parts
+from daemon.workers import WorkerOptions
 from ensemble.arrays import Floats
+from ensemble.bar_ratios import BarDigests, as_first_seen, bar_digests, market_ratios, packed, unpacked, with_later
+from ensemble.features.matrix import Market
 from ensemble.labels import LABELS, label_horizon
 from ensemble.members.fitted import pack_arrays, unpack_arrays
 from ensemble.members.specs import MemberSpec
@@ -23,8 +33,6 @@ from ensemble.stacking.history import History
 from ensemble.trading.limits import RiskLimits
 from ensemble.windows import (
     Fold,
-    WalkForward,
-    Window,
     WindowError,
     check_window,
     known_labels,
@@ -32,9 +40,14 @@ from ensemble.windows import (
     training_window,
 )
 from storage.model_store import ModelStore, ModelStoreError
+from storage.record_store import records_of
 
 Keys = Mapping[str, Sequence[str]]
 """Member name -> the keys of its trained parts, one a seed."""
+
+
+FIRST_SEEN = "first-seen.npz"
+"""The record of every bar's ratios as they were seen first, or last corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +59,35 @@ class Recipe:
     inputs: str
     """What the panel is built from: symbols, peers, context, decision time; any text that changes with them."""
     code_version: str
+    """Of all that makes a model, for people to read."""
+    training_version: str
+    """Of all that a member is trained by; what only the stack does is not in it."""
 
     def digest(self) -> str:
-        """Short digest: two models of one month with equal digests were made alike."""
-        return self._digest(self.ensemble.model_dump(mode="json"))
+        """Short digest: two models of one month and one history with equal digests were made alike."""
+        ensemble = self.ensemble.model_dump(mode="json")
+        return _digest([ensemble, self._barrier(), self.inputs, self.code_version])[:12]
 
-    def member_digest(self, spec: MemberSpec) -> str:
-        """The same for one member of a month, whatever stands beside it."""
-        ensemble = self.ensemble.model_dump(mode="json", include=set(WalkForward.model_fields))
-        return self._digest([spec.model_dump(mode="json"), ensemble])
+    def member_keys(self, spec: MemberSpec, bars: str) -> list[str]:
+        """The keys of a member's parts, one a seed, trained on the window whose bars have that digest."""
+        window = _digest([self._barrier(), self.inputs, bars])
+        return [
+            task_key(spec, number, window_digest=window, code_version=self.training_version)
+            for number in range(spec.seeds)
+        ]
 
-    def _digest(self, settings: object) -> str:
-        barrier = self.limits.model_dump(include={"stop_loss_pct", "take_profit_pct", "max_holding_sessions"})
-        content = [settings, barrier, self.inputs, self.code_version]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+    def _barrier(self) -> dict[str, Any]:
+        return self.limits.model_dump(include={"stop_loss_pct", "take_profit_pct", "max_holding_sessions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A month of the plan, and under which keys its members and their forecasts are or will be kept."""
+
+    fold: Fold
+    keys: Keys
+    """In the order of the configuration, which is the order of the stack's columns."""
+    forecasts: str
 
 
 @dataclass(frozen=True)
@@ -67,135 +95,123 @@ class ModelFactory:
     """Makes the models of any month of one panel; what was trained once, for whichever month, is not trained again."""
 
     panel: Panel
+    bars: BarDigests
     recipe: Recipe
     store: ModelStore
     workers: WorkerOptions
     progress: Progress
-    _windows: dict[str, tuple[Window, str]] = field(default_factory=dict)
+    _planned: dict[str, Planned | WindowError] = field(default_factory=dict)
 
     def publish(self, month: str) -> str:
         """Trains, combines and publishes the model of `month`; returns its id. Raises WindowError, TrainingFailed."""
-        history_folds = self._history_folds(month)
-        fold = self._fold(month)
-        self._train([*history_folds, fold])
+        planned, history = self._plan(month), self._history_months(month)
+        self._train([*history, planned])
         combiner_key = self._combiner(month)
-        return self.store.publish(self._manifest(fold, combiner_key) | {"history_months": len(history_folds)})
+        return self.store.publish(self._manifest(planned, combiner_key) | {"history_months": len(history)})
+
+    def bars_digest(self, month: str) -> str:
+        """Of all bars that the model of `month` is made from, its history's windows included. Raises WindowError."""
+        fold = self._plan(month).fold
+        oldest = next(iter(self._history_months(month)), self._plan(month)).fold
+        return self.bars.digest(slice(oldest.train.start, fold.test.start))
 
     def history(self, month: str) -> History:
         """What the stack of `month` learns from: the trained members' forecasts of the months before, out of sample."""
-        return self._history(self._history_folds(month))
+        return self._history(self._history_months(month))
 
-    def _manifest(self, fold: Fold, combiner_key: str) -> dict[str, Any]:
+    def _manifest(self, planned: Planned, combiner_key: str) -> dict[str, Any]:
+        fold = planned.fold
         combiner = load_combiner(self.store.get_part(combiner_key))
         return {
             "month": fold.month,
             "recipe": self.recipe.digest(),
             "code_version": self.recipe.code_version,
+            "bars": self.bars_digest(fold.month),
             "symbols": list(self.panel.symbols),
             "labels": list(LABELS),
             "features": list(self.panel.features),
             "trained_from": f"{self.panel.sessions[fold.train.start]:%Y-%m-%d}",
             "trained_to": f"{self.panel.sessions[fold.train.stop - 1]:%Y-%m-%d}",
-            "members": [[name, list(keys)] for name, keys in self._keys(fold).items()],  # in the stack's order
+            "members": [[name, list(keys)] for name, keys in planned.keys.items()],  # in the stack's order
             "combiner": combiner_key,
             "combine": self.recipe.ensemble.stack.combine,
             "methods": combiner.methods(),
             "verdicts": combiner.verdicts(),
         }
 
-    def _history_folds(self, month: str) -> list[Fold]:
+    def _history_months(self, month: str) -> list[Planned]:
         """The months that a stack may learn from: as many as are asked for, fewer where the bars begin."""
-        folds = []
+        months: list[Planned] = []
         for earlier in months_before(month, self.recipe.ensemble.stack.history_months):
             try:
-                folds.append(self._fold(earlier))
-                self._window(folds[-1])
+                months.append(self._plan(earlier))
             except WindowError:
-                folds.clear()
-        return folds
+                months.clear()
+        return months
 
-    def _fold(self, month: str) -> Fold:
-        return self.recipe.ensemble.fold(self.panel.sessions, month)
+    def _plan(self, month: str) -> Planned:
+        """The month's fold and keys, worked out once. Raises WindowError."""
+        if month not in self._planned:
+            try:
+                self._planned[month] = self._worked_out(month)
+            except WindowError as error:
+                self._planned[month] = error
+        planned = self._planned[month]
+        if isinstance(planned, WindowError):
+            raise planned
+        return planned
 
-    def _window(self, fold: Fold) -> tuple[Window, str]:
-        if fold.month not in self._windows:
-            window = training_window(self.panel, fold, self.recipe.limits)
-            check_window(window, fold.month, min_sessions=self.recipe.ensemble.min_sessions)
-            self._windows[fold.month] = window, window.digest()
-        return self._windows[fold.month]
-
-    def _keys(self, fold: Fold) -> Keys:
-        """In the order of the configuration, which is the order of the stack's columns."""
-        return {
-            spec.name: self._trained(spec, fold) or self._to_train(spec, fold) for spec in self.recipe.ensemble.members
-        }
-
-    def _trained(self, spec: MemberSpec, fold: Fold) -> list[str]:
-        """The parts that the month's member was trained into first, empty when there are none.
-
-        They stay, though the feed restates history: a dividend moves every feature in its seventh digit, which is no
-        reason to train two years again, nor to let models speak for the past that were not there.
-        """
-        record = self._record(spec, fold.month)
-        if not self.store.has_part(record):
-            return []
-        try:
-            keys: list[str] = json.loads(self.store.get_part(record)["parts.json"])
-        except ModelStoreError:
-            return []
-        return keys if all(self.store.has_part(key) for key in keys) else []
-
-    def _to_train(self, spec: MemberSpec, fold: Fold) -> list[str]:
-        digest, version = self._window(fold)[1], self.recipe.code_version
-        return [task_key(spec, number, window_digest=digest, code_version=version) for number in range(spec.seeds)]
-
-    def _record(self, spec: MemberSpec, month: str) -> str:
-        return f"{month}-{spec.name}-{self.recipe.member_digest(spec)}"
-
-    def _train(self, folds: Sequence[Fold]) -> None:
-        specs = {spec.name: spec for spec in self.recipe.ensemble.members}
-        tasks = [
-            TrainingTask(specs[name], self._window(fold)[0], key)
-            for fold in folds
-            for name, keys in self._keys(fold).items()
-            for key in keys
-            if not self.store.has_part(key)
-        ]
-        train_parts(tasks, self.store, workers=self.workers, progress=self.progress)
-        for fold in folds:
-            for name, keys in self._keys(fold).items():
-                self.store.put_part(self._record(specs[name], fold.month), {"parts.json": json.dumps(keys).encode()})
-
-    def _odds(self, fold: Fold) -> Floats:
-        """Members' log-odds of the fold's test rows, kept in the store by what they were made from."""
-        keys = self._keys(fold)
+    def _worked_out(self, month: str) -> Planned:
+        ensemble = self.recipe.ensemble
+        fold = ensemble.fold(self.panel.sessions, month)
+        check_window(training_window(self.panel, fold, self.recipe.limits), month, min_sessions=ensemble.min_sessions)
+        bars = self.bars.digest(fold.train)
+        keys = {spec.name: self.recipe.member_keys(spec, bars) for spec in ensemble.members}
         # A sequence reaches back before the test rows, but never before the window.
-        content = json.dumps([list(keys.items()), self.panel.digest(slice(fold.train.start, fold.test.stop))])
-        key = hashlib.sha256(content.encode()).hexdigest()
-        if not self.store.has_part(key):
-            odds = member_odds(load_members(self.store, keys), self.panel, fold.test)
-            self.store.put_part(key, {"odds.npz": pack_arrays({"log_odds": odds.log_odds})})
-        return unpack_arrays(self.store.get_part(key)["odds.npz"])["log_odds"]
+        read = self.bars.digest(slice(fold.train.start, fold.test.stop))
+        return Planned(fold, keys, _digest(["forecasts", list(keys.items()), month, read]))
+
+    def _train(self, months: Sequence[Planned]) -> None:
+        """Trains what is missing. What will be needed is recorded before, so that no clean-up takes half a training."""
+        missing: dict[str, TrainingTask] = {}  # two months of one model need the same
+        for month in months:
+            self._record(month)
+            for spec in self.recipe.ensemble.members:
+                for key in month.keys[spec.name]:
+                    if key not in missing and not self.store.has_part(key):
+                        window = training_window(self.panel, month.fold, self.recipe.limits)
+                        missing[key] = TrainingTask(spec, window, key)
+        train_parts(list(missing.values()), self.store, workers=self.workers, progress=self.progress)
+
+    def _record(self, planned: Planned) -> None:
+        """Notes which parts serve the month: what `cache list` shows and `cache prune` keeps."""
+        month, recipe = planned.fold.month, self.recipe.digest()
+        record = {"month": month, "recipe": recipe, "members": dict(planned.keys), "forecasts": planned.forecasts}
+        records_of(self.store).put(f"{month}-{recipe}.json", json.dumps(record, sort_keys=True).encode())
+
+    def _odds(self, planned: Planned) -> Floats:
+        """Members' log-odds of the fold's test rows, made once."""
+        if not self.store.has_part(planned.forecasts):
+            odds = member_odds(load_members(self.store, planned.keys), self.panel, planned.fold.test)
+            self.store.put_part(planned.forecasts, {"odds.npz": pack_arrays({"log_odds": odds.log_odds})})
+        return unpack_arrays(self.store.get_part(planned.forecasts)["odds.npz"])["log_odds"]
 
     def _combiner(self, month: str) -> str:
         """Key of the combiner for `month`, fitted if it is not there yet."""
-        history = self.history(month)
-        stack = self.recipe.ensemble.stack
-        columns = [history.odds.members, history.odds.condition_names]
-        digest = hashlib.sha256(json.dumps([month, columns, stack.model_dump(), self.recipe.code_version]).encode())
-        for array in (history.odds.log_odds, history.odds.conditions, history.labels, history.month):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        key = digest.hexdigest()
+        forecasts = [one.forecasts for one in self._history_months(month)]
+        key = _digest(["combiner", month, self.recipe.digest(), self.bars_digest(month), forecasts])
         if not self.store.has_part(key):
-            self.store.put_part(key, fit_combiner(history, stack, seed=int(key[:8], 16) % 2**31).files())
+            stack, seed = self.recipe.ensemble.stack, int(key[:8], 16) % 2**31
+            self.store.put_part(key, fit_combiner(self.history(month), stack, seed=seed).files())
         return key
 
-    def _history(self, folds: Sequence[Fold]) -> History:
-        """The folds' out-of-sample forecasts, one month after the other; empty without folds."""
+    def _history(self, months: Sequence[Planned]) -> History:
+        """The months' out-of-sample forecasts, one after the other; empty without months."""
+        folds = [month.fold for month in months]
         names = tuple(spec.name for spec in self.recipe.ensemble.members)
         rows = slice(folds[0].test.start, folds[-1].test.stop) if folds else slice(0, 0)
         nothing = np.empty((len(names), len(self.panel.symbols), 0, len(LABELS)))
-        log_odds = np.concatenate([nothing, *(self._odds(fold) for fold in folds)], axis=2)
+        log_odds = np.concatenate([nothing, *(self._odds(month) for month in months)], axis=2)
         return History(
             with_conditions(names, log_odds, self.panel, rows),
             self.panel.sessions[rows],
@@ -203,6 +219,26 @@ class ModelFactory:
             month=np.repeat(np.arange(len(folds)), [fold.test.stop - fold.test.start for fold in folds]),
             ends=tuple(label_horizon(label, self.recipe.limits) for label in LABELS),
         )
+
+
+def open_bar_digests(store: ModelStore, market: Market) -> BarDigests:
+    """Digests of the market's bars that a restatement by the vendor leaves as they are.
+
+    What was seen first is kept with the models; only bars that are new or really changed are written.
+    """
+    records = records_of(store)
+    before = unpacked(records.get(FIRST_SEEN) or b"")
+    now = market_ratios(market)
+    for name, seen in before.items():
+        if name in now:
+            now[name] = as_first_seen(now[name], seen)
+    later = {name: with_later(now[name], seen) if name in now else seen for name, seen in before.items()}
+    records.put(FIRST_SEEN, packed(now | later))
+    return bar_digests(market, now)
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def load_members(store: ModelStore, keys: Keys) -> Members:

@@ -9,7 +9,7 @@ from daemon.clock import Clock
 from daemon.models import Recipe
 from daemon.progress import Progress
 from daemon.settings import Settings
-from daemon.versions import code_version
+from daemon.versions import code_version, training_version
 from storage.feeds import Feed
 from storage.model_store import ModelStore
 
@@ -27,10 +27,14 @@ class Services:
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""
-        settings = self.settings
-        when = f"decided {settings.schedule.decision_time}, bars final after {settings.feed.delay_min} min"
-        inputs = f"{settings.market.model_dump_json()} {when}"
-        return Recipe(settings.ensemble, settings.risk, inputs, code_version())
+        return recipe_of(self.settings)
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    """What a model made by these settings and the present code would be made by."""
+    when = f"decided {settings.schedule.decision_time}, bars final after {settings.feed.delay_min} min"
+    inputs = f"{settings.market.model_dump_json()} {when}"
+    return Recipe(settings.ensemble, settings.risk, inputs, code_version(), training_version())
 
 
 def context_symbols(context: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

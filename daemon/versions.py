@@ -1,19 +1,58 @@
-"""The versions that a trained model depends on."""
+"""By which code and which libraries a model is made: where these differ, it is another model.
 
+The code counts file by file, to the byte. So a release that leaves these files alone trains nothing again; a reworded
+comment in one of them does, for nothing cheap tells it from a changed rule.
+"""
+
+import hashlib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-TRAINING_LIBRARIES = ("reliance-daemon", "numpy", "scikit-learn", "lightgbm", "keras")
+import ensemble
+
+LIBRARIES = ("numpy", "pandas", "TA-Lib", "scipy", "scikit-learn", "lightgbm", "keras")
+AFTER_FORECASTS = ("evaluation", "forecasts.py", "trading/account.py", "trading/costs.py", "trading/signals.py")
+"""Folders and files of `ensemble` that no model depends on."""
+AFTER_TRAINING = (*AFTER_FORECASTS, "stacking", "model.py")
+"""The same for a single member: what only says how members are put together."""
+_CODE = Path(ensemble.__file__).parent
 
 
-@cache  # each takes 15 ms to read from the disk, and a process does not change its libraries
+@cache  # a process does not change its code or its libraries
 def code_version() -> str:
-    """All of them in a line, e.g. "reliance-daemon 0.1.0, lightgbm 4.7.0, ..."."""
-    return ", ".join(f"{name} {version(name)}" for name in (*TRAINING_LIBRARIES, _tensorflow()))
+    """What a model is made by, e.g. "reliance-daemon 0.1.0, ensemble 1f2e3d4c5b6a, numpy 2.4.0, ..."."""
+    return f"reliance-daemon {version('reliance-daemon')}, {_versions(AFTER_FORECASTS)}"
+
+
+@cache
+def training_version() -> str:
+    """The same for a trained member; the version of the project is not in it, its code is."""
+    return _versions(AFTER_TRAINING)
+
+
+def code_digest(folder: Path, without: tuple[str, ...]) -> str:
+    """Short SHA-256 of the Python files in `folder`, their names and content, less those `without`."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        name = path.relative_to(folder)
+        if name.as_posix() not in without and name.parts[0] not in without:
+            content = path.read_bytes()
+            digest.update(f"{name.as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:12]
+
+
+def _versions(without: tuple[str, ...]) -> str:
+    return f"ensemble {code_digest(_CODE, without)}, {_libraries()}"
+
+
+@cache  # each takes milliseconds to read from the disk
+def _libraries() -> str:
+    return ", ".join(f"{name} {version(name)}" for name in (*LIBRARIES, _tensorflow()))
 
 
 def _tensorflow() -> str:
-    """The name TensorFlow is installed under here."""
+    """Under which of its names TensorFlow is installed."""
     for name in ("tensorflow-cpu", "tensorflow"):
         try:
             version(name)

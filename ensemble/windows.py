@@ -1,6 +1,5 @@
 """The walk-forward plan and its rolling windows: which rows a month's models learn from. The only splitter there is."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,13 +34,6 @@ class Window:
     """(n_symbols, n_rows, n_labels)."""
     embargo_rows: int
     """Rows that the longest label reaches past its own: what a split inside the window has to leave out."""
-
-    def digest(self) -> str:
-        """SHA-256 of everything in it, hexadecimal."""
-        digest = hashlib.sha256(f"{self.values.shape} {self.labels.shape} {self.embargo_rows}".encode())
-        for array in (self.values, self.labels):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
 
 
 class WindowError(ValueError):

@@ -42,10 +42,11 @@ def read_models(conn: Connection) -> list[ModelEntry]:
     return [ModelEntry(*row) for row in conn.execute(_entries())]
 
 
-def find_model(conn: Connection, *, month: str, recipe: str) -> ModelEntry | None:
-    """The newest entry of that month whose manifest names that recipe: what may serve it as things are configured."""
+def find_model(conn: Connection, *, month: str, recipe: str, bars: str | None = None) -> ModelEntry | None:
+    """The newest entry of that month whose manifest names that recipe and, if they are given, those bars."""
+    wanted = {"recipe": recipe} | ({} if bars is None else {"bars": bars})
     of_month = (ModelEntry(*row) for row in conn.execute(_entries().where(models.c.month == month)))
-    return next((entry for entry in of_month if entry.manifest.get("recipe") == recipe), None)
+    return next((entry for entry in of_month if wanted.items() <= entry.manifest.items()), None)
 
 
 def _entries() -> Select[Any]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from storage.durable import replace_durably, sync_folder, write_durably
+
 Files = Mapping[str, bytes]
 CHECKSUMS = "sha256.json"
 
@@ -30,18 +32,18 @@ class ModelStore:
 
     def has_part(self, key: str) -> bool:
         """True when the part has been published."""
-        return (self._part(key) / CHECKSUMS).is_file()
+        return (self.part_folder(key) / CHECKSUMS).is_file()
 
     def put_part(self, key: str, files: Files) -> None:
         """Publishes a part; one already there stays as it is. Raises ModelStoreError when it cannot be written."""
         try:
-            self._part(key).parent.mkdir(parents=True, exist_ok=True)
-            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self._part(key).parent))
+            self.part_folder(key).parent.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.part_folder(key).parent))
             sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
             for name, content in (*files.items(), (CHECKSUMS, json.dumps(sums, sort_keys=True).encode())):
-                _write(draft / name, content)
-            self._rename(draft, self._part(key))
-            _sync(self._part(key).parent)
+                write_durably(draft / name, content)
+            self._rename(draft, self.part_folder(key))
+            sync_folder(self.part_folder(key).parent)
         except OSError as error:
             raise ModelStoreError(
                 f"model folder {self.root} cannot be written: {error.strerror}; free space or mend its rights."
@@ -49,29 +51,46 @@ class ModelStore:
 
     def get_part(self, key: str) -> Files:
         """The files of a part. Raises ModelStoreError when it is missing or damaged; a damaged one is moved aside."""
-        folder = self._part(key)
+        try:
+            files = self.check_part(key)
+        except ModelStoreError:
+            self._set_aside(self.part_folder(key))
+            raise
+        with suppress(OSError):
+            os.utime(self.part_folder(key))  # when it was last used: the clean-up may ask
+        return files
+
+    def check_part(self, key: str) -> Files:
+        """The files of a part, which stays where it is. Raises ModelStoreError when it is missing or damaged."""
+        folder = self.part_folder(key)
         try:
             sums = json.loads((folder / CHECKSUMS).read_bytes())
             files = {name: (folder / name).read_bytes() for name in sums}
-            wrong = [name for name, content in files.items() if hashlib.sha256(content).hexdigest() != sums[name]]
         except (OSError, ValueError) as error:
-            self._set_aside(folder)
             raise ModelStoreError(f"model part {key[:24]} in {self.root} cannot be read: {error}.") from error
+        wrong = [name for name, content in files.items() if hashlib.sha256(content).hexdigest() != sums[name]]
         if wrong:
-            self._set_aside(folder)
             raise ModelStoreError(f"model part {key[:24]} in {self.root}: {wrong[0]} does not match its checksum.")
         return files
+
+    def part_keys(self) -> list[str]:
+        """Every part's key, in order."""
+        return sorted(path.name for path in (self.root / "parts").glob("[!.]*"))
+
+    def model_ids(self) -> list[str]:
+        """Every version's id, the oldest month first."""
+        return sorted(path.stem for path in (self.root / "versions").glob("[!.]*.json"))
 
     def publish(self, manifest: Mapping[str, Any]) -> str:
         """Writes a version's manifest and returns its id: the month and a digest of the manifest."""
         content = json.dumps(manifest, sort_keys=True, indent=1).encode()
         model_id = f"{manifest['month']}-{hashlib.sha256(content).hexdigest()[:12]}"
         try:
-            self._version(model_id).parent.mkdir(parents=True, exist_ok=True)
-            draft = self._version(model_id).with_suffix(".draft")
-            _write(draft, content)
-            draft.replace(self._version(model_id))
-            _sync(draft.parent)
+            replace_durably(
+                self.manifest_file(model_id),
+                content,
+                draft=self.manifest_file(model_id).with_name(f".draft-{model_id}"),
+            )
         except OSError as error:
             raise ModelStoreError(
                 f"model folder {self.root} cannot be written: {error.strerror}; free space or mend its rights."
@@ -81,7 +100,7 @@ class ModelStore:
     def manifest(self, model_id: str) -> dict[str, Any]:
         """A version's manifest. Raises ModelStoreError when there is none or it is not what its id says."""
         try:
-            content = self._version(model_id).read_bytes()
+            content = self.manifest_file(model_id).read_bytes()
         except OSError as error:
             raise ModelStoreError(f"model {model_id} is not in {self.root}; retrain, or restore the folder.") from error
         if not model_id.endswith(hashlib.sha256(content).hexdigest()[:12]):
@@ -98,10 +117,12 @@ class ModelStore:
             with suppress(OSError):
                 folder.rename(Path(tempfile.mkdtemp(prefix=".damaged-", dir=folder.parent)) / folder.name)
 
-    def _part(self, key: str) -> Path:
+    def part_folder(self, key: str) -> Path:
+        """Where a part lies."""
         return self.root / "parts" / key
 
-    def _version(self, model_id: str) -> Path:
+    def manifest_file(self, model_id: str) -> Path:
+        """Where a version's manifest lies."""
         return self.root / "versions" / f"{model_id}.json"
 
     @staticmethod
@@ -113,19 +134,3 @@ class ModelStore:
             shutil.rmtree(draft)
             if not place.is_dir():
                 raise
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    """A rename lasts through a power cut only once its folder is on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

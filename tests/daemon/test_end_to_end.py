@@ -297,8 +297,7 @@ def test_members_in_another_order_are_not_mistaken_for_each_other(copy: Path, se
 
 def open_factory(services: Services) -> ModelFactory:
     calendar = home_calendar(services.settings, services.clock.now())
-    desk = open_desk(services, calendar, last=pd.Timestamp("2021-10-05"))
-    return ModelFactory(desk.panel, services.recipe(), services.models, services.settings.workers, services.progress)
+    return open_desk(services, calendar, last=pd.Timestamp("2021-10-05")).factory
 
 
 def test_a_dividend_restates_every_feature_a_little_and_trains_no_past_month_again(

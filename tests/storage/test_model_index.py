@@ -32,4 +32,8 @@ def test_a_month_is_served_by_the_newest_model_of_its_recipe(conn: Connection) -
     assert find_model(conn, month="2021-10", recipe="other") == other
     assert find_model(conn, month="2021-11", recipe="ours") is None
     assert find_model(conn, month="2021-12", recipe="other") is None
-    assert [entry.model_id for entry in read_models(conn)] == ["dec-1", "oct-3", "oct-2", "oct-1"]
+    assert find_model(conn, month="2021-10", recipe="ours", bars="corrected") is None
+    corrected = replace(first, model_id="oct-0", manifest={"recipe": "ours", "bars": "corrected"})
+    write_model(conn, corrected)
+    assert find_model(conn, month="2021-10", recipe="ours", bars="corrected") == corrected
+    assert [entry.model_id for entry in read_models(conn) if entry != corrected] == ["dec-1", "oct-3", "oct-2", "oct-1"]

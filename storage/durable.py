@@ -1,0 +1,29 @@
+"""Files that are whole or not there, also after a power cut."""
+
+import os
+from pathlib import Path
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Writes a new file and waits until it is on the disk."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_durably(path: Path, content: bytes, *, draft: Path) -> None:
+    """Writes `draft`, beside `path`, and renames it: a reader sees the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(draft, content)
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """A rename lasts through a power cut only once its folder is on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
