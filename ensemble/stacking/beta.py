@@ -6,8 +6,10 @@ import numpy as np
 
 from ensemble.arrays import Floats
 from ensemble.stacking.logistic import fit_logistic
-from ensemble.stacking.platt import INTERCEPT_STRENGTH, SLOPE_STRENGTH
+from ensemble.stacking.platt import INTERCEPT_STRENGTH
 
+SLOPE_STRENGTH = 100.0
+"""Ridge of each slope towards 1; stronger than Platt's, because two slopes follow chance more easily than one."""
 LOG_2 = float(np.log(2.0))
 
 
@@ -25,8 +27,8 @@ class BetaCurve:
         return self.intercept + self.up_slope * ups + self.down_slope * downs
 
 
-def fit_beta(log_odds: Floats, outcomes: Floats) -> BetaCurve:
-    """The curve of least penalised log loss through n pairs, both slopes at least 0.
+def fit_beta(log_odds: Floats, outcomes: Floats, *, alike: float = 1.0) -> BetaCurve:
+    """The curve of least penalised log loss through n pairs, of which `alike` tell as much as one; slopes at least 0.
 
     A slope that would be negative is set to 0 and the others are fitted again, as the authors do.
     """
@@ -35,7 +37,7 @@ def fit_beta(log_odds: Floats, outcomes: Floats) -> BetaCurve:
     # Both sides count from p = 1/2, so that the first weight is what the curve says there, as in Platt's line.
     design = np.column_stack([np.ones_like(log_odds), ups + LOG_2, downs - LOG_2])
     prior = np.array([0.0, 1.0, 1.0])
-    strength = np.array([INTERCEPT_STRENGTH, SLOPE_STRENGTH, SLOPE_STRENGTH])
+    strength = alike * np.array([INTERCEPT_STRENGTH, SLOPE_STRENGTH, SLOPE_STRENGTH])
     weights = np.zeros(3)
     while True:
         weights[:] = 0.0

@@ -9,6 +9,7 @@ from ensemble.arrays import Floats
 from ensemble.long_run import rows_for_one
 from ensemble.stacking.comparison import Comparison, adjusted, compare, log_losses
 from ensemble.stacking.history import History
+from ensemble.stacking.lesson import Lesson
 from ensemble.stacking.venn_abers import VennAbers, fit_venn_abers
 from ensemble.stacking.voices import CHALLENGERS, UNLEARNED, Method, Voices, fit_voices
 
@@ -68,7 +69,8 @@ def rehearse(history: History, label: int, *, train_months: int, gate_months: in
 def learn(history: History, label: int, month: int, *, train_months: int, seed: int) -> Voices:
     """What the `train_months` before `month` teach; outcomes that were not known when it began are not among it."""
     rows = history.months(max(month - train_months, 0), month)
-    return fit_voices(history.odds.rows(rows), label, history.known(rows, label, before=rows.stop), seed=seed)
+    outcomes = history.known(rows, label, before=rows.stop)
+    return fit_voices(Lesson(history.odds.rows(rows), label, outcomes, lags=history.ends[label]), seed=seed)
 
 
 def winner(verdicts: Mapping[str, Comparison], *, max_p_value: float) -> Method:

@@ -7,11 +7,10 @@ import numpy as np
 from ensemble.arrays import Floats
 from ensemble.stacking.logistic import fit_logistic
 
-SLOPE_STRENGTH = 10.0
+SLOPE_STRENGTH = 30.0
 """Ridge towards slope 1: a short history must not turn the forecasts around."""
 INTERCEPT_STRENGTH = 300.0
-"""Ridge towards intercept 0. Stocks of one session move together, so a year of seven tells little more about the
-share of ups than a year of one; without this the last year's share would be taken for the next month's."""
+"""Ridge towards intercept 0: last year's share of ups is not next month's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +25,9 @@ class Line:
         return self.intercept + self.slope * log_odds
 
 
-def fit_line(log_odds: Floats, outcomes: Floats) -> Line:
-    """The line of least penalised log loss through n pairs."""
+def fit_line(log_odds: Floats, outcomes: Floats, *, alike: float = 1.0) -> Line:
+    """The line of least penalised log loss through n pairs, of which `alike` tell as much as one."""
     design = np.column_stack([np.ones_like(log_odds), log_odds])
-    strength = np.array([INTERCEPT_STRENGTH, SLOPE_STRENGTH])
+    strength = alike * np.array([INTERCEPT_STRENGTH, SLOPE_STRENGTH])
     intercept, slope = fit_logistic(design, outcomes, prior=np.array([0.0, 1.0]), strength=strength)
     return Line(slope=float(slope), intercept=float(intercept))

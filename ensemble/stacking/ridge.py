@@ -25,13 +25,16 @@ class RidgeStack:
         return self.intercept + np.tensordot(np.array(self.weights), members, axes=1)
 
 
-def fit_ridge(members: Floats, outcomes: Floats) -> RidgeStack:
-    """From the members' log-odds (n_members, n) and outcomes (n,): weights pulled to equal shares that sum to 1."""
+def fit_ridge(members: Floats, outcomes: Floats, *, alike: float = 1.0) -> RidgeStack:
+    """From the members' log-odds (n_members, n) and outcomes (n,): weights pulled to equal shares that sum to 1.
+
+    `alike` of the n tell as much as one.
+    """
     count = len(members)
     weights = fit_logistic(
         np.column_stack([np.ones(members.shape[1]), *members]),
         outcomes,
         prior=np.concatenate([[0.0], np.full(count, 1 / count)]),
-        strength=np.concatenate([[INTERCEPT_STRENGTH], np.full(count, WEIGHT_STRENGTH)]),
+        strength=alike * np.concatenate([[INTERCEPT_STRENGTH], np.full(count, WEIGHT_STRENGTH)]),
     )
     return RidgeStack(tuple(weights[1:].tolist()), float(weights[0]))

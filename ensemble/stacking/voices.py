@@ -10,15 +10,16 @@ from ensemble.arrays import Floats
 from ensemble.stacking.beta import BetaCurve, fit_beta
 from ensemble.stacking.history import MemberOdds
 from ensemble.stacking.isotonic import RisingCurve, fit_rising
+from ensemble.stacking.lesson import Lesson
 from ensemble.stacking.platt import Line, fit_line
 from ensemble.stacking.ridge import RidgeStack, fit_ridge
-from ensemble.stacking.stack import MIN_LEAF_ROWS, added_by_stack, grow_stack
+from ensemble.stacking.stack import added_by_stack, grow_stack
 
 Challenger = Literal["ridge", "stack", "platt", "beta", "isotonic"]
 Method = Literal["mean", "vote", "ridge", "stack", "platt", "beta", "isotonic"]
 CHALLENGERS: tuple[Challenger, ...] = get_args(Challenger)
 UNLEARNED: tuple[Method, ...] = ("mean", "vote")
-MIN_OUTCOMES = 2 * MIN_LEAF_ROWS
+MIN_OUTCOMES = 200
 Curve = Line | BetaCurve | RisingCurve
 
 
@@ -66,18 +67,19 @@ def voices_of(settings: Mapping[str, Any], stack: str) -> Voices:
     )
 
 
-def fit_voices(odds: MemberOdds, label: int, outcomes: Floats, *, seed: int) -> Voices:
-    """Everything learned from rows whose `outcomes` (n_symbols, n_rows) are known, the others NaN."""
-    known = np.isfinite(outcomes)
-    if known.sum() < MIN_OUTCOMES or len(np.unique(outcomes[known])) < 2:
+def fit_voices(lesson: Lesson, *, seed: int) -> Voices:
+    """Everything that the lesson teaches; nothing when it has fewer than MIN_OUTCOMES, or all of them alike."""
+    known = lesson.known()
+    happened = lesson.outcomes[known]
+    if len(happened) < MIN_OUTCOMES or len(np.unique(happened)) < 2:
         return Voices()
-    mean, members, happened = odds.mean()[..., label][known], odds.clipped()[..., label], outcomes[known]
-    ridge = fit_ridge(members[:, known], happened)
+    alike, mean, members = lesson.alike(), lesson.mean()[known], lesson.members()
+    ridge = fit_ridge(members[:, known], happened, alike=alike)
     return Voices(
         learned=True,
         ridge=ridge,
-        stack=grow_stack(odds, label, outcomes.ravel(), ridge(members).ravel(), seed=seed),
-        platt=fit_line(mean, happened),
-        beta=fit_beta(mean, happened),
+        stack=grow_stack(lesson, ridge(members), alike=alike, seed=seed),
+        platt=fit_line(mean, happened, alike=alike),
+        beta=fit_beta(mean, happened, alike=alike),
         isotonic=fit_rising(mean, happened),
     )

@@ -51,7 +51,7 @@ def test_a_line_finds_the_slope_and_intercept_that_made_the_outcomes() -> None:
 
 
 def test_a_beta_curve_finds_the_two_slopes_that_made_the_outcomes() -> None:
-    curve = fit_beta(*bent(BetaCurve(up_slope=1.6, down_slope=0.5, intercept=0.2)))
+    curve = fit_beta(*bent(BetaCurve(up_slope=1.6, down_slope=0.5, intercept=0.2)), alike=0.01)
     assert_allclose([curve.up_slope, curve.down_slope, curve.intercept], [1.6, 0.5, 0.2], atol=0.15)
 
 
@@ -110,3 +110,10 @@ def test_a_ridge_stack_without_evidence_is_the_mean_and_with_it_trusts_who_knows
     assert_allclose([*much.weights, much.intercept], [1.0, 0.0, 0.0], atol=0.06)
     assert_allclose(much(both[:, :3]), np.array(much.weights) @ both[:, :3] + much.intercept)
     assert_allclose(RidgeStack()(both), both.mean(axis=0))
+
+
+@pytest.mark.parametrize("fit", [fit_line, fit_beta])
+def test_outcomes_told_several_times_teach_as_much_as_told_once(fit: Callable[..., Curve]) -> None:
+    odds, outcomes = bent(Line(0.4, 0.3), n=300)
+    once, again = fit(odds, outcomes), fit(np.tile(odds, 4), np.tile(outcomes, 4), alike=4.0)
+    assert_allclose(once(odds), again(odds), atol=1e-9)

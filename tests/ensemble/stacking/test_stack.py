@@ -8,15 +8,17 @@ from numpy.testing import assert_array_equal
 
 from ensemble.labels import LABELS
 from ensemble.stacking.history import History, MemberOdds
+from ensemble.stacking.lesson import Lesson
 from ensemble.stacking.stack import added_by_stack, grow_stack
 
 GAP = LABELS.index("gap")
 MakeHistory = Callable[..., History]
 
 
-def grown(past: History, seed: int = 1) -> str:
-    outcomes = past.labels[..., GAP].astype(np.float64).ravel()
-    return grow_stack(past.odds, GAP, outcomes, np.zeros(len(outcomes)), seed=seed)
+def grown(past: History, *, alike: float = 1.0, known: int = 10_000) -> str:
+    outcomes = past.labels[..., GAP].astype(np.float64)
+    outcomes[:, known:] = np.nan
+    return grow_stack(Lesson(past.odds, GAP, outcomes, lags=0), np.zeros_like(outcomes), alike=alike, seed=1)
 
 
 def test_it_rises_with_every_member_whatever_the_conditions(make_history: MakeHistory) -> None:
@@ -51,12 +53,15 @@ def test_it_finds_a_condition_under_which_outcomes_differ(make_history: MakeHist
 
 def test_rows_with_unknown_outcomes_do_not_count(make_history: MakeHistory) -> None:
     past = make_history()
-    outcomes = past.labels[..., GAP].astype(np.float64)
-    outcomes[:, 200:] = np.nan
-    start = np.zeros(outcomes.size)
-    first = grow_stack(past.odds, GAP, outcomes.ravel(), start, seed=1)
+    first = grown(past, known=200)
     past.odds.log_odds[:, :, 200:] = 99.0
-    assert grow_stack(past.odds, GAP, outcomes.ravel(), start, seed=1) == first
+    assert grown(past, known=200) == first
+
+
+def test_rows_that_repeat_each_other_teach_less(make_history: MakeHistory) -> None:
+    past = make_history(truth=1.0, says=0.5)
+    little, much = (np.abs(added_by_stack(grown(past, alike=alike), past.odds, GAP)).max() for alike in (10.0, 1.0))
+    assert 0 < little < much / 2
 
 
 def test_unknown_conditions_are_no_obstacle(make_history: MakeHistory) -> None:
