@@ -48,7 +48,7 @@ def run_network(weights: Weights, inputs: Reals, *, look_back: int, masks: Seque
 
 
 def slopes_by_weights(weights: Weights, done: Pass, by_log_odds: Reals, *, masks: Sequence[Reals]) -> dict[str, Reals]:
-    """Slopes of the loss by every weight, from those by the log-odds (n_steps, n, n_labels). Uses the pass up."""
+    """Slopes of the loss by every weight, from those by the log-odds (n_steps, n, n_labels)."""
     flat = by_log_odds.reshape(-1, by_log_odds.shape[2])
     found: dict[str, Reals] = {
         "head_kernel": done.joined.reshape(len(flat), -1).T @ flat,

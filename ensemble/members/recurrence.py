@@ -73,7 +73,7 @@ def run_layer(inputs: Reals, weights: LayerWeights) -> LayerTrace:
 def back_through_layer(
     trace: LayerTrace, weights: LayerWeights, output_slopes: Reals, *, need_inputs: bool
 ) -> tuple[LayerWeights, Reals | None]:
-    """Slopes of the loss by the weights and, if needed, by the inputs, from those by the outputs. Uses the trace up.
+    """Slopes of the loss by the weights and, if needed, by the inputs, from those by the outputs.
 
     Werbos (1990), backpropagation through time.
     """
@@ -89,19 +89,19 @@ def back_through_layer(
 
 
 def _gate_slopes(trace: LayerTrace, recurrent: Reals, output_slopes: Reals) -> Reals:
-    """Slopes by the gates before they open, newest step first; they take the place of the gates in the trace."""
+    """Slopes by the gates before they open, (n_steps, n, 4 units), worked out from the newest step back."""
     steps, count, width = trace.gates.shape
     units = width // 4
     backwards = np.ascontiguousarray(_in_own_order(recurrent).T)
-    local, by_cell, by_state = (np.empty((count, size), trace.gates.dtype) for size in (width, units, units))
-    by_next_cell = np.zeros((count, units), trace.gates.dtype)
+    found = np.empty_like(trace.gates)
+    by_cell, by_state, by_next_cell = np.zeros((3, count, units), trace.gates.dtype)
     for step in range(steps - 1, -1, -1):
         gate, squashed = trace.gates[step], trace.squashed[step]
         opened, forget, output, added_cell = (gate[:, k * units : (k + 1) * units] for k in range(4))
         if step == steps - 1:
             by_state[:] = output_slopes[step]
         else:
-            np.matmul(trace.gates[step + 1], backwards, out=by_state)
+            np.matmul(found[step + 1], backwards, out=by_state)
             by_state += output_slopes[step]
         np.multiply(squashed, squashed, out=by_cell)
         np.subtract(1, by_cell, out=by_cell)
@@ -109,14 +109,13 @@ def _gate_slopes(trace: LayerTrace, recurrent: Reals, output_slopes: Reals) -> R
         by_cell *= by_state
         by_cell += by_next_cell
         np.multiply(by_cell, forget, out=by_next_cell)
-        _local_slopes(gate, out=local)
+        _local_slopes(gate, out=found[step])
         pairs = ((by_cell, added_cell), (by_cell, trace.cells[step]), (by_state, squashed), (by_cell, opened))
         for number, (upstream, factor) in enumerate(pairs):
-            slopes = local[:, number * units : (number + 1) * units]
+            slopes = found[step, :, number * units : (number + 1) * units]
             np.multiply(slopes, upstream, out=slopes)
             np.multiply(slopes, factor, out=slopes)
-        gate[:] = local
-    return trace.gates
+    return found
 
 
 def _local_slopes(gate: Reals, *, out: Reals) -> None:
