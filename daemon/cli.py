@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,8 @@ config_app = typer.Typer(help="Look at the configuration.", no_args_is_help=True
 forecasts_app = typer.Typer(help="Take forecasts elsewhere.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(forecasts_app, name="forecasts")
+cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,53 @@ def export_forecasts(
     except OSError as error:
         raise DaemonError(f"--out {out} cannot be written: {error.strerror}; choose another file.") from error
     typer.echo(f"{len(table)} forecasts written to {out}", err=True)
+
+
+@cache_app.command("list")
+def list_cache(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show every trained part: for which month and member, how large, when last used, and who refers to it."""
+    from daemon.cache import cache_entries
+    from daemon.cache_display import show_cache
+    from storage.model_store import ModelStore
+
+    show_cache(cache_entries(ModelStore(context.obj.settings().storage.models_dir)), as_json=as_json)
+
+
+@cache_app.command("prune")
+def prune_cache(
+    context: typer.Context,
+    older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Only what was not used for so long.")] = 0,
+    other_settings: Annotated[
+        bool, typer.Option("--other-settings", help="Also what other settings trained, unless a forecast names it.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove parts that no published model and no month refers to, drafts, and damaged parts put aside."""
+    from daemon.cache import prune, prune_options
+    from daemon.cache_display import show_pruned
+    from daemon.instance import only_instance
+    from storage.model_store import ModelStore
+
+    settings = context.obj.settings()
+    alone = nullcontext() if dry_run else only_instance(settings.storage.state_dir)
+    with alone, _reader(context.obj) as engine:
+        options = prune_options(
+            settings, engine, SystemClock().now(), older_than_days=older_than, other_settings=other_settings
+        )
+        pruned = prune(ModelStore(settings.storage.models_dir), options, dry_run=dry_run)
+    show_pruned(pruned, dry_run=dry_run, as_json=as_json)
+
+
+@cache_app.command("verify")
+def verify_cache(context: typer.Context, as_json: AsJson = False) -> None:
+    """Compare every trained part with its checksum; exit 1 when one is damaged or missing."""
+    from daemon.cache_display import show_faults
+    from storage.model_folder import faults
+    from storage.model_store import ModelStore
+
+    store = ModelStore(context.obj.settings().storage.models_dir)
+    show_faults(list(faults(store)), len(store.part_keys()), as_json=as_json)
 
 
 @config_app.command("check")

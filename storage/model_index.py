@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, select, union
 
 from storage.rows import insert_rows, record_columns, row_of
-from storage.tables import models
+from storage.tables import forecasts, member_forecasts, models
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,12 @@ def find_model(conn: Connection, *, month: str, recipe: str, bars: str | None = 
     wanted = {"recipe": recipe} | ({} if bars is None else {"bars": bars})
     of_month = (ModelEntry(*row) for row in conn.execute(_entries().where(models.c.month == month)))
     return next((entry for entry in of_month if wanted.items() <= entry.manifest.items()), None)
+
+
+def spoken_models(conn: Connection) -> list[ModelEntry]:
+    """The entries that a stored forecast names, of the ensemble or of a member."""
+    spoken = union(select(forecasts.c.model_id), select(member_forecasts.c.model_id))
+    return [ModelEntry(*row) for row in conn.execute(_entries().where(models.c.model_id.in_(spoken)))]
 
 
 def _entries() -> Select[Any]:

@@ -1,0 +1,126 @@
+"""How the cache is shown: a table on a terminal, plain columns when piped, JSON when asked."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from daemon.cache import CacheEntry, Pruned
+from daemon.errors import DaemonError
+
+
+def show_cache(entries: Sequence[CacheEntry], *, as_json: bool) -> None:
+    """One line a part, then the totals."""
+    total, unneeded = _size(entries), [one for one in entries if not one.is_needed]
+    if as_json:
+        totals = {"parts": len(entries), "size_bytes": total, "unneeded_bytes": _size(unneeded)}
+        _print_json({"parts": [_as_row(one) for one in entries], "totals": totals})
+        return
+    console = _console()
+    if entries:
+        console.print(_table(entries, console))
+    console.print(
+        f"{len(entries)} parts, {megabytes(total)}; nothing refers to {len(unneeded)} of them, "
+        f"{megabytes(_size(unneeded))}" + (" (`cache prune` removes them)" if unneeded else "")
+    )
+
+
+def show_pruned(pruned: Pruned, *, dry_run: bool, as_json: bool) -> None:
+    """What went, or would go."""
+    if as_json:
+        gone = {"models": pruned.models, "months": pruned.months, "leftovers": pruned.leftovers}
+        parts = [_as_row(one) for one in pruned.parts]
+        sizes = {"size_bytes": pruned.size_bytes, "kept": pruned.kept, "dry_run": dry_run}
+        _print_json({"parts": parts} | gone | sizes)
+        return
+    others = [
+        f"{len(names)} {what}"
+        for names, what in (
+            (pruned.models, "models"),
+            (pruned.months, "records of months"),
+            (pruned.leftovers, "drafts and damaged parts"),
+        )
+        if names
+    ]
+    typer.echo(
+        f"{'would remove' if dry_run else 'removed'} {', '.join([f'{len(pruned.parts)} parts', *others])}: "
+        f"{megabytes(pruned.size_bytes)}; {pruned.kept} parts {'would stay' if dry_run else 'stay'}"
+    )
+
+
+def show_faults(faults: Sequence[str], n_parts: int, *, as_json: bool) -> None:
+    """Each fault in a line. Raises DaemonError when there is any."""
+    if as_json:
+        _print_json({"parts": n_parts, "faults": list(faults)})
+    else:
+        for fault in faults:
+            typer.echo(fault)
+    if faults:
+        raise DaemonError(
+            f"{len(faults)} faults in {n_parts} parts; the next run or backtest makes again what it needs of them."
+        )
+    if not as_json:
+        typer.echo(f"{n_parts} parts, all whole")
+
+
+def megabytes(size_bytes: int) -> str:
+    """As in "12.3 MB"."""
+    return f"{size_bytes / 1e6:,.1f} MB"
+
+
+def _size(entries: Sequence[CacheEntry]) -> int:
+    return sum(one.part.size_bytes for one in entries)
+
+
+def _table(entries: Sequence[CacheEntry], console: Console) -> Table:
+    table = (
+        Table(title="Trained parts", title_justify="left") if console.is_terminal else Table(box=None, pad_edge=False)
+    )
+    for name in ("kind", "month", "member"):
+        table.add_column(name)
+    table.add_column("size", justify="right")
+    for name in ("last used (UTC)", "referred to by", "key"):
+        table.add_column(name, no_wrap=True)
+    for one in entries:
+        table.add_row(
+            one.part.kind,
+            one.month,
+            one.member or "",
+            megabytes(one.part.size_bytes),
+            f"{one.part.used_at:%Y-%m-%d %H:%M}",
+            _referrer(one),
+            one.part.key[:12],
+        )
+    return table
+
+
+def _referrer(one: CacheEntry) -> str:
+    if one.models:
+        return one.models[-1] + (f" and {len(one.models) - 1} more" if len(one.models) > 1 else "")
+    return f"the months' record of {', '.join(one.months)}" if one.months else "nothing"
+
+
+def _as_row(one: CacheEntry) -> dict[str, Any]:
+    return {
+        "key": one.part.key,
+        "kind": one.part.kind,
+        "month": one.month,
+        "months": list(one.months),
+        "member": one.member,
+        "size_bytes": one.part.size_bytes,
+        "used_at": one.part.used_at.isoformat(timespec="seconds"),
+        "models": list(one.models),
+    }
+
+
+def _console() -> Console:
+    """Standard output; a pipe gets lines wide enough not to be cut."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, indent=1))
