@@ -3,14 +3,14 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.bench.options import Options
 from tests.bench.page import write_page
 from tests.bench.record import append_record, read_history, record_now
-from tests.bench.result import Result, Skipped
-from tests.bench.suite import BENCHMARKS, chosen
+from tests.bench.result import Outcome, Skipped
+from tests.bench.suite import BENCHMARKS, Benchmark, chosen
 from tests.bench.table import open_console, show
 
 
@@ -28,7 +28,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """0 when everything asked for was measured or skipped with a reason, 2 for a wrong command line."""
+    """0 when all was measured or skipped with a reason, 1 when one failed, 2 for a wrong command line."""
     given = arguments(words)
     options = Options(given.full, given.repetitions, given.months, given.torch_python, given.state)
     try:
@@ -36,26 +36,28 @@ def main(words: Sequence[str]) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    results, skipped = measure(names, options)
-    show(open_console(), results, skipped)
-    if given.record and results:
-        append_record(record_now(results, full=options.full))
+    outcome = measure({name: BENCHMARKS[name] for name in names}, options)
+    show(open_console(), outcome)
+    if given.record and outcome.results:
+        append_record(record_now(outcome.results, full=options.full))
         write_page(read_history())
-    return 0
+    return 1 if outcome.failed else 0
 
 
-def measure(names: Sequence[str], options: Options) -> tuple[dict[str, Result], dict[str, str]]:
-    """Results, and the reasons of those that were skipped. Standard error says how far it is."""
-    results, skipped = {}, {}
-    for name in names:
+def measure(benchmarks: Mapping[str, Benchmark], options: Options) -> Outcome:
+    """One after the other; standard error says how far it is."""
+    outcome = Outcome({}, {}, {})
+    for name, run in benchmarks.items():
         start = time.monotonic()
         print(f"{name} ...", end="", file=sys.stderr, flush=True)
         try:
-            results[name] = BENCHMARKS[name](options)
+            outcome.results[name] = run(options)
         except Skipped as reason:
-            skipped[name] = str(reason)
+            outcome.skipped[name] = str(reason)
+        except Exception as error:  # hours of other figures must not be lost with it
+            outcome.failed[name] = f"{type(error).__name__}: {error}"
         print(f" {time.monotonic() - start:.0f} s", file=sys.stderr)
-    return results, skipped
+    return outcome
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ def write_installation(folder: Path, tables: str = "") -> Path:
     return config
 
 
+@lru_cache(maxsize=1)
 def load_panel() -> Panel:
     """The panel of the shipped symbols over all their history, seven stocks and about 3,950 sessions."""
     with tempfile.TemporaryDirectory() as folder:

@@ -41,6 +41,15 @@ class Result:
     figures: tuple[Figure, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of a run of the suite, by benchmark: what was measured, and why the others were not."""
+
+    results: dict[str, Result]
+    skipped: dict[str, str]
+    failed: dict[str, str]
+
+
 class Skipped(RuntimeError):
     """The benchmark needs something that is not here; the message says how to get it."""
 

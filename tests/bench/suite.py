@@ -6,7 +6,8 @@ from tests.bench import gemm, levers, memory, pytorch, retrain, session, through
 from tests.bench.options import Options
 from tests.bench.result import Result
 
-BENCHMARKS: Mapping[str, Callable[[Options], Result]] = {
+Benchmark = Callable[[Options], Result]
+BENCHMARKS: Mapping[str, Benchmark] = {
     "session": session.run,
     "retrain": retrain.run,
     "levers": levers.run,

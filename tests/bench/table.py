@@ -1,21 +1,20 @@
 """What a person sees of the results."""
 
-from collections.abc import Mapping
-
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from tests.bench.page import number, spread
-from tests.bench.result import Result
+from tests.bench.result import Outcome, Result
 
 
-def show(console: Console, results: Mapping[str, Result], skipped: Mapping[str, str]) -> None:
-    """One table a benchmark, then what was skipped and why."""
-    for name, result in results.items():
-        console.print(_table(console, name, result))
-    for name, reason in skipped.items():
-        console.print(f"{name}: skipped; {reason}", markup=False)
+def show(console: Console, outcome: Outcome) -> None:
+    """One table a benchmark, then what was not measured and why."""
+    for name, result in outcome.results.items():
+        console.print(_table(console, name, result), end="\n\n")
+    for verdict, reasons in (("skipped", outcome.skipped), ("failed", outcome.failed)):
+        for name, reason in reasons.items():
+            console.print(f"{name}: {verdict}; {reason}", markup=False)
 
 
 def open_console() -> Console:

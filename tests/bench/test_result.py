@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.bench import gemm
 from tests.bench.measure import interleaved
 from tests.bench.memory import slope
 from tests.bench.result import Figure, median_figure, ratio_figure
@@ -63,3 +64,14 @@ def test_the_rate_counts_from_each_workers_first_result(processes: int, rate: fl
     # One result every two seconds a worker, after ten seconds of loading.
     arrivals.moments_s = sorted(10.0 + 2 * number for number in range(5) for _ in range(processes))
     assert arrivals.rate(processes) == pytest.approx(rate)
+
+
+def test_the_peak_is_the_size_with_the_highest_median_not_the_luckiest_figure() -> None:
+    rates = {
+        "training step": [50.0, 60.0, 55.0],
+        "NumPy 256": [90.0, 91.0, 300.0],
+        "NumPy 512": [100.0, 120.0, 100.0],
+        "TensorFlow 256": [80.0, 80.0, 80.0],
+    }
+    share = gemm.figures(rates)[-1]
+    assert (share.low, share.value, share.high) == (0.5, 0.5, 0.55)

@@ -25,9 +25,10 @@ members = [
   { preset = "logit" },
 ]
 """
-# Fifteen years: the presets as shipped, two seeds each.
+# Fifteen years: the presets as shipped, two seeds each. The bars begin 235 sessions before January 2007.
 FULL = """
 [ensemble]
+min_sessions = 200
 members = [
   { preset = "wider", seeds = 2 },
   { preset = "optimal", seeds = 2 },
@@ -38,11 +39,7 @@ FULL_FROM, SMALL_FROM = date(2007, 1, 1), date(2021, 7, 1)
 
 
 def run(options: Options) -> Result:
-    """With a state folder of one's own (`--state`) an interrupted run goes on where it was; its time is then the rest.
-
-    The window of the first years is as long as the bars reach back; the first month forecast is the first one that
-    `min_sessions` precede.
-    """
+    """With a state folder of one's own (`--state`) an interrupted run goes on where it was; its time is then the rest."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.state or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
