@@ -190,11 +190,12 @@ class ModelFactory:
         records_of(self.store).put(f"{month}-{recipe}.json", json.dumps(record, sort_keys=True).encode())
 
     def _odds(self, planned: Planned) -> Floats:
-        """Members' log-odds of the fold's test rows, made once."""
+        """Members' log-odds of the fold's test rows, made once. Raises ColumnMismatch when other members are stored."""
         if not self.store.has_part(planned.forecasts):
             odds = member_odds(load_members(self.store, planned.keys), self.panel, planned.fold.test)
             self.store.put_part(planned.forecasts, {"odds.npz": pack_arrays({"log_odds": odds.log_odds})})
-        return unpack_arrays(self.store.get_part(planned.forecasts)["odds.npz"])["log_odds"]
+        stored = unpack_arrays(self.store.get_part(planned.forecasts)["odds.npz"])["log_odds"]
+        return with_conditions(tuple(planned.keys), stored, self.panel, planned.fold.test).log_odds
 
     def _combiner(self, month: str) -> str:
         """Key of the combiner for `month`, fitted if it is not there yet."""

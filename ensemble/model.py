@@ -91,7 +91,7 @@ def member_odds(members: Members, panel: Panel, rows: slice) -> MemberOdds:
 
 
 def with_conditions(members: tuple[str, ...], log_odds: Floats, panel: Panel, rows: slice) -> MemberOdds:
-    """The members' log-odds for `rows` beside the regime, and what of the context the panel has. Raises ValueError."""
+    """The members' log-odds for `rows`, the regime, and what the panel has of the context. Raises ColumnMismatch."""
     names = tuple(name for name in (*REGIME_FEATURES, *CONTEXT_FEATURES) if name in panel.features)
     columns = [panel.features.index(name) for name in names]
     return MemberOdds(members, log_odds, names, panel.values[:, rows][:, :, columns].astype(np.float64))

@@ -14,7 +14,7 @@ from ensemble.members.fitted import Files, pack_settings
 from ensemble.options import Options
 from ensemble.stacking.comparison import Comparison
 from ensemble.stacking.gate import explain, learn, rehearse, winner
-from ensemble.stacking.history import History, MemberOdds
+from ensemble.stacking.history import ColumnMismatch, History, MemberOdds
 from ensemble.stacking.venn_abers import VennAbers
 from ensemble.stacking.voices import UNLEARNED, Method, Voices, voices_of
 
@@ -65,13 +65,13 @@ class Combiner:
     labels: tuple[LabelCombiner, ...]
 
     def log_odds(self, odds: MemberOdds) -> Floats:
-        """Combined log-odds, (n_symbols, n_rows, n_labels). Raises ValueError when `odds` has other columns."""
+        """Combined log-odds, (n_symbols, n_rows, n_labels). Raises ColumnMismatch for other columns."""
         for kind, fitted, given in (
             ("members", self.members, odds.members),
             ("conditions", self.condition_names, odds.condition_names),
         ):
             if fitted != given:
-                raise ValueError(
+                raise ColumnMismatch(
                     f"the combiner was fitted on the {kind} {', '.join(fitted) or 'none'} and was given "
                     f"{', '.join(given) or 'none'}; train the month again."
                 )

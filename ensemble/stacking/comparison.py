@@ -35,7 +35,7 @@ def compare(challenger: Floats, incumbent: Floats, *, horizon: int) -> Compariso
 
     Stocks of one session move together, so its losses are averaged before testing. The variance is Newey and West's
     (1987) with `horizon` - 1 lags, the statistic is corrected for short samples as in Harvey, Leybourne and Newbold
-    (1997) and compared with Student's t.
+    (1997) and compared with Student's t. Fewer sessions than labels overlap tell nothing.
     """
     from scipy import stats
 
@@ -47,8 +47,9 @@ def compare(challenger: Floats, incumbent: Floats, *, horizon: int) -> Compariso
     count = len(gain)
     variance = long_run_variance(gain, lags=min(horizon - 1, count - 1))
     correction = max((count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count, 0.0)
-    statistic = gain.mean() * np.sqrt(correction * count / variance) if variance > 0 else 0.0
-    p_value = float(stats.t.sf(statistic, count - 1)) if variance > 0 else 1.0
+    p_value = 1.0
+    if variance > 0 and count > horizon:
+        p_value = float(stats.t.sf(gain.mean() * np.sqrt(correction * count / variance), count - 1))
     return Comparison(count, float(losses.mean()), float(incumbent_losses.mean()), p_value)
 
 

@@ -26,10 +26,13 @@ class Rehearsal:
     """In some month there was enough history for challengers that differ from the mean."""
 
     def verdicts(self, *, horizon: int) -> dict[str, Comparison]:
-        """Each challenger against the mean over the gate months, with p-values for the choice of the best of them."""
-        if not self.learned:
-            return {}
+        """Each challenger against the mean over the gate months, with p-values for the choice of the best of them.
+
+        Empty where challengers had too little history, or nothing is known yet of what they said.
+        """
         rows = self.outcomes[CHALLENGERS[0]].shape[1]
+        if not self.learned or np.isfinite(self.outcomes[CHALLENGERS[0]]).any(axis=0).sum() < 2:
+            return {}
         losses = {name: log_losses(said[:, -rows:], self.outcomes[name][:, -rows:]) for name, said in self.said.items()}
         return adjusted({name: compare(losses[name], losses["mean"], horizon=horizon) for name in CHALLENGERS})
 
@@ -81,12 +84,11 @@ def winner(verdicts: Mapping[str, Comparison], *, max_p_value: float) -> Method:
 
 def explain(method: str, verdicts: Mapping[str, Comparison], *, fixed: bool) -> str:
     """Why it speaks: "mean speaks (best challenger ridge: log loss 0.6912, the mean's 0.6915, p 0.31 of 5 tried)"."""
-    judged = {name: verdict for name, verdict in verdicts.items() if np.isfinite(verdict.loss)}
     chosen = "as configured; " if fixed else ""
-    if not judged:
+    if not verdicts:
         return f"{method} speaks ({chosen}too little history to judge challengers by)"
-    name = method if method in judged else min(judged, key=lambda one: judged[one].loss)
+    name = method if method in verdicts else min(verdicts, key=lambda one: verdicts[one].loss)
     who = "" if name == method else f"best challenger {name}: "
-    verdict = judged[name]
+    verdict = verdicts[name]
     losses = f"log loss {verdict.loss:.4f}, the mean's {verdict.incumbent_loss:.4f}"
-    return f"{method} speaks ({chosen}{who}{losses}, p {verdict.adjusted_p_value:.2g} of {len(judged)} tried)"
+    return f"{method} speaks ({chosen}{who}{losses}, p {verdict.adjusted_p_value:.2g} of {len(verdicts)} tried)"

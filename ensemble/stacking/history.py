@@ -11,11 +11,15 @@ CLIP_LOG_ODDS = 4.0
 """Member log-odds beyond this (98 %) are cut: nobody forecasts a stock better, and one such row would rule a fit."""
 
 
+class ColumnMismatch(ValueError):
+    """Stored forecasts or a stored combiner belong to other members or conditions than they are used with."""
+
+
 @dataclass(frozen=True, slots=True)
 class MemberOdds:
     """What the members said about some rows, and the conditions under which they said it.
 
-    Raises ValueError when the arrays do not have one entry for each name.
+    Raises ColumnMismatch when the arrays do not have one entry for each name.
     """
 
     members: tuple[str, ...]
@@ -27,12 +31,12 @@ class MemberOdds:
 
     def __post_init__(self) -> None:
         if self.log_odds.shape[0] != len(self.members):
-            raise ValueError(
+            raise ColumnMismatch(
                 f"forecasts of {self.log_odds.shape[0]} members were stored; the configuration has "
                 f"{len(self.members)}: {', '.join(self.members)}. Train the month again."
             )
         if self.conditions.shape != (*self.log_odds.shape[1:3], len(self.condition_names)):
-            raise ValueError(
+            raise ColumnMismatch(
                 f"conditions had shape {self.conditions.shape}; it must be {self.log_odds.shape[1:3]} symbols and rows "
                 f"with one column for each of {', '.join(self.condition_names) or 'none'}."
             )

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from ensemble.labels import LABELS
 from ensemble.stacking.combiner import Combiner, StackOptions, fit_combiner, load_combiner, who_speaks
-from ensemble.stacking.history import History, MemberOdds
+from ensemble.stacking.history import ColumnMismatch, History, MemberOdds
 
 DAYS = 21
 GAP, BARRIER = LABELS.index("gap"), LABELS.index("barrier")
@@ -121,13 +121,13 @@ def test_other_columns_than_it_was_fitted_on_are_refused_in_one_line(
 ) -> None:
     odds = overconfident.odds
     names = {"members": odds.members, "condition_names": odds.condition_names} | change
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ColumnMismatch, match=complaint):
         corrected.log_odds(MemberOdds(names["members"], odds.log_odds, names["condition_names"], odds.conditions))
 
 
 def test_stored_forecasts_of_another_number_of_members_are_refused_with_both_numbers(overconfident: History) -> None:
     odds = overconfident.odds
-    with pytest.raises(ValueError, match=r"forecasts of 2 members were stored; the configuration has 3: a, b, c"):
+    with pytest.raises(ColumnMismatch, match=r"forecasts of 2 members were stored; the configuration has 3: a, b, c"):
         MemberOdds(("a", "b", "c"), odds.log_odds, odds.condition_names, odds.conditions)
-    with pytest.raises(ValueError, match=r"one column for each of trend\."):
+    with pytest.raises(ColumnMismatch, match=r"one column for each of trend\."):
         MemberOdds(odds.members, odds.log_odds, ("trend",), odds.conditions)

@@ -47,6 +47,13 @@ def test_too_few_sessions_decide_nothing(known: int) -> None:
     assert compare(losses, losses + 1, horizon=1).p_value == 1.0
 
 
+@pytest.mark.parametrize("horizon", [30, 31, 60])
+def test_fewer_sessions_than_labels_overlap_decide_nothing(horizon: int) -> None:
+    losses = np.random.default_rng(0).gamma(2, size=(2, 30))
+    assert compare(losses, losses + np.linspace(0.1, 0.2, 30), horizon=horizon).p_value == 1.0
+    assert compare(losses, losses + np.linspace(0.1, 0.2, 30), horizon=1).p_value < 0.001
+
+
 def test_log_losses_are_minus_the_log_of_what_was_given_to_what_happened() -> None:
     odds = np.log(np.array([0.8, 0.8, 0.8]) / 0.2)
     losses = log_losses(odds, np.array([1.0, 0.0, np.nan]))

@@ -63,6 +63,14 @@ def test_the_interval_is_made_from_what_the_speaker_said_and_no_other(past: Hist
     assert max(of_mean.high_edges) > 2 * max(of_platt.high_edges)  # the mean claims three times what Platt's line does
 
 
+def test_labels_that_end_after_history_judge_nobody(past: History) -> None:
+    endless = replace(past, ends=(0, 0, 0, 2 * DAYS - 1))  # one session of the gate months is known: no mean of it
+    rehearsal = rehearse(endless, BARRIER, train_months=6, gate_months=2, seed=1)
+    assert rehearsal.learned
+    assert len(rehearsal.verdicts(horizon=2 * DAYS)) == 0
+    assert rehearse(past, BARRIER, train_months=6, gate_months=2, seed=1).verdicts(horizon=10)
+
+
 def verdict(loss: float, adjusted: float) -> Comparison:
     return Comparison(250, loss, 0.69, adjusted / 5, adjusted)
 
