@@ -71,9 +71,9 @@ def compare(
     costs: dict[str, list[float]] = {name: [] for name in sides}
     passes: dict[str, list[float]] = {name: [] for name in sides}
     losses: dict[str, list[Floats]] = {name: [] for name in sides}
+    _warm_up(sides, month_window(panel, months[0], years=years)[1])
     for month in months:
         fold, window = month_window(panel, month, years=years)
-        _warm_up(sides, window)
         fits = {name: Fits(spec, window) for name, spec in sides.items()}
         runs = interleaved({name: fits[name].next for name in sides}, repetitions)
         for name in sides:

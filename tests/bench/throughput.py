@@ -53,8 +53,8 @@ def run(options: Options) -> Result:
     tasks = tasks_of(load_panel(), years, retrains)
     sides = {"one": lambda: pooled(tasks, 1), "two": lambda: pooled(tasks, 2)}
     runs = interleaved(sides, options.repetitions or options.pick(1, 3))
-    rates = {name: [one.retrains_per_s for one in sides] for name, sides in runs.items()}
-    wall = {name: [one.wall_s for one in sides] for name, sides in runs.items()}
+    rates = {name: [one.retrains_per_s for one in many] for name, many in runs.items()}
+    wall = {name: [one.wall_s for one in many] for name, many in runs.items()}
     return Result(
         f"{bars_name()}, {retrains} retrains of wider on seven stocks x {years} years",
         (

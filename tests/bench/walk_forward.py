@@ -39,7 +39,7 @@ FULL_FROM, SMALL_FROM = date(2007, 1, 1), date(2021, 7, 1)
 
 
 def run(options: Options) -> Result:
-    """With a state folder of one's own (`--state`) an interrupted run goes on where it was; its time is then the rest."""
+    """With a state folder kept (`--state`) an interrupted run goes on where it was; its time is then the rest."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.state or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
