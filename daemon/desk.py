@@ -13,6 +13,7 @@ from loguru import logger
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
+from daemon.training import TrainingFailed
 from ensemble.features.matrix import Market, build_panel, context_needed_from
 from ensemble.forecasts import Forecast
 from ensemble.labels import LABELS
@@ -26,7 +27,7 @@ from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.windows import month_of
 from storage.bar_store import read_bars
 from storage.engine import reading, transaction
-from storage.model_index import ModelEntry, find_model, write_model
+from storage.model_index import ModelEntry, earlier_models, find_model, write_model
 from storage.model_store import ModelStoreError
 
 CORRECTED_SESSIONS = 30
@@ -56,11 +57,27 @@ class Desk:
     """Built from the beginning of history, as for a backtest. It takes only models of the bars as they are now; the
     live desk takes the one that it published for the month, whatever was corrected since."""
     _models: dict[str, Model] = field(default_factory=dict)
+    _stand_ins: dict[str, str] = field(default_factory=dict)
+    """Month -> why a model of an earlier one serves it."""
 
-    def prepare(self, session: pd.Timestamp) -> None:
-        """Makes the model that `decide` will need, which may take long; none without bars to forecast from."""
+    def prepare(self, session: pd.Timestamp) -> str:
+        """Makes the model that `decide` will need, which may take long; none without bars to forecast from.
+
+        A training that fails leaves the newest earlier model serving, until the next desk tries again: then a line
+        says so, which is empty otherwise. Raises TrainingFailed when there is no earlier model.
+        """
+        month = self.services.settings.ensemble.serving(month_of(session))
         if self._is_fed(self._row(session)):
-            self.model(month_of(session))
+            try:
+                self.model(month)
+            except TrainingFailed as error:
+                earlier = self._earlier(month)
+                if earlier is None:
+                    raise
+                self._models[month] = earlier
+                self._stand_ins[month] = f"model {earlier.model_id} still serves, because {error}"
+                logger.warning("{}: {} It is tried again with the next session.", month, self._stand_ins[month])
+        return self._stand_ins.get(month, "")
 
     def decide(self, session: pd.Timestamp, account: Account, *, late: bool) -> Decision:
         """Forecasts and signals for `session`, from what was known at its decision time."""
@@ -144,12 +161,22 @@ class Desk:
         bars = self.factory.bars_digest(month) if self.whole else None
         with reading(self.services.engine) as conn:
             known = find_model(conn, month=month, recipe=self.services.recipe().digest(), bars=bars)
-        if known is None or known.manifest["features"] != list(self.panel.features):
+        return None if known is None else self._loaded(known)
+
+    def _earlier(self, month: str) -> Model | None:
+        """The newest model of an earlier month that can forecast this panel, None when there is none."""
+        with reading(self.services.engine) as conn:
+            entries = earlier_models(conn, before=month, recipe=self.services.recipe().digest())
+        return next((model for entry in entries if (model := self._loaded(entry))), None)
+
+    def _loaded(self, known: ModelEntry) -> Model | None:
+        """None when it was made for another panel, or is damaged."""
+        if known.manifest["features"] != list(self.panel.features):
             return None
         try:
             return load_model(self.services.models, known.model_id)
         except ModelStoreError as error:
-            logger.error("{} Making it again.", error)
+            logger.error("{}", error)
             with suppress(ModelStoreError):
                 set_damaged_aside(self.services.models, known.model_id)
             return None

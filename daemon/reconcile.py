@@ -23,6 +23,7 @@ from ensemble.windows import WindowError, month_of
 from storage.account_store import read_account, write_settlement
 from storage.engine import StoreError, reading, transaction
 from storage.forecast_store import write_features_digest, write_forecasts, write_member_forecasts
+from storage.model_index import find_model
 from storage.model_store import ModelStoreError
 from storage.outcome_store import write_outcomes
 from storage.run_store import Run, RunStatus, done_runs, write_runs
@@ -67,22 +68,29 @@ def reconcile(services: Services) -> Reconciled:
             _do(desk, task)
             done.append(task)
     if done and done[-1].kind == "settle":
-        _prepare_next_month(services, calendar, done[-1].session)
+        _prepare_following(services, calendar, done[-1].session)
     return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now))
 
 
-def _prepare_next_month(services: Services, calendar: SessionCalendar, settled: pd.Timestamp) -> None:
-    """After the last session that a model serves, the next model: it learns from what is known by now, and the morning
-    has only half an hour. What fails is tried again when the decision needs it.
+def _prepare_following(services: Services, calendar: SessionCalendar, settled: pd.Timestamp) -> None:
+    """In the evening, the model of the next session if it is not there yet: after the last session that another one
+    serves, or when its training has failed before. The morning has only half an hour. What fails is tried again when
+    the decision needs it.
     """
     following = calendar.next(settled)
     serving = services.settings.ensemble.serving
-    if serving(month_of(following)) == serving(month_of(settled)):
+    month = serving(month_of(following))
+    if month == serving(month_of(settled)) and _is_published(services, month):
         return
     try:
         open_desk(services, calendar, first=following, last=following).prepare(following)
     except (DaemonError, StoreError, ModelStoreError, WindowError) as error:
         logger.error("{}: the models were not made yet: {}", month_of(following), error)
+
+
+def _is_published(services: Services, month: str) -> bool:
+    with reading(services.engine) as conn:
+        return find_model(conn, month=month, recipe=services.recipe().digest()) is not None
 
 
 def timetable_of(settings: Settings, calendar: SessionCalendar) -> Timetable:
@@ -124,11 +132,11 @@ def _decide(desk: Desk, task: Task) -> str:
     started_at = services.clock.now()
     with reading(services.engine) as conn:
         account = _account(desk, conn)
-    desk.prepare(task.session)  # training may take until after the open, so the clock is read when it is over
-    decided_at = services.clock.now()
+    stand_in = desk.prepare(task.session)
+    decided_at = services.clock.now()  # after training, which may have taken until after the open
     opens = desk.market.calendar.opens[desk.market.calendar.position(task.session)]
     decision = desk.decide(task.session, account, late=bool(pd.Timestamp(decided_at) >= opens))
-    detail = "; ".join(describe_signal(signal) for signal in decision.signals)
+    detail = "; ".join([*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])])
     with transaction(services.engine) as conn:
         write_decision(conn, LIVE, decision, decided_at=decided_at, code_version=services.recipe().code_version)
         write_runs(conn, [_run(task, RunStatus.DONE, started_at, services.clock.now(), detail)])

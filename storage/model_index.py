@@ -49,6 +49,12 @@ def find_model(conn: Connection, *, month: str, recipe: str, bars: str | None = 
     return next((entry for entry in of_month if wanted.items() <= entry.manifest.items()), None)
 
 
+def earlier_models(conn: Connection, *, before: str, recipe: str) -> list[ModelEntry]:
+    """The entries of earlier months made by that recipe, newest first: what may go on serving in `before`."""
+    earlier = (ModelEntry(*row) for row in conn.execute(_entries().where(models.c.month < before)))
+    return [entry for entry in earlier if entry.manifest.get("recipe") == recipe]
+
+
 def spoken_models(conn: Connection) -> list[ModelEntry]:
     """The entries that a stored forecast names, of the ensemble or of a member."""
     spoken = union(select(forecasts.c.model_id), select(member_forecasts.c.model_id))

@@ -14,6 +14,7 @@ from daemon.crew import Crew
 from daemon.progress import silent
 from daemon.training import TrainingFailed, publish_results, train_parts
 from daemon.workers import WorkerOptions
+from ensemble.members.errors import TrainingError
 from ensemble.members.fitted import Files
 from ensemble.members.tasks import TrainingTask, fit_member
 from storage.model_store import ModelStore
@@ -107,13 +108,19 @@ def test_no_more_is_handed_in_than_there_is_room_for(tmp_path: Path, make_tasks:
     assert stored(store, tasks) == [{"name": task.key.encode()} for task in tasks]
 
 
-def test_whatever_a_library_raises_is_told_as_a_training_that_failed(tmp_path: Path, make_tasks: MakeTasks) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(TrainingError("its loss is not a number."), "its loss is not a number."), (KeyError("gate"), "KeyError: 'gate'")],
+)
+def test_whatever_a_library_raises_is_told_as_a_training_that_failed(
+    error: Exception, told: str, tmp_path: Path, make_tasks: MakeTasks
+) -> None:
     def work(task: TrainingTask) -> Files:
-        raise KeyError("gate")
+        raise error
 
     with (
         ThreadPoolExecutor(1) as executor,
-        pytest.raises(TrainingFailed, match=r"^member logit was not trained: KeyError: 'gate'$"),
+        pytest.raises(TrainingFailed, match=rf"^member logit was not trained: {told}$"),
     ):
         publish_results(Crew(executor, work, lambda: 1), make_tasks(1), ModelStore(tmp_path), silent)
 

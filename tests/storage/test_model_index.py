@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from storage.model_index import ModelEntry, find_model, read_model, read_models, write_model
+from storage.model_index import ModelEntry, earlier_models, find_model, read_model, read_models, write_model
 
 TRAINED = datetime(2021, 10, 1, 2, tzinfo=UTC)
 OCTOBER = ModelEntry("oct-1", "2021-10", TRAINED, {"members": ["logit", "lstm"], "scores": {"gap": 0.61}})
@@ -37,3 +37,15 @@ def test_a_month_is_served_by_the_newest_model_of_its_recipe(conn: Connection) -
     write_model(conn, corrected)
     assert find_model(conn, month="2021-10", recipe="ours", bars="corrected") == corrected
     assert [entry.model_id for entry in read_models(conn) if entry != corrected] == ["dec-1", "oct-3", "oct-2", "oct-1"]
+
+
+def test_earlier_models_are_those_of_the_recipe_newest_first(conn: Connection) -> None:
+    ours = replace(OCTOBER, manifest={"recipe": "ours"})
+    august = replace(ours, model_id="aug-1", month="2021-08")
+    other = replace(ours, model_id="sep-1", month="2021-09", manifest={"recipe": "other"})
+    again = replace(ours, model_id="oct-2", created_at=TRAINED + timedelta(days=3))
+    for entry in (august, again, ours, other):
+        write_model(conn, entry)
+    assert earlier_models(conn, before="2021-11", recipe="ours") == [again, ours, august]
+    assert earlier_models(conn, before="2021-10", recipe="ours") == [august]
+    assert earlier_models(conn, before="2021-08", recipe="ours") == []
