@@ -3,9 +3,14 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from loguru import logger
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+    from rich.progress import Task
 
 Item = TypeVar("Item")
 LOG_EVERY_S = 60.0
@@ -35,29 +40,50 @@ def shown(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
 def logged(
     items: Iterable[Item], *, total: int, label: str, monotonic_s: Callable[[], float] = time.monotonic
 ) -> Iterator[Item]:
-    """A log line every LOG_EVERY_S seconds: how many are done, and how long the rest will take at this pace."""
+    """A log line every LOG_EVERY_S seconds: how many are done, since when, and how long the rest will take."""
     started = said = monotonic_s()
     for done, item in enumerate(items, start=1):
         yield item
         now = monotonic_s()
         if now - said >= LOG_EVERY_S and done < total:
             said = now
-            left_min = (now - started) / done * (total - done) / 60
-            logger.info("{}: {} of {} done, about {:.0f} min left", label, done, total, left_min)
+            logger.info("{}: {} of {} done in {}", label, done, total, _pace(now - started, done, total))
 
 
 def _drawn(items: Iterable[Item], *, total: int, label: str) -> Iterator[Item]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(items, total=total, description=label)
+    with open_bar(Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total)
+        for item in items:
+            yield item
+            bar.advance(task)
+
+
+def open_bar(console: "Console", get_time: Callable[[], float] | None = None) -> "Bar":
+    """A bar with count, time gone and time left, which goes when the work is done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    class Pace(ProgressColumn):
+        """Rich's own estimate forgets all but the last half minute, in which a network may not even be trained."""
+
+        def render(self, task: "Task") -> Text:
+            return Text(_pace(task.elapsed or 0.0, int(task.completed), int(task.total or 0)))
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Pace())
+    return Bar(*columns, console=console, transient=True, get_time=get_time)
+
+
+def _pace(gone_s: float, done: int, total: int) -> str:
+    """As in "12 min, about 2 h 5 min left"; only the time gone while nothing is done."""
+    left = f", about {_span(gone_s / done * (total - done))} left" if done else ""
+    return _span(gone_s) + left
+
+
+def _span(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
