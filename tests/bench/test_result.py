@@ -61,8 +61,8 @@ def test_growth_is_the_slope_of_a_line_whatever_the_level() -> None:
 @pytest.mark.parametrize(("processes", "rate"), [(1, 0.5), (2, 1.0)])
 def test_the_rate_counts_from_each_workers_first_result(processes: int, rate: float) -> None:
     arrivals = Arrivals()
-    # One result every two seconds a worker, after ten seconds of loading.
-    arrivals.moments_s = sorted(10.0 + 2 * number for number in range(5) for _ in range(processes))
+    # One result every two seconds a worker, after ten seconds of loading; the second worker is a second behind.
+    arrivals.moments_s = sorted(10.0 + 2 * number + worker for number in range(5) for worker in range(processes))
     assert arrivals.rate(processes) == pytest.approx(rate)
 
 
