@@ -28,8 +28,11 @@ class ClusterError(DaemonError):
 @contextmanager
 def open_cluster(address: str, limits: TaskLimits, *, answer_within_s: float = ANSWER_WITHIN_S) -> Iterator[Crew]:
     """The workers of the cluster at `address`. Raises ClusterError when nobody answers, or none is there to work."""
+    import dask
     from distributed import Client
 
+    # Dask warns of each task above 10 MB. One of ours has 11 to 20 and a hundredth of its training time on the way.
+    dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
     try:
         client = Client(address, timeout=answer_within_s, set_as_default=False)
     except (OSError, ValueError) as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dask.distributed  # with the defaults of its options
 import pytest
 
 from daemon.cluster import ClusterError, check_versions, open_cluster
@@ -40,7 +41,7 @@ class Started:
 
 
 @contextmanager
-def dask(folder: Path, *words: str, **environment: str) -> Iterator[Started]:
+def started(folder: Path, *words: str, **environment: str) -> Iterator[Started]:
     """`dask WORDS`; ended, with its whole session, whatever happens."""
     log = folder / f"dask-{time.monotonic_ns()}.log"
     with (
@@ -58,7 +59,7 @@ def dask(folder: Path, *words: str, **environment: str) -> Iterator[Started]:
 def worker(folder: Path, scheduler: str, *words: str, **environment: str) -> AbstractContextManager[Started]:
     """One process of one thread that trains."""
     options = ("--nthreads", "1", "--local-directory", str(folder))
-    return dask(folder, "worker", scheduler, *options, *words, **environment)
+    return started(folder, "worker", scheduler, *options, *words, **environment)
 
 
 def waited_for(look: Callable[[], Any]) -> Any:
@@ -74,8 +75,8 @@ def waited_for(look: Callable[[], Any]) -> Any:
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
     """The address of a scheduler without a worker."""
-    with dask(tmp_path, "scheduler", "--host", "127.0.0.1", "--port", "0") as started:
-        yield started.said(r"Scheduler at:\s+(\S+)")
+    with started(tmp_path, "scheduler", "--host", "127.0.0.1", "--port", "0") as one:
+        yield one.said(r"Scheduler at:\s+(\S+)")
 
 
 def descendants(process: int) -> list[int]:
@@ -108,12 +109,23 @@ def test_a_worker_killed_in_mid_run_changes_no_bit(scheduler: str, tmp_path: Pat
 
     with ExitStack() as stack:
         workers = [stack.enter_context(worker(tmp_path, scheduler, "--no-nanny")) for _ in range(2)]
-        for started in workers:
-            started.said(REGISTERED)
-        train(scheduler, tasks, store, killing)
+        for one in workers:
+            one.said(REGISTERED)
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1kB"}):  # a warning is an error here
+            train(scheduler, tasks, store, killing)
         assert left
         waited_for(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in left))
+        waited_for(lambda: not spawned(workers[0].process.pid))  # what has no more to do gives its memory back
+        given_up(scheduler, make_tasks(2, rounds=10_000)[1], workers[0])
     assert [store.get_part(task.key) for task in tasks] == [fit_member(task) for task in tasks]
+
+
+def given_up(scheduler: str, task: TrainingTask, worker: Started) -> None:
+    """A training that nobody waits for any more is ended, not worked to its end."""
+    with open_cluster(scheduler, WorkerOptions().limits) as crew:
+        crew.executor.submit(crew.train, task)
+        waited_for(lambda: spawned(worker.process.pid))
+    waited_for(lambda: not spawned(worker.process.pid))
 
 
 def test_a_scheduler_that_does_not_answer_is_named() -> None:
