@@ -131,7 +131,7 @@ def who_speaks(manifest: Mapping[str, Any]) -> str:
         label: explain(
             manifest["methods"][label],
             {name: Comparison(**verdict) for name, verdict in manifest["verdicts"][label].items()},
-            fixed=manifest["combine"] != "auto",
+            fixed=manifest["combine"] == manifest["methods"][label],
         )
         for label in LABELS
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -48,8 +49,10 @@ def refused(result: "subprocess.CompletedProcess[str]", code: int) -> str:
 def test_a_session_is_decided_shown_and_not_decided_again(copy: Path) -> None:
     first = call(copy, "run-once", "--now", "2021-10-06T03:20:00Z")
     assert first.returncode == 0, first.stderr
-    for expected in ("Forecasts for Wednesday 2021-10-06", "interval", "open_to_close", "Signals for 2021-10-06", "sqlite3"):
+    title = "Forecasts for Wednesday 2021-10-06"
+    for expected in (title, "interval", "open_to_close", "Signals for 2021-10-06", "sqlite3"):
         assert expected in first.stdout
+    assert re.search(r"0\.\d{3} to 0\.\d{3}", first.stdout)
     again = call(copy, "run-once", "--now", "2021-10-06T03:20:00Z")
     assert "Nothing was left to do." in again.stdout
     assert "Signals for 2021-10-06" in again.stdout

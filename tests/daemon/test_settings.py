@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from daemon.errors import ConfigError
 from daemon.overrides import Key, leaf_keys, variable_of
 from daemon.settings import Settings, describe, load_settings
+from ensemble.model import CONTEXT_FEATURES
 from ensemble.options import Options
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,11 @@ def test_without_file_and_variables_all_is_default_and_the_state_is_here() -> No
     assert settings.risk == Settings().risk
     assert settings.market.symbols == ("RELIANCE.NS",)
     assert settings.storage.state_dir == Path.cwd() / "state"
+
+
+def test_the_context_that_the_stack_looks_at_is_in_the_default_configuration() -> None:
+    configured = {symbol for symbols in Settings().market.context.values() for symbol in symbols}
+    assert {name.split()[0] for name in CONTEXT_FEATURES} <= configured
 
 
 def test_the_first_of_the_usual_places_counts(tmp_path: Path) -> None:

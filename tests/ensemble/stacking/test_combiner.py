@@ -84,7 +84,8 @@ def test_without_history_the_mean_speaks_and_gives_no_interval(make_history: Mak
     combined = combiner.log_odds(past.odds)
     assert_allclose(combined[..., GAP], past.odds.mean()[..., GAP])
     assert np.isnan(combiner.interval(combined)).all()
-    assert who_speaks(manifest(combiner)).count("too little history to judge challengers by") == len(LABELS)
+    reason = "mean speaks (too little history to judge challengers by)"
+    assert who_speaks(manifest(combiner, "stack")) == "; ".join(f"{label}: {reason}" for label in LABELS)
 
 
 def test_a_vote_is_the_share_of_members_that_say_up() -> None:

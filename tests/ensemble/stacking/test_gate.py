@@ -10,8 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ensemble.labels import LABELS
 from ensemble.stacking.comparison import Comparison, log_losses
 from ensemble.stacking.gate import explain, learn, rehearse, winner
-from ensemble.stacking.history import History
-from ensemble.stacking.voices import CHALLENGERS, UNLEARNED
+from ensemble.stacking.history import History, MemberOdds
+from ensemble.stacking.lesson import Lesson
+from ensemble.stacking.venn_abers import VennAbers
+from ensemble.stacking.voices import CHALLENGERS, UNLEARNED, Method, fit_voices
 
 DAYS = 21
 GAP, BARRIER = LABELS.index("gap"), LABELS.index("barrier")
@@ -61,6 +63,32 @@ def test_the_interval_is_made_from_what_the_speaker_said_and_no_other(past: Hist
     rehearsal = rehearse(past, GAP, train_months=6, gate_months=3, seed=1)
     of_mean, of_platt = (rehearsal.interval(name, horizon=1) for name in ("mean", "platt"))
     assert max(of_mean.high_edges) > 2 * max(of_platt.high_edges)  # the mean claims three times what Platt's line does
+
+
+def test_six_stocks_that_move_as_one_make_nobody_surer_than_one_of_them(past: History) -> None:
+    def of_symbols(chosen: list[int]) -> VennAbers:
+        odds = past.odds
+        copies = MemberOdds(odds.members, odds.log_odds[:, chosen], odds.condition_names, odds.conditions[chosen])
+        same = replace(past, odds=copies, labels=past.labels[chosen])
+        return rehearse(same, GAP, train_months=6, gate_months=1, seed=1).interval("mean", horizon=1)
+
+    asked = np.linspace(-1.5, 1.5, 100)
+    one, six_times, six = (np.array(of_symbols(chosen)(asked)) for chosen in ([0], [0] * 6, list(range(6))))
+    assert_allclose(six_times, one, atol=0.005)
+    assert (six[1] - six[0]).mean() < 0.5 * (one[1] - one[0]).mean()
+
+
+@pytest.mark.parametrize("name", ["ridge", "platt", "beta", "stack"])
+def test_six_stocks_that_move_as_one_teach_no_more_than_one_of_them(past: History, name: Method) -> None:
+    taught = []
+    for copies in (1, 6):
+        odds = MemberOdds(
+            past.odds.members, past.odds.log_odds[:, [0] * copies], (), np.zeros((copies, len(past.sessions), 0))
+        )
+        outcomes = past.labels[[0] * copies, :, GAP].astype(np.float64)
+        voices = fit_voices(Lesson(odds, GAP, outcomes, lags=0), seed=1)
+        taught.append(voices.log_odds(name, odds, GAP)[0])
+    assert_allclose(taught[1], taught[0], atol=0.02)
 
 
 def test_labels_that_end_after_history_judge_nobody(past: History) -> None:
