@@ -1,6 +1,6 @@
 """The backtest: the daemon's own decide and settle, session after session, under a clock of the past."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,22 +8,19 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
-from daemon.desk import Decision, Desk, home_calendar, open_desk
+from daemon.decisions import Decision, write_decisions
+from daemon.desk import Desk, home_calendar, open_desk
 from daemon.errors import DaemonError
 from daemon.ingest import ingest
-from daemon.reconcile import write_decision
 from daemon.services import Services
 from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Settlement, open_account
 from storage.account_store import write_settlement
-from storage.backtest_store import clear_backtest
+from storage.backtest_store import BACKTEST, ForecastSource, clear_backtest, read_sources
 from storage.bar_store import newest_sessions
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
-from storage.outcome_store import read_outcomes, write_outcomes
-from storage.tables import Origin
-
-BACKTEST: Origin = "backtest"
+from storage.outcome_store import read_scored, write_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,8 @@ class Replayed:
 def backtest(services: Services, *, first: date, last: date) -> tuple[Replayed, ...]:
     """Replays the sessions from `first` to `last` and stores them as origin "backtest" in place of the previous one.
 
-    Raises DaemonError when there is no session between them whose bar is known, and all that `reconcile` raises.
+    Raises DaemonError when there is no session between them whose bar is known, and all that `reconcile` raises;
+    the previous one then stays as it is.
     """
     calendar = home_calendar(services.settings, services.clock.now())
     _refresh(services, calendar, last)
@@ -47,6 +45,7 @@ def backtest(services: Services, *, first: date, last: date) -> tuple[Replayed, 
             f"no session with a bar lies between {first} and {last}; choose a range inside the stored bars."
         )
     desk = open_desk(services, calendar, last=sessions[-1])
+    desk.prepare_all(sessions)
     replayed = _replay(desk, sessions)
     _store(desk, replayed)
     return replayed
@@ -71,10 +70,14 @@ def _newest(services: Services, last: date) -> date:
 
 
 def _replay(desk: Desk, sessions: pd.DatetimeIndex) -> tuple[Replayed, ...]:
-    account = open_account(desk.services.settings.risk)
+    """Each session decided at its decision time and settled at its close, one account going through all."""
+    services, calendar = desk.services, desk.market.calendar
+    decided = calendar.decisions(desk.market.decision_time)[calendar.sessions.get_indexer(sessions)]
+    account = open_account(services.settings.risk)
     replayed: list[Replayed] = []
-    for session in sessions:
-        decision = desk.decide(session, account, late=False)
+    pairs = zip(sessions, decided.to_pydatetime(), strict=True)
+    for session, decided_at in services.progress(pairs, total=len(sessions), label="replay"):
+        decision = desk.decide(session, account, decided_at=decided_at)
         settlement = desk.settle(session, account, decision.signals)
         account = settlement.account
         replayed.append(Replayed(decision, settlement))
@@ -82,34 +85,37 @@ def _replay(desk: Desk, sessions: pd.DatetimeIndex) -> tuple[Replayed, ...]:
 
 
 def _store(desk: Desk, replayed: Sequence[Replayed]) -> None:
-    services = desk.services
-    calendar = desk.market.calendar
-    decisions = calendar.decisions(desk.market.decision_time)
-    sessions = pd.DatetimeIndex([pd.Timestamp(one.decision.session) for one in replayed])
+    """In one transaction, so that a backtest is stored as a whole or not at all."""
+    services, code_version = desk.services, desk.services.recipe().code_version
+    decisions = [one.decision for one in replayed]
+    sessions = pd.DatetimeIndex([pd.Timestamp(decision.session) for decision in decisions])
     with transaction(services.engine) as conn:
-        clear_backtest(conn)
-        for one in replayed:
-            decided_at = decisions[calendar.position(one.decision.session)].to_pydatetime()
-            write_decision(
-                conn,
-                BACKTEST,
-                one.decision,
-                decided_at=decided_at,
-                code_version=services.recipe().code_version,
-            )
-            write_settlement(conn, BACKTEST, one.settlement)
+        kept = _kept(conn, decisions, code_version)
+        clear_backtest(conn, keep=kept)
+        write_decisions(conn, BACKTEST, decisions, code_version=code_version, kept=kept)
+        write_settlement(conn, BACKTEST, *(one.settlement for one in replayed))
         write_outcomes(conn, desk.outcomes(sessions), resolved_at=services.clock.now())
+
+
+def _kept(conn: Connection, decisions: Sequence[Decision], code_version: str) -> Collection[date]:
+    """The sessions whose forecasts are stored already, made by the same model from the same features."""
+    stored = read_sources(conn)
+    return {one.session for one in decisions if stored.get(one.session) == _source(one, code_version)}
+
+
+def _source(decision: Decision, code_version: str) -> ForecastSource:
+    said = decision.said
+    return ForecastSource(
+        said.block.model_id,
+        decision.data_digest,
+        code_version,
+        decision.decided_at,
+        forecasts=said.count,
+        member_forecasts=said.member_count,
+    )
 
 
 def scored_forecasts(conn: Connection, replayed: Sequence[Replayed]) -> pd.DataFrame:
     """The replayed forecasts and what came of them: session, symbol, label, probability, outcome (NaN: not known)."""
-    said = pd.DataFrame(
-        [
-            (pd.Timestamp(one.session), one.symbol, one.label, one.probability)
-            for replay in replayed
-            for one in replay.decision.said.forecasts
-        ],
-        columns=["session", "symbol", "label", "probability"],
-    )
     first, last = replayed[0].decision.session, replayed[-1].decision.session
-    return said.merge(read_outcomes(conn, first=first, last=last), how="left", on=["session", "symbol", "label"])
+    return read_scored(conn, BACKTEST, first=first, last=last)

@@ -10,19 +10,22 @@ import numpy as np
 import pandas as pd
 from loguru import logger
 
+from daemon.decisions import Decision
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
 from daemon.training import TrainingFailed
 from ensemble.features.matrix import Market, build_panel, context_needed_from
-from ensemble.forecasts import Forecast
 from ensemble.labels import LABELS
-from ensemble.model import Model, SessionForecasts, forecast_session
+from ensemble.model import Model, forecast_rows, member_odds
 from ensemble.panel import Panel
+from ensemble.session_forecasts import ForecastBlock, SessionForecasts, nothing_said
 from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.stacking.combiner import who_speaks
-from ensemble.trading.account import Account, Settlement, TradingRules, bars_on, settle
+from ensemble.stacking.history import MemberOdds
+from ensemble.trading.account import Account, Settlement, TradingRules, settle
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.windows import month_of
 from storage.bar_store import read_bars
@@ -32,18 +35,6 @@ from storage.model_store import ModelStoreError
 
 CORRECTED_SESSIONS = 30
 """How far back outcomes are worked out again, because a feed may still correct their bars."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Everything that was decided about one session."""
-
-    session: date
-    late: bool
-    said: SessionForecasts
-    signals: tuple[Signal, ...]
-    data_digest: str
-    n_features: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +50,8 @@ class Desk:
     _models: dict[str, Model] = field(default_factory=dict)
     _stand_ins: dict[str, str] = field(default_factory=dict)
     """Month -> why a model of an earlier one serves it."""
+    _months: dict[str, tuple[int, ForecastBlock]] = field(default_factory=dict)
+    """Month -> its first row, and what was said about it."""
 
     def prepare(self, session: pd.Timestamp) -> str:
         """Makes the model that `decide` will need, which may take long; none without bars to forecast from.
@@ -79,18 +72,27 @@ class Desk:
                 logger.warning("{}: {} It is tried again with the next session.", month, self._stand_ins[month])
         return self._stand_ins.get(month, "")
 
-    def decide(self, session: pd.Timestamp, account: Account, *, late: bool) -> Decision:
+    def prepare_all(self, sessions: pd.DatetimeIndex) -> None:
+        """Trains what the models of all these sessions miss, all at once: no core waits for the end of a month."""
+        fed = [session for session in sessions if self._is_fed(self._row(session))]
+        months = dict.fromkeys(self.services.settings.ensemble.serving(month_of(session)) for session in fed)
+        found = {month: self._found(month) for month in months}
+        self._models.update({month: model for month, model in found.items() if model is not None})
+        self.factory.train([month for month, model in found.items() if model is None])
+
+    def decide(self, session: pd.Timestamp, account: Account, *, decided_at: datetime) -> Decision:
         """Forecasts and signals for `session`, from what was known at its decision time."""
-        row = self._row(session)
-        settings = self.services.settings
-        said = self._forecasts(row) if self._is_fed(row) else SessionForecasts((), ())
+        row, calendar, settings = self._row(session), self.market.calendar, self.services.settings
+        late = bool(pd.Timestamp(decided_at) >= calendar.opens[calendar.position(session)])
+        said = self._said(row) if self._is_fed(row) else nothing_said(session.date())
+        probabilities = said.probabilities(settings.signals.label)
         signals = decide_signals(
-            _traded(said.forecasts, settings.signals.label, settings.market.symbols),
+            {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
             self._situation(row, account, late=late),
             options=settings.signals,
             limits=settings.risk,
         )
-        return Decision(session.date(), late, said, signals, self._digest(row), len(self.panel.features))
+        return Decision(session.date(), decided_at, late, said, signals, self._digest(row), len(self.panel.features))
 
     def settle(self, session: pd.Timestamp, account: Account, signals: Sequence[Signal]) -> Settlement:
         """The account after `session`."""
@@ -98,7 +100,7 @@ class Desk:
         return settle(
             account,
             session=session.date(),
-            bars=bars_on(self.market.bars, session.date()),
+            bars=self._bars.on(session.date()),
             signals=signals,
             rules=TradingRules(settings.risk, settings.costs),
         )
@@ -127,6 +129,12 @@ class Desk:
         return self._models[trained_for]
 
     @cached_property
+    def _bars(self) -> SessionBars:
+        """Of what is traded; a decision looks back on some sessions, a settlement on its own."""
+        traded = self.services.settings.market.symbols
+        return SessionBars({symbol: self.market.bars[symbol].loc[self.panel.sessions[0] :] for symbol in traded})
+
+    @cached_property
     def factory(self) -> ModelFactory:
         """Makes this desk's models, from the beginning of history."""
         services = self.services
@@ -141,15 +149,39 @@ class Desk:
         )
 
     def _row(self, session: pd.Timestamp) -> int:
-        return int(self.panel.sessions.get_indexer(pd.DatetimeIndex([session]))[0])
+        return int(self.panel.sessions.searchsorted(session))
 
     def _digest(self, row: int) -> str:
         """Of every feature that the row's forecasts were made from."""
         return self.panel.digest(slice(max(row + 1 - self.services.settings.ensemble.rows_seen, 0), row + 1))
 
-    def _forecasts(self, row: int) -> SessionForecasts:
-        model = self.model(month_of(self.panel.sessions[row]))
-        return forecast_session(model, self.panel, row, data_digest=self._digest(row))
+    def _said(self, row: int) -> SessionForecasts:
+        """Live, one session is asked about at a time; of the past, whose answers are kept, a month at once."""
+        month = month_of(self.panel.sessions[row])
+        if not self.whole:
+            rows = slice(row, row + 1)
+            odds = member_odds(self.model(month).members, self.panel, rows)
+            return SessionForecasts(self._block(month, rows, odds), 0)
+        if month not in self._months:
+            rows, odds = self._kept_odds(month)
+            self._months[month] = rows.start, self._block(month, rows, odds)
+        first, block = self._months[month]
+        return SessionForecasts(block, row - first)
+
+    def _block(self, month: str, rows: slice, odds: MemberOdds) -> ForecastBlock:
+        digests = [self._digest(row) for row in range(rows.start, rows.stop)]
+        return forecast_rows(self.model(month), odds, self.panel, rows=rows, data_digests=digests)
+
+    def _kept_odds(self, month: str) -> tuple[slice, MemberOdds]:
+        """The month's rows, and what its members say about them, which is read where it is kept already."""
+        self.model(month)
+        try:
+            return self.factory.month_odds(month)
+        except ModelStoreError as error:
+            logger.error("{} Making it again.", error)
+            trained_for = self.services.settings.ensemble.serving(month)
+            self._models[trained_for] = load_model(self.services.models, self._published(trained_for))
+            return self.factory.month_odds(month)
 
     def _is_fed(self, row: int) -> bool:
         """Some traded symbol has a bar to forecast from; without one, no model is worth training."""
@@ -174,7 +206,10 @@ class Desk:
         if known.manifest["features"] != list(self.panel.features):
             return None
         try:
-            return load_model(self.services.models, known.model_id)
+            model = load_model(self.services.models, known.model_id)
+            if not self.whole:
+                _ = model.members  # read now, while a damaged one can still be made again
+            return model
         except ModelStoreError as error:
             logger.error("{}", error)
             with suppress(ModelStoreError):
@@ -193,10 +228,12 @@ class Desk:
 
     def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
         session = self.panel.sessions[row]
+        calendar = self.market.calendar
+        ages = dict(zip(self.panel.symbols, self.panel.bar_age[:, row].tolist(), strict=True))
         quotes = {
-            symbol: Quote(self._close(symbol, self.market.calendar.previous(session, int(age))), int(age))
-            for symbol, age in zip(self.panel.symbols, self.panel.bar_age[:, row], strict=True)
-            if age >= 1
+            symbol: Quote(self._bars.close(symbol, calendar.previous(session, ages[symbol]).date()), ages[symbol])
+            for symbol in self.services.settings.market.symbols
+            if ages[symbol] >= 1
         }
         return Situation(
             session=session.date(),
@@ -206,9 +243,6 @@ class Desk:
             held=account.held,
             quotes=quotes,
         )
-
-    def _close(self, symbol: str, session: pd.Timestamp) -> float:
-        return float(self.market.bars[symbol]["close"].loc[session])
 
 
 def open_desk(
@@ -255,9 +289,3 @@ def home_calendar(settings: Settings, now: datetime) -> SessionCalendar:
     """Sessions of the traded exchange, from the start of history to a month from `now`."""
     last = now.date() + timedelta(days=31)
     return load_calendar(settings.market.exchange, first=settings.market.history_start, last=last)
-
-
-def _traded(forecasts: Sequence[Forecast], label: str, symbols: Sequence[str]) -> dict[str, float | None]:
-    """The label's probability of each symbol, None without a forecast."""
-    said = {one.symbol: one.probability for one in forecasts if one.label == label}
-    return {symbol: said.get(symbol) for symbol in symbols}

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from ensemble.members.tasks import TrainingTask, load_member, task_key
 from ensemble.model import EnsembleOptions, Members, Model, member_odds, with_conditions
 from ensemble.panel import Panel
 from ensemble.stacking.combiner import fit_combiner, load_combiner
-from ensemble.stacking.history import History
+from ensemble.stacking.history import History, MemberOdds
 from ensemble.trading.limits import RiskLimits
 from ensemble.windows import (
     Fold,
@@ -109,11 +110,22 @@ class ModelFactory:
         combiner_key = self._combiner(month)
         return self.store.publish(self._manifest(planned, combiner_key) | {"history_months": len(history)})
 
+    def train(self, months: Sequence[str]) -> None:
+        """Trains the members that the models of `months` and their histories miss. Raises as `publish` does."""
+        planned = [one for month in months for one in (*self._history_months(month), self._plan(month))]
+        self._train(list({one.fold.month: one for one in planned}.values()))
+
     def bars_digest(self, month: str) -> str:
         """Of all bars that the model of `month` is made from, its history's windows included. Raises WindowError."""
         fold = self._plan(month).fold
         oldest = next(iter(self._history_months(month)), self._plan(month)).fold
         return self.bars.digest(slice(oldest.train.start, fold.test.start))
+
+    def month_odds(self, month: str) -> tuple[slice, MemberOdds]:
+        """The rows of `month`, and what its trained members say about them, made once. Raises ModelStoreError."""
+        planned, names = self._plan(month), tuple(spec.name for spec in self.recipe.ensemble.members)
+        rows = planned.fold.test
+        return rows, with_conditions(names, self._odds(planned), self.panel, rows)
 
     def history(self, month: str) -> History:
         """What the stack of `month` learns from: the trained members' forecasts of the months before, out of sample."""
@@ -176,11 +188,11 @@ class ModelFactory:
         missing: dict[str, TrainingTask] = {}  # two months of one model need the same
         for month in months:
             self._record(month)
-            for spec in self.recipe.ensemble.members:
-                for key in month.keys[spec.name]:
-                    if key not in missing and not self.store.has_part(key):
-                        window = training_window(self.panel, month.fold, self.recipe.limits)
-                        missing[key] = TrainingTask(spec, window, key)
+            specs = {key: spec for spec in self.recipe.ensemble.members for key in month.keys[spec.name]}
+            needed = [key for key in specs if key not in missing and not self.store.has_part(key)]
+            if needed:
+                window = training_window(self.panel, month.fold, self.recipe.limits)
+                missing.update((key, TrainingTask(specs[key], window, key)) for key in needed)
         train_parts(list(missing.values()), self.store, workers=self.workers, progress=self.progress)
 
     def _record(self, planned: Planned) -> None:
@@ -256,7 +268,7 @@ def set_damaged_aside(store: ModelStore, model_id: str) -> None:
 
 
 def load_model(store: ModelStore, model_id: str) -> Model:
-    """A published model, ready to forecast. Raises ModelStoreError when any part is missing or damaged."""
+    """A published model. Raises ModelStoreError when it is missing or damaged, for the members when they are read."""
     manifest = store.manifest(model_id)
     combiner = load_combiner(store.get_part(manifest["combiner"]))
-    return Model(model_id, load_members(store, dict(manifest["members"])), combiner)
+    return Model(model_id, combiner, partial(load_members, store, dict(manifest["members"])))

@@ -10,7 +10,8 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
-from daemon.desk import Decision, Desk, home_calendar, open_desk, outcome_sessions
+from daemon.decisions import write_decisions
+from daemon.desk import Desk, home_calendar, open_desk, outcome_sessions
 from daemon.due import Task, Timetable
 from daemon.errors import DaemonError
 from daemon.ingest import ingest
@@ -22,12 +23,11 @@ from ensemble.trading.signals import Signal
 from ensemble.windows import WindowError, month_of
 from storage.account_store import read_account, write_settlement
 from storage.engine import StoreError, reading, transaction
-from storage.forecast_store import write_features_digest, write_forecasts, write_member_forecasts
 from storage.model_index import find_model
 from storage.model_store import ModelStoreError
 from storage.outcome_store import write_outcomes
 from storage.run_store import Run, RunStatus, done_runs, write_runs
-from storage.signal_store import read_signals, write_signals
+from storage.signal_store import read_signals
 from storage.tables import Origin
 
 LIVE: Origin = "live"
@@ -133,12 +133,11 @@ def _decide(desk: Desk, task: Task) -> str:
     with reading(services.engine) as conn:
         account = _account(desk, conn)
     stand_in = desk.prepare(task.session)
-    decided_at = services.clock.now()  # after training, which may have taken until after the open
-    opens = desk.market.calendar.opens[desk.market.calendar.position(task.session)]
-    decision = desk.decide(task.session, account, late=bool(pd.Timestamp(decided_at) >= opens))
+    # Training may have taken until after the open, so the clock is read now.
+    decision = desk.decide(task.session, account, decided_at=services.clock.now())
     detail = "; ".join([*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])])
     with transaction(services.engine) as conn:
-        write_decision(conn, LIVE, decision, decided_at=decided_at, code_version=services.recipe().code_version)
+        write_decisions(conn, LIVE, [decision], code_version=services.recipe().code_version)
         write_runs(conn, [_run(task, RunStatus.DONE, started_at, services.clock.now(), detail)])
     return detail
 
@@ -174,18 +173,6 @@ def _account(desk: Desk, conn: Connection) -> Account:
             f"the account holds {', '.join(orphans)}, which market.symbols does not list; list it until it is sold."
         )
     return account
-
-
-def write_decision(
-    conn: Connection, origin: Origin, decision: Decision, *, decided_at: datetime, code_version: str
-) -> None:
-    """Everything that was decided about one session, within the caller's transaction."""
-    write_features_digest(conn, origin, decision.session, digest=decision.data_digest, column_count=decision.n_features)
-    write_member_forecasts(conn, origin, decision.said.member_forecasts)
-    write_forecasts(
-        conn, origin, decision.said.forecasts, decided_at=decided_at, late=decision.late, code_version=code_version
-    )
-    write_signals(conn, origin, decision.signals, decided_at=decided_at)
 
 
 def describe_signal(signal: Signal) -> str:

@@ -1,17 +1,17 @@
 """One month's model: the members, and the combiner that speaks for them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from ensemble.arrays import Floats
-from ensemble.forecasts import Forecast, MemberForecast
-from ensemble.labels import LABELS
 from ensemble.members.fitted import FittedMember
 from ensemble.members.specs import LstmSpec, MemberEntry, MemberSpec
 from ensemble.panel import Panel
+from ensemble.session_forecasts import ForecastBlock
 from ensemble.stacking.combiner import Combiner, StackOptions
 from ensemble.stacking.history import MemberOdds
 from ensemble.windows import WalkForward
@@ -67,21 +67,18 @@ def _figures(member: MemberSpec) -> dict[str, object]:
     return member.model_dump(exclude={"name", "seeds"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """What serves for one month of sessions."""
 
     model_id: str
-    members: Members
     combiner: Combiner
+    read_members: Callable[[], Members]
 
-
-@dataclass(frozen=True, slots=True)
-class SessionForecasts:
-    """All that was said about one session."""
-
-    forecasts: tuple[Forecast, ...]
-    member_forecasts: tuple[MemberForecast, ...]
+    @cached_property
+    def members(self) -> Members:
+        """Read when they are asked for first; where their forecasts are kept already, they never are."""
+        return self.read_members()
 
 
 def member_odds(members: Members, panel: Panel, rows: slice) -> MemberOdds:
@@ -97,30 +94,26 @@ def with_conditions(members: tuple[str, ...], log_odds: Floats, panel: Panel, ro
     return MemberOdds(members, log_odds, names, panel.values[:, rows][:, :, columns].astype(np.float64))
 
 
-def forecast_session(model: Model, panel: Panel, row: int, *, data_digest: str) -> SessionForecasts:
-    """Forecasts of every symbol of the panel whose newest bar is known, every label, for the session of `row`."""
-    odds = member_odds(model.members, panel, slice(row, row + 1))
+def forecast_rows(
+    model: Model, odds: MemberOdds, panel: Panel, *, rows: slice, data_digests: Sequence[str]
+) -> ForecastBlock:
+    """What the model makes of its members' `odds` for `rows`: every symbol of the panel, every label."""
     log_odds = model.combiner.log_odds(odds)
-    combined, mean = _probability(log_odds), _probability(odds.mean())
     low, high = (np.round(side, DECIMALS) for side in model.combiner.interval(log_odds))
-    single = _probability(odds.log_odds)
-    methods = model.combiner.methods()
-    session = panel.sessions[row].date()
-    forecasts, members = [], []
-    for place, symbol in enumerate(panel.symbols):
-        if panel.bar_age[place, row] < 0:
-            continue
-        for column, label in enumerate(LABELS):
-            cell = place, 0, column
-            says = float(combined[cell]), float(mean[cell])
-            interval = (None, None) if np.isnan(low[cell]) else (float(low[cell]), float(high[cell]))
-            named = methods[label], model.model_id, data_digest
-            forecasts.append(Forecast(session, symbol, label, *says, *named, *interval))
-            members += [
-                MemberForecast(session, symbol, label, name, float(single[number, place, 0, column]), model.model_id)
-                for number, name in enumerate(odds.members)
-            ]
-    return SessionForecasts(tuple(forecasts), tuple(members))
+    return ForecastBlock(
+        model_id=model.model_id,
+        methods=model.combiner.methods(),
+        members=odds.members,
+        symbols=panel.symbols,
+        sessions=tuple(panel.sessions[rows].date),
+        data_digests=tuple(data_digests),
+        known=panel.bar_age[:, rows] >= 0,
+        combined=_probability(log_odds),
+        mean=_probability(odds.mean()),
+        low=low,
+        high=high,
+        single=_probability(odds.log_odds),
+    )
 
 
 def _probability(log_odds: Floats) -> Floats:

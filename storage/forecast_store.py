@@ -36,11 +36,6 @@ def write_features_digests(conn: Connection, origin: Origin, digests: Mapping[da
     insert_rows(conn, features, ({"session": session, "digest": digest} | same for session, digest in digests.items()))
 
 
-def write_features_digest(conn: Connection, origin: Origin, session: date, *, digest: str, column_count: int) -> None:
-    """Adds the fingerprint of the features that one session was decided on."""
-    write_features_digests(conn, origin, {session: digest}, column_count=column_count)
-
-
 def read_features_digest(conn: Connection, origin: Origin, session: date) -> str | None:
     """The fingerprint kept for that session, None where there is none."""
     return conn.scalar(select(features.c.digest).filter_by(origin=origin, session=session))

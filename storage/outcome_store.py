@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from storage.rows import insert_columns, read_frame
-from storage.tables import outcomes
+from storage.tables import Origin, forecasts, outcomes
 
 _KEY = ["session", "symbol", "label"]
 
@@ -49,6 +50,19 @@ def read_outcomes(conn: Connection, *, first: date, last: date, label: str | Non
     if label is not None:
         query = query.where(outcomes.c.label == label)
     return read_frame(conn, query.order_by(*key))
+
+
+def read_scored(conn: Connection, origin: Origin, *, first: date, last: date) -> pd.DataFrame:
+    """The forecasts for the sessions first to last and what came of them, in order.
+
+    Columns: session (datetime64), symbol, label, probability, outcome (1, 0, or NaN where it is not known).
+    """
+    key = [forecasts.c[name] for name in _KEY]
+    same = and_(*(forecasts.c[name] == outcomes.c[name] for name in _KEY))
+    query = select(*key, forecasts.c.probability, outcomes.c.outcome).outerjoin(outcomes, same)
+    of_origin = query.where(forecasts.c.origin == origin, forecasts.c.session.between(first, last))
+    frame = read_frame(conn, of_origin.order_by(*key))
+    return frame.astype({"outcome": np.float64})
 
 
 def _insert(conn: Connection, added: pd.DataFrame, resolved_at: datetime) -> None:

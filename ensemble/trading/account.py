@@ -10,36 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-import pandas as pd
-
 from ensemble.trading.costs import Costs, buy_price, commission, sell_price
 from ensemble.trading.fills import ExitReason, fill_exits, stop_price, target_price
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Signal, precedence
 
 __all__ = [
     "Account",
     "AccountMark",
-    "Bar",
     "ExitReason",
     "Position",
     "Settlement",
     "Trade",
     "TradingRules",
-    "bars_on",
     "open_account",
     "settle",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """The prices of one session, in the market's currency."""
-
-    open: float
-    high: float
-    low: float
-    close: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +118,6 @@ class TradingRules:
 def open_account(limits: RiskLimits) -> Account:
     """A fresh account that holds `limits.initial_capital` in cash."""
     return Account(cash=limits.initial_capital, positions=(), peak_equity=limits.initial_capital)
-
-
-def bars_on(frames: Mapping[str, pd.DataFrame], session: date) -> dict[str, Bar]:
-    """The bars of one session by symbol, from complete bars frames; symbols without a bar are left out."""
-    stamp = pd.Timestamp(session)
-    rows = {symbol: frame.loc[[stamp]] for symbol, frame in frames.items() if stamp in frame.index}
-    ohlc = ["open", "high", "low", "close"]
-    return {symbol: Bar(*row[ohlc].to_numpy().tolist()[0]) for symbol, row in rows.items()}
 
 
 def settle(

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble.labels import LABELS, label_bars, label_horizon
-from ensemble.trading.account import Account, TradingRules, bars_on, settle
+from ensemble.trading.account import Account, TradingRules, settle
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Action, Reason, Signal
 
 LIMITS = RiskLimits(stop_loss_pct=5, take_profit_pct=10, max_holding_sessions=3)
@@ -158,13 +159,13 @@ def test_the_barrier_label_is_what_the_account_would_have_made(rows: list[Ohlc |
 
 def settled_label(rows: list[Ohlc | None], entry: int, limits: RiskLimits) -> float:
     """Buy a share at the open of session `entry` and settle until it is sold; NaN where that is not known."""
-    bars = frame(rows)
+    bars = SessionBars({"X": frame(rows)})
     horizon = [day.date() for day in days(len(rows))[entry : entry + limits.max_holding_sessions]]
     if len(horizon) < limits.max_holding_sessions or not any(rows[entry + len(horizon) - 1 :]):
         return np.nan
     account = Account(cash=1e6, positions=(), peak_equity=1e6)
     for day in horizon:
-        if not (today := bars_on({"X": bars}, day)):
+        if not (today := bars.on(day)):
             return np.nan
         orders = [buy_signal(day, limits)] if day == horizon[0] else []
         rules = TradingRules(limits, FREE)

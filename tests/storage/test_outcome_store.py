@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -7,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 
+from ensemble.forecasts import Forecast
 from storage.engine import StoreError, transaction
-from storage.outcome_store import OutcomeChanges, read_outcomes, write_outcomes
-from storage.tables import outcomes
+from storage.forecast_store import write_forecasts
+from storage.outcome_store import OutcomeChanges, read_outcomes, read_scored, write_outcomes
+from storage.tables import Origin, outcomes
 
 NOON = datetime(2021, 10, 4, 12, tzinfo=UTC)
 FRIDAY, MONDAY = date(2021, 10, 1), date(2021, 10, 4)
@@ -83,3 +86,17 @@ def test_the_last_word_on_each_outcome_stands(shared_store: Engine, loads: list[
             expected |= known
         assert read(conn) == expected
         work.rollback()
+
+
+def test_forecasts_are_scored_beside_their_outcomes_and_one_that_is_not_known_is_no_number(conn: Connection) -> None:
+    made = Forecast(FRIDAY, "A", "gap", 0.7, 0.6, "mean", "model-1", "abc")
+    origins: tuple[tuple[Origin, float], ...] = (("backtest", 0.7), ("live", 0.4))
+    for origin, probability in origins:
+        both = [replace(made, probability=probability), replace(made, session=MONDAY, probability=probability)]
+        write_forecasts(conn, origin, both, decided_at=NOON, late=False, code_version="0.1.0")
+    write_outcomes(conn, resolved({(FRIDAY, "A", "gap"): 0.0, (FRIDAY, "B", "gap"): 1.0}), resolved_at=NOON)
+    scored = read_scored(conn, "backtest", first=FRIDAY, last=MONDAY)
+    assert list(scored.columns) == ["session", "symbol", "label", "probability", "outcome"]
+    assert scored["session"].tolist() == [pd.Timestamp(FRIDAY), pd.Timestamp(MONDAY)]
+    assert scored["probability"].tolist() == [0.7, 0.7]
+    np.testing.assert_array_equal(scored["outcome"], [0.0, np.nan])

@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 
 from ensemble.trading.account import (
     Account,
-    Bar,
     ExitReason,
     Position,
     Settlement,
     TradingRules,
-    bars_on,
     open_account,
     settle,
 )
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.session_bars import Bar, SessionBars
 from ensemble.trading.signals import Action, Quote, Reason, Signal, SignalOptions, Situation, decide_signals
 
 SESSION = date(2021, 10, 1)
@@ -225,7 +224,7 @@ def test_two_signals_of_one_symbol_are_refused() -> None:
 def test_the_bars_of_a_session_leave_out_who_has_none() -> None:
     index = pd.DatetimeIndex(["2021-09-30", "2021-10-01"], name="session")
     frame = pd.DataFrame({"open": [1.0, 2], "high": [1.5, 2.5], "low": [0.5, 1.5], "close": [1.1, 2.1]}, index)
-    assert bars_on({"A": frame, "B": frame.iloc[:1]}, SESSION) == {"A": Bar(2, 2.5, 1.5, 2.1)}
+    assert SessionBars({"A": frame, "B": frame.iloc[:1]}).on(SESSION) == {"A": Bar(2, 2.5, 1.5, 2.1)}
 
 
 # A few symbols over a few sessions, traded as the daemon trades them: decide, then settle.

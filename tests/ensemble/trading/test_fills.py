@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble.arrays import Floats
-from ensemble.trading.account import Bar
 from ensemble.trading.fills import Exits, fill_exits, stop_price, target_price
+from ensemble.trading.session_bars import Bar
 
 STOP, TARGET = 98.0, 104.0
 

@@ -1,0 +1,127 @@
+"""A second backtest does again only what is no longer so, and a failed one leaves the one before."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from daemon.backtest import backtest
+from daemon.services import Services
+from storage.engine import reading, transaction
+from storage.tables import METADATA
+
+ServicesAt = Callable[..., AbstractContextManager[Services]]
+AFTERWARDS = "2021-12-31 20:00"
+RANGE = {"first": date(2021, 9, 28), "last": date(2021, 10, 5)}
+
+
+def stored(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table of decisions, of both origins."""
+    names = [name for name, table in METADATA.tables.items() if "origin" in table.columns]
+    with reading(engine) as conn:
+        return {name: sorted(map(tuple, conn.execute(text(f"SELECT * FROM {name}"))), key=repr) for name in names}
+
+
+def change(engine: Engine, sql: str) -> None:
+    with transaction(engine) as conn:
+        assert conn.execute(text(sql)).rowcount > 0
+
+
+def ask(engine: Engine, sql: str) -> list[tuple[Any, ...]]:
+    with reading(engine) as conn:
+        return [tuple(row) for row in conn.execute(text(sql))]
+
+
+def set_threshold(folder: Path, value: float) -> None:
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace("min_confidence = 0.5\n", f"min_confidence = {value}\n"))
+
+
+def never(items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
+    assert label == "replay", f"{label} {total}: nothing was to be trained"
+    yield from items
+
+
+@pytest.fixture
+def replayed(copy: Path, services_at: ServicesAt) -> Path:
+    """The lived installation with a backtest of the same sessions."""
+    with services_at(copy, AFTERWARDS, never) as services:
+        backtest(services, **RANGE)
+    return copy
+
+
+def test_another_threshold_leaves_the_forecasts_where_they_are(replayed: Path, services_at: ServicesAt) -> None:
+    places = "SELECT rowid, session, symbol, label FROM forecasts WHERE origin = 'backtest' ORDER BY rowid"
+    actions = "SELECT DISTINCT action FROM signals WHERE origin = 'backtest' ORDER BY action"
+    set_threshold(replayed, 0.99)
+    with services_at(replayed, AFTERWARDS, never) as services:
+        before = ask(services.engine, places)
+        assert ("BUY",) in ask(services.engine, actions)
+        backtest(services, **RANGE)
+        assert ask(services.engine, places) == before
+        assert ask(services.engine, actions) == [("HOLD",)]
+
+
+def test_a_backtest_over_another_one_stores_what_it_would_have_stored_alone(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    set_threshold(copy, 0.6)
+    with services_at(copy, AFTERWARDS, never) as services:
+        backtest(services, first=date(2021, 9, 29), last=date(2021, 10, 4))
+        alone = stored(services.engine)
+        backtest(services, **RANGE)
+        assert stored(services.engine) != alone
+        backtest(services, first=date(2021, 9, 29), last=date(2021, 10, 4))
+        assert stored(services.engine) == alone
+
+
+DAMAGES = (
+    "UPDATE forecasts SET data_digest = 'other', probability = 0.01 WHERE {}",
+    "UPDATE forecasts SET model_id = 'other', probability = 0.01 WHERE {} AND label = 'gap'",
+    "UPDATE forecasts SET code_version = 'other', decided_at = '2021-09-30T00:00:00Z' WHERE {}",
+    "UPDATE forecasts SET late = 1 WHERE {}",
+    "DELETE FROM forecasts WHERE {} AND label = 'gap'",
+    "DELETE FROM member_forecasts WHERE {} AND member = 'logit'",
+)
+
+
+def test_forecasts_that_come_from_elsewhere_or_lack_a_row_are_stored_again(
+    replayed: Path, services_at: ServicesAt, sessions: tuple[str, ...]
+) -> None:
+    with services_at(replayed, AFTERWARDS, never) as services:
+        before = stored(services.engine)
+        for damage, session in zip(DAMAGES, sessions, strict=True):
+            change(services.engine, damage.format(f"origin = 'backtest' AND session = '{session}'"))
+        backtest(services, **RANGE)
+        assert stored(services.engine) == before
+
+
+def test_an_interrupted_backtest_leaves_the_one_before_whole(replayed: Path, services_at: ServicesAt) -> None:
+    def interrupted(items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
+        for number, item in enumerate(items):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield item
+
+    set_threshold(replayed, 0.99)
+    with services_at(replayed, AFTERWARDS, interrupted) as services:
+        before = stored(services.engine)
+        with pytest.raises(KeyboardInterrupt):
+            backtest(services, **RANGE)
+        assert stored(services.engine) == before
+
+
+@pytest.mark.parametrize("lost", ["odds.npz", "combiner.json"])
+def test_what_is_damaged_among_the_models_is_made_again(lost: str, replayed: Path, services_at: ServicesAt) -> None:
+    damaged = list((replayed / "state" / "models" / "parts").glob(f"*/{lost}"))
+    assert damaged
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with services_at(replayed, AFTERWARDS, never) as services:
+        before = stored(services.engine)
+        backtest(services, **RANGE)
+        assert stored(services.engine) == before
