@@ -317,7 +317,7 @@ def test_a_dividend_restates_every_feature_a_little_and_trains_no_past_month_aga
     lines.to_csv(path, index=False)
     with services_at(copy, "2021-11-01 08:50", counted) as services:
         reconcile(services)
-        assert trained == [3]  # November's own members
+        assert trained == [4]  # November's own: two networks, a logit, trees
         assert rows(services.engine, "SELECT count(*) FROM models WHERE month = '2021-11'") == [(1,)]
 
 
