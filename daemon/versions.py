@@ -12,7 +12,15 @@ from pathlib import Path
 import ensemble
 
 LIBRARIES = ("numpy", "pandas", "TA-Lib", "scipy", "scikit-learn", "lightgbm", "keras")
-AFTER_FORECASTS = ("evaluation", "forecasts.py", "trading/account.py", "trading/costs.py", "trading/signals.py")
+AFTER_FORECASTS = (
+    "evaluation",
+    "forecasts.py",
+    "session_forecasts.py",
+    "trading/account.py",
+    "trading/costs.py",
+    "trading/session_bars.py",
+    "trading/signals.py",
+)
 """Folders and files of `ensemble` that no model depends on."""
 AFTER_TRAINING = (*AFTER_FORECASTS, "stacking", "model.py")
 """The same for a single member: what only says how members are put together."""
