@@ -31,20 +31,31 @@ SAME_WITHIN = 1e-3
 
 def run(options: Options) -> Result:
     """CPU-milliseconds a segment of whole epochs (forward, backward, Adam), in turn. Raises Skipped without PyTorch."""
-    if options.torch_python is None or not options.torch_python.exists():
+    if options.torch_python is None:
         raise Skipped(HOW_TO_GET_IT)
+    version = _version(options.torch_python)
     _, window = month_window(load_panel(), last_months(1)[0], years=YEARS)
     with child() as pool:
         work = (wider(), window, options.torch_python, options.repetitions or options.pick(5, 9))
         costs = pool.submit(ms_a_segment, *work).result()
     return Result(
-        f"{bars_name()}, wider on seven stocks x {YEARS} years",
+        f"{bars_name()}, wider on seven stocks x {YEARS} years, PyTorch {version}",
         (
             median_figure("this project", costs["ours"], "ms a segment"),
             median_figure("PyTorch", costs["torch"], "ms a segment"),
             ratio_figure("PyTorch : this project", costs["torch"], costs["ours"], at_least=1.0),
         ),
     )
+
+
+def _version(torch_python: Path) -> str:
+    """PyTorch's version there. Raises Skipped when there is none."""
+    words = [str(torch_python), "-c", "import torch; print(torch.__version__)"]
+    try:
+        done = subprocess.run(words, env=_bare(), capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Skipped(f"{torch_python} has no PyTorch. {HOW_TO_GET_IT}") from error
+    return done.stdout.strip()
 
 
 def ms_a_segment(spec: LstmSpec, window: Window, torch_python: Path, repetitions: int) -> dict[str, list[float]]:

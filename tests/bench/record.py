@@ -53,15 +53,16 @@ def to_line(record: Record) -> str:
     """The record as one line of JSON; what a figure does not have is left out."""
     content = asdict(record)
     content["results"] = {
-        name: {
-            "setting": result.setting,
-            "figures": [
-                {key: value for key, value in asdict(one).items() if value is not None} for one in result.figures
-            ],
-        }
+        name: {"setting": result.setting, "figures": [_plain(figure) for figure in result.figures]}
         for name, result in record.results.items()
     }
     return json.dumps(content, allow_nan=False)
+
+
+def _plain(figure: Figure) -> dict[str, str | float]:
+    """Without what it does not have; six digits say more than any measurement knows."""
+    values = {key: value for key, value in asdict(figure).items() if value is not None}
+    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
 
 
 def from_line(line: str) -> Record:

@@ -14,7 +14,7 @@ def show(console: Console, outcome: Outcome) -> None:
         console.print(_table(console, name, result), end="\n\n")
     for verdict, reasons in (("skipped", outcome.skipped), ("failed", outcome.failed)):
         for name, reason in reasons.items():
-            console.print(f"{name}: {verdict}; {reason}", markup=False)
+            console.print(f"{name}: {verdict}; {reason}", markup=False, soft_wrap=True)
 
 
 def open_console() -> Console:

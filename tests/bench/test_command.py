@@ -2,11 +2,13 @@
 
 import tomllib
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from daemon.settings import Settings
+from tests.bench import pytorch
 from tests.bench.__main__ import arguments, main, measure
 from tests.bench.options import Options
 from tests.bench.result import Figure, Result, Skipped
@@ -57,3 +59,10 @@ def test_what_is_not_said_is_left_to_the_benchmark() -> None:
 @pytest.mark.parametrize("tables", [SMALL, FULL])
 def test_the_walk_forwards_configurations_are_in_order(tables: str) -> None:
     assert len(Settings.model_validate(tomllib.loads(tables)).ensemble.members) == 3
+
+
+def test_an_interpreter_without_pytorch_is_told_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(Skipped, match=r"is for this benchmark only; .*pip install torch"):
+        pytorch.run(Options())
+    with pytest.raises(Skipped, match=r"python has no PyTorch\. .*pip install torch"):
+        pytorch.run(Options(torch_python=tmp_path / "python"))
