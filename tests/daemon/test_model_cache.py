@@ -13,6 +13,7 @@ import pytest
 
 from daemon import models
 from daemon.backtest import backtest
+from daemon.cache import cache_entries
 from daemon.desk import Desk, home_calendar, open_desk
 from daemon.ingest import ingest
 from daemon.reconcile import reconcile
@@ -221,8 +222,8 @@ def test_the_live_model_serves_its_month_out_and_the_next_one_follows_the_correc
 
 
 def never_trains(items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
-    if total:
-        raise AssertionError(f"{label} {total}: nothing was to be trained")
+    if total and label == "training":
+        raise AssertionError(f"{total} parts were trained, and none was to be")
     yield from items
 
 
@@ -267,6 +268,15 @@ def test_an_embargo_trains_other_members_and_live_equals_the_backtest(copy: Path
     live, replayed = (said[said["origin"] == origin]["probability"].tolist() for origin in ("live", "backtest"))
     assert live
     assert live == replayed
+
+
+def test_a_growing_month_leaves_behind_only_its_shorter_forecasts(copy: Path, services_at: ServicesAt) -> None:
+    unneeded = []
+    for last in (27, 28):
+        with services_at(copy, "2021-10-28 20:00", never_trains) as services:
+            backtest(services, first=date(2021, 10, 25), last=date(2021, 10, last))
+            unneeded.append([one.part.kind for one in cache_entries(services.models) if not one.is_needed])
+    assert unneeded == [[], ["forecasts"]]
 
 
 def test_a_changed_feature_is_another_code_and_a_changed_report_is_not(tmp_path: Path) -> None:
