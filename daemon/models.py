@@ -206,6 +206,7 @@ class ModelFactory:
         if not self.store.has_part(planned.forecasts):
             odds = member_odds(load_members(self.store, planned.keys), self.panel, planned.fold.test)
             self.store.put_part(planned.forecasts, {"odds.npz": pack_arrays({"log_odds": odds.log_odds})})
+            self._record(planned)  # a month that has grown has other forecasts than it was recorded with
         stored = unpack_arrays(self.store.get_part(planned.forecasts)["odds.npz"])["log_odds"]
         return with_conditions(tuple(planned.keys), stored, self.panel, planned.fold.test).log_odds
 

@@ -41,7 +41,7 @@ class Counter:
 
     def __call__(self, items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
         for item in items:
-            self.trained += 1
+            self.trained += label == "training"
             yield item
 
 
@@ -168,7 +168,7 @@ def test_a_corrected_bar_retrains_exactly_the_months_that_hold_it(
 
 
 def refetch_all(folder: Path) -> None:
-    """Forgets the bars, so that the feed is read from its beginning: a live daemon reads only its newest weeks again."""
+    """Forgets the bars, so that the feed is read from its beginning: a daemon reads only its newest weeks again."""
     for path in (folder / "state").glob("signals.db*"):
         path.unlink()
 
