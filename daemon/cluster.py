@@ -96,4 +96,7 @@ def _await_a_worker(client: Any, address: str, within_s: float) -> None:
 
 
 def _room(client: Any) -> int:
-    return TASKS_A_THREAD * int(sum(client.nthreads().values()))
+    try:
+        return TASKS_A_THREAD * int(sum(client.nthreads().values()))
+    except OSError:  # the scheduler is gone, at least for the moment
+        return 0

@@ -1,7 +1,7 @@
 """Trains members wherever the configuration says: TensorFlow and its memory never enter the daemon."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from itertools import islice
 
 from daemon.crew import Crew
@@ -62,6 +62,10 @@ def _finished(crew: Crew, tasks: Sequence[TrainingTask]) -> Iterator[tuple[Train
 def _files(task: TrainingTask, future: Future[Files]) -> Files:
     try:
         return future.result()
+    except CancelledError as error:
+        raise TrainingFailed(
+            "the training was called off, for the Dask scheduler is gone; start it, then run the same command again."
+        ) from error
     except Exception as error:  # whatever a library raises: a retraining that fails must not end the daemon
         foreseen = isinstance(error, DaemonError | RuntimeError | ValueError)
         why = str(error) if foreseen else f"{type(error).__name__}: {error}"

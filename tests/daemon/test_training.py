@@ -125,6 +125,30 @@ def test_whatever_a_library_raises_is_told_as_a_training_that_failed(
         publish_results(Crew(executor, work, lambda: 1), make_tasks(1), ModelStore(tmp_path), silent)
 
 
+class CalledOff(Executor):
+    """What Dask does when its scheduler has gone."""
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_a_cluster_that_is_gone_is_told_as_such(tmp_path: Path, make_tasks: MakeTasks) -> None:
+    with pytest.raises(TrainingFailed, match="the training was called off, for the Dask scheduler is gone; start it"):
+        publish_results(Crew(CalledOff(), fit_member, lambda: 1), make_tasks(1), ModelStore(tmp_path), silent)
+
+
+def test_when_every_worker_is_gone_it_is_not_waited_for_ever(
+    tmp_path: Path, make_tasks: MakeTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.training.LOOK_EVERY_S", 0.01)
+    crew = Crew(Unruly(2, list.reverse), fit_member, lambda: 0)
+    with pytest.raises(TrainingFailed, match=r"^every worker is gone; start one, then run the same command again"):
+        publish_results(crew, make_tasks(1), ModelStore(tmp_path), silent)
+
+
 @pytest.mark.parametrize(
     ("limit", "line"),
     [
