@@ -52,7 +52,7 @@ class Child:
         self._limits = limits
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _environment(limits.threads):
+        with training_environment(limits.threads):
             self._process.start()
         theirs.close()
 
@@ -190,8 +190,8 @@ def _resident_mb(process: int | None) -> float:
 
 
 @contextmanager
-def _environment(threads: int) -> Iterator[None]:
-    """That of a child, which reads it when it starts and when it loads NumPy: before any code of ours runs there."""
+def training_environment(threads: int) -> Iterator[None]:
+    """That of a child, in force while it starts: it reads it then and when it loads NumPy, before any code of ours."""
     wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {MEMORY_VARIABLE: KEPT_MEMORY}
     with _ENVIRONMENT:
         saved = {name: os.environ.get(name) for name in wanted}

@@ -1,6 +1,6 @@
 """Causal attention over the newest hidden states, forwards and backwards, in NumPy; sequences lie time first.
 
-Scaled dot product with one head, Vaswani et al. (2017), eq. 1: every step looks back on itself and the steps before it.
+Scaled dot product with one head, Vaswani et al. (2017), eq. 1: a step looks back on itself and the steps before it.
 """
 
 from collections.abc import Mapping
@@ -16,38 +16,40 @@ NEVER = -1e9
 
 @dataclass(frozen=True, slots=True)
 class AttentionTrace:
-    """What a forward pass leaves for the way back: (n, n_steps, units), and `shares` (n, n_steps, n_steps)."""
+    """What a forward pass leaves for the way back. Sequence first: (n, n_steps, units), or (n, n_asking, ...)."""
 
     hidden: Reals
-    queries: Reals
     keys: Reals
     values: Reals
+    queries: Reals
     shares: Reals
+    """(n, n_asking, n_steps): what each asking step takes of each step."""
     mixed: Reals
 
 
-def attend(hidden: Reals, weights: Mapping[str, Reals], *, look_back: int) -> tuple[Reals, AttentionTrace]:
-    """What each step of `hidden` (n_steps, n, units) gathers from the newest `look_back`, same shape; and the trace.
+def attend(hidden: Reals, weights: Mapping[str, Reals], *, look_back: int, asking: int) -> tuple[Reals, AttentionTrace]:
+    """What the last `asking` steps of `hidden` (n_steps, n, units) gather from `look_back` steps: (asking, n, units).
 
     Weights by Keras' names: `attention_query_kernel` (units, units), `_bias` (units,); and for key, value, output.
     """
     states = np.ascontiguousarray(hidden.swapaxes(0, 1))
-    queries, keys, values = (_project(states, weights, name) for name in ("query", "key", "value"))
+    keys, values = (_project(states, weights, name) for name in ("key", "value"))
+    queries = _project(states[:, -asking:], weights, "query")
     scores = queries @ keys.swapaxes(1, 2)
     scores /= np.sqrt(hidden.shape[2], dtype=hidden.dtype)
-    scores += np.where(_out_of_sight(len(hidden), look_back), NEVER, 0).astype(hidden.dtype)
+    scores += np.where(_out_of_sight(len(hidden), look_back)[-asking:], NEVER, 0).astype(hidden.dtype)
     scores -= scores.max(axis=2, keepdims=True)
     shares = np.exp(scores, out=scores)
     shares /= shares.sum(axis=2, keepdims=True)
     mixed = shares @ values
     gathered = _project(mixed, weights, "output").swapaxes(0, 1)
-    return gathered, AttentionTrace(states, queries, keys, values, shares, mixed)
+    return gathered, AttentionTrace(states, keys, values, queries, shares, mixed)
 
 
 def back_through_attention(
     trace: AttentionTrace, weights: Mapping[str, Reals], output_slopes: Reals
 ) -> tuple[dict[str, Reals], Reals]:
-    """Slopes of the loss by the weights and by `hidden`, from those by the output (n_steps, n, units)."""
+    """Slopes of the loss by the weights and by `hidden`, from those by the output (n_asking, n, units)."""
     outgoing = np.ascontiguousarray(output_slopes.swapaxes(0, 1))
     found = _weight_slopes("output", trace.mixed, outgoing)
     by_mixed = times(outgoing, weights["attention_output_kernel"].T)
@@ -55,15 +57,16 @@ def back_through_attention(
     by_scores -= (by_scores * trace.shares).sum(axis=2, keepdims=True)
     by_scores *= trace.shares
     by_scores /= np.sqrt(trace.hidden.shape[2], dtype=trace.hidden.dtype)
+    asking = slice(-output_slopes.shape[0], None)
     incoming = {
-        "query": by_scores @ trace.keys,
-        "key": by_scores.swapaxes(1, 2) @ trace.queries,
-        "value": trace.shares.swapaxes(1, 2) @ by_mixed,
+        "query": (asking, by_scores @ trace.keys),
+        "key": (slice(None), by_scores.swapaxes(1, 2) @ trace.queries),
+        "value": (slice(None), trace.shares.swapaxes(1, 2) @ by_mixed),
     }
     by_hidden = np.zeros_like(trace.hidden)
-    for name, slopes in incoming.items():
-        found |= _weight_slopes(name, trace.hidden, slopes)
-        by_hidden += times(slopes, weights[f"attention_{name}_kernel"].T)
+    for name, (steps, slopes) in incoming.items():
+        found |= _weight_slopes(name, trace.hidden[:, steps], slopes)
+        by_hidden[:, steps] += times(slopes, weights[f"attention_{name}_kernel"].T)
     return found, by_hidden.swapaxes(0, 1)
 
 

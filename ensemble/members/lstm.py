@@ -44,7 +44,7 @@ class Lstm:
     def forward(self, sequences: Floats) -> Floats:
         """Log-odds at the last step of each sequence: (n, n_steps, n_features) -> (n, n_labels)."""
         time_first = np.ascontiguousarray(sequences.swapaxes(0, 1))
-        deep = run_network(self.weights, time_first, look_back=self.sequence_steps).log_odds[-1]
+        deep = run_network(self.weights, time_first, look_back=self.sequence_steps, asking=1).log_odds[0]
         return np.asarray(deep + time_first[-1] @ self.weights["skip_kernel"] + self.weights["skip_bias"])
 
     def files(self) -> Files:

@@ -20,7 +20,7 @@ Weights = Mapping[str, Reals]
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A forward pass: `log_odds` (n_steps, n, n_labels) without the skip, and the traces that lead back."""
+    """A forward pass: `log_odds` (n_asking, n, n_labels) without the skip, and the traces that lead back."""
 
     log_odds: Reals
     layers: tuple[LayerTrace, ...]
@@ -33,8 +33,8 @@ def n_layers(weights: Weights) -> int:
     return sum(name.endswith("_recurrent") for name in weights)
 
 
-def run_network(weights: Weights, inputs: Reals, *, look_back: int, masks: Sequence[Reals] = ()) -> Pass:
-    """The pass over `inputs` (n_steps, n, n_features); attention sees the newest `look_back` steps.
+def run_network(weights: Weights, inputs: Reals, *, look_back: int, asking: int, masks: Sequence[Reals] = ()) -> Pass:
+    """The pass over `inputs` (n_steps, n, n_features), for the last `asking` steps; attention sees `look_back` steps.
 
     A mask a layer, (n, units), drops hidden units for a whole sequence (Gal and Ghahramani 2016); none to forecast.
     """
@@ -42,13 +42,13 @@ def run_network(weights: Weights, inputs: Reals, *, look_back: int, masks: Seque
     for number in range(n_layers(weights)):
         layers.append(run_layer(hidden, _layer(weights, number)))
         hidden = layers[-1].outputs * masks[number] if masks else layers[-1].outputs
-    gathered, attention = attend(hidden, weights, look_back=look_back)
-    joined = np.concatenate([hidden, gathered], axis=2)
+    gathered, attention = attend(hidden, weights, look_back=look_back, asking=asking)
+    joined = np.concatenate([hidden[-asking:], gathered], axis=2)
     return Pass(times(joined, weights["head_kernel"]) + weights["head_bias"], tuple(layers), attention, joined)
 
 
 def slopes_by_weights(weights: Weights, done: Pass, by_log_odds: Reals, *, masks: Sequence[Reals]) -> dict[str, Reals]:
-    """Slopes of the loss by every weight, from those by the log-odds (n_steps, n, n_labels)."""
+    """Slopes of the loss by every weight, from those by the log-odds (n_asking, n, n_labels)."""
     flat = by_log_odds.reshape(-1, by_log_odds.shape[2])
     found: dict[str, Reals] = {
         "head_kernel": done.joined.reshape(len(flat), -1).T @ flat,
@@ -58,7 +58,8 @@ def slopes_by_weights(weights: Weights, done: Pass, by_log_odds: Reals, *, masks
     units = by_joined.shape[2] // 2
     by_attention, by_hidden = back_through_attention(done.attention, weights, by_joined[..., units:])
     found |= by_attention
-    by_outputs: Reals = by_joined[..., :units] + by_hidden
+    by_outputs: Reals = by_hidden
+    by_outputs[-len(by_joined) :] += by_joined[..., :units]
     for number in range(len(done.layers) - 1, -1, -1):
         by_layer, by_inputs = back_through_layer(
             done.layers[number], _layer(weights, number), by_outputs * masks[number], need_inputs=number > 0

@@ -9,9 +9,9 @@ from ensemble.arrays import Integers, Reals, Singles
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some segments, time first: `inputs` (n_steps, n, n_features), `skip` and `labels` (n_steps, n, n_labels).
+    """Some segments, time first: `inputs` (n_steps, n, n_features), `skip` and `labels` (n_learned, n, n_labels).
 
-    `skip` holds the log-odds that the linear skip gives; labels are NaN where no loss is taken.
+    `skip` holds the log-odds that the linear skip gives in the learned steps, the last ones; an unknown label is NaN.
     """
 
     inputs: Reals
@@ -51,9 +51,8 @@ class Segments:
         """The segments whose rows to learn from begin at `places`, (n, 2): symbol, row."""
         steps = np.arange(self.warmup_steps + self.learned_steps)[:, None]
         symbols, rows = places[:, 0], places[:, 1] + self.learned_steps + steps
-        labels = self.labels[symbols, rows]
-        labels[: self.warmup_steps] = np.nan
-        return Batch(self.inputs[symbols, rows], self.skip[symbols, rows], labels)
+        learned = rows[self.warmup_steps :]
+        return Batch(self.inputs[symbols, rows], self.skip[symbols, learned], self.labels[symbols, learned])
 
     def _padded(self, values: Reals, filling: float) -> Reals:
         before, after = self.warmup_steps + self.learned_steps, self.learned_steps

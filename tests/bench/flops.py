@@ -12,28 +12,29 @@ class Shape:
     units: tuple[int, ...]
     n_labels: int
     sequence_steps: int
+    learned_steps: int
     warmup_steps: int
 
 
 def training_flops(shape: Shape) -> int:
     """Floating-point operations of one sequence's forward and backward pass, matrix products only.
 
-    A product (m, k) @ (k, n) takes 2 m k n. Forward, with T = warm-up + sequence steps and S = sequence steps:
+    A product (m, k) @ (k, n) takes 2 m k n. Forward, with T = warm-up + learned steps and S = learned steps:
 
     - LSTM layer of u units on i inputs: T * 2 (i + u) 4u
     - attention of d = the last layer's units: keys and values T * 2 * 2dd; queries and output S * 2 * 2dd; scores and
-      mixing 2 * 2d for each pair of a step and one it looks back on, itself included: S steps see S each at most
+      mixing 2 * 2d for each pair of a step and one it looks back on, itself included: at most `sequence_steps` each
     - head S * 2 * 2d * n_labels
 
     The backward pass takes each product twice more (gradient of the inputs, gradient of the weights), except the one of
     the features, whose own gradient nobody needs. Only what is useful counts: no gates' arithmetic, no optimiser, no
     masked pair, no output at a warm-up step. So the share of the peak is never flattered.
     """
-    steps, scored = shape.warmup_steps + shape.sequence_steps, shape.sequence_steps
+    steps, scored = shape.warmup_steps + shape.learned_steps, shape.learned_steps
     last = shape.units[-1]
     layers = sum(steps * 2 * (inputs + units) * 4 * units for inputs, units in pairwise((0, *shape.units)))
     projections = (steps + scored) * 2 * 2 * last * last
-    pairs = sum(min(step + 1, scored) for step in range(shape.warmup_steps, steps))
+    pairs = sum(min(step + 1, shape.sequence_steps) for step in range(shape.warmup_steps, steps))
     head = scored * 2 * 2 * last * shape.n_labels
     of_features = steps * 2 * shape.n_features * 4 * shape.units[0]
     return 3 * (layers + projections + pairs * 2 * 2 * last + head) + 2 * of_features

@@ -14,7 +14,9 @@ def keras_epoch(spec: LstmSpec, epoch: Epoch) -> Callable[[], object]:
     """One `fit` over the epoch's segments."""
     whole = epoch.whole()
     inputs = np.ascontiguousarray(whole.inputs.swapaxes(0, 1))
-    labels = np.nan_to_num(whole.labels.swapaxes(0, 1), nan=UNKNOWN)
+    labels = np.full((*inputs.shape[:2], whole.labels.shape[2]), np.nan)
+    labels[:, spec.warmup_steps :] = whole.labels.swapaxes(0, 1)
+    labels = np.nan_to_num(labels, nan=UNKNOWN)
     model = _build(spec, inputs.shape[2], labels.shape[2])
     return lambda: model.fit(inputs, labels, batch_size=spec.segments_per_step, epochs=1, verbose=0)
 
@@ -23,7 +25,7 @@ def _build(spec: LstmSpec, n_features: int, n_labels: int) -> Any:
     import keras
 
     layers = keras.layers
-    steps = spec.warmup_steps + spec.sequence_steps
+    steps = spec.warmup_steps + spec.learned_steps
     inputs = keras.Input((steps, n_features))
     hidden = layers.SpatialDropout1D(spec.input_dropout)(layers.GaussianNoise(spec.input_noise)(inputs))
     for units in spec.units:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from daemon.child import training_environment
+
 Measured = TypeVar("Measured")
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +73,9 @@ def resident_mb() -> float:
 
 @contextmanager
 def child() -> Iterator[Executor]:
-    """One fresh process of one thread, so that no benchmark inherits what another loaded."""
-    saved = {name: os.environ.get(name) for name in THREAD_LIMITS}
-    os.environ.update(dict.fromkeys(THREAD_LIMITS, "1"))
-    try:
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            yield pool
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    """One fresh process like those that the daemon trains in, so that no benchmark inherits what another loaded."""
+    with (
+        training_environment(threads=1),
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
+    ):
+        yield pool

@@ -111,8 +111,8 @@ def _hand_over(folder: Path, epoch: Epoch) -> None:
     head = np.random.default_rng(0).normal(size=epoch.trainer.weights["head_kernel"].shape)
     weights = epoch.trainer.weights | {"head_kernel": head.astype(np.float32)}  # a fresh head is silent
     first = whole.inputs[:, : spec.segments_per_step]
-    log_odds = run_network(weights, first, look_back=spec.sequence_steps).log_odds
+    log_odds = run_network(weights, first, look_back=spec.sequence_steps, asking=spec.learned_steps).log_odds
     np.savez(folder / "segments.npz", inputs=whole.inputs, skip=whole.skip, labels=whole.labels)
     np.savez(folder / "weights.npz", allow_pickle=False, **weights)
-    np.save(folder / "logits.npy", log_odds[spec.warmup_steps :])
+    np.save(folder / "logits.npy", log_odds)
     (folder / "spec.json").write_text(spec.model_dump_json(), encoding="utf-8")

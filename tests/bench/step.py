@@ -41,7 +41,7 @@ class Epoch:
         """Of the matrix products that one pass needs."""
         n_features, n_labels = self.segments.inputs.shape[2], self.segments.labels.shape[2]
         spec = self.spec
-        shape = Shape(n_features, spec.units, n_labels, spec.sequence_steps, spec.warmup_steps)
+        shape = Shape(n_features, spec.units, n_labels, spec.sequence_steps, spec.learned_steps, spec.warmup_steps)
         return self.n_segments * training_flops(shape)
 
     def whole(self) -> Batch:
@@ -53,7 +53,7 @@ def open_epoch(spec: LstmSpec, window: Window) -> Epoch:
     """A pass with fresh weights. The linear skip is fitted before the training, so here it gives nothing."""
     inputs = fit_scaler(window)(window.values)
     skip = np.zeros(window.labels.shape, np.float32)
-    segments = Segments(inputs, skip, window.labels, spec.warmup_steps, spec.sequence_steps)
+    segments = Segments(inputs, skip, window.labels, spec.warmup_steps, spec.learned_steps)
     random = np.random.default_rng(0)
     trainer = PanelTrainer(spec, inputs.shape[2], window.labels.shape[2], random)
     return Epoch(spec, trainer, segments, segments.batches(spec.segments_per_step, random))

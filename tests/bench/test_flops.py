@@ -7,7 +7,7 @@ import pytest
 
 from tests.bench.flops import Shape, training_flops
 
-TINY = Shape(n_features=3, units=(2,), n_labels=1, sequence_steps=2, warmup_steps=1)
+TINY = Shape(n_features=3, units=(2,), n_labels=1, sequence_steps=2, learned_steps=2, warmup_steps=1)
 
 
 def test_a_tiny_network_counts_as_by_hand() -> None:
@@ -22,7 +22,7 @@ def test_a_tiny_network_counts_as_by_hand() -> None:
 
 def products(shape: Shape) -> Iterator[tuple[int, int, int, bool]]:
     """Each matrix product of one forward pass: rows, inner size, columns, and whether its left side is the features."""
-    for step in range(shape.warmup_steps + shape.sequence_steps):
+    for step in range(shape.warmup_steps + shape.learned_steps):
         left = shape.n_features
         for number, units in enumerate(shape.units):
             yield 1, left, 4 * units, number == 0
@@ -42,8 +42,8 @@ def products(shape: Shape) -> Iterator[tuple[int, int, int, bool]]:
     [
         TINY,
         replace(TINY, units=(5, 4, 3), n_labels=4),
-        replace(TINY, sequence_steps=7, warmup_steps=0),
-        Shape(n_features=192, units=(192, 96, 48), n_labels=4, sequence_steps=60, warmup_steps=20),
+        replace(TINY, sequence_steps=7, learned_steps=11, warmup_steps=0),
+        Shape(n_features=192, units=(192, 96, 48), n_labels=4, sequence_steps=60, learned_steps=120, warmup_steps=20),
     ],
 )
 def test_the_formula_is_the_sum_over_all_products(shape: Shape) -> None:

@@ -26,7 +26,7 @@ from tests.bench.step import open_epoch
 
 @pytest.fixture(scope="module")
 def small() -> LstmSpec:
-    return wider(units=[4, 2], sequence_steps=10, warmup_steps=5, segments_per_step=8, epochs=2)
+    return wider(units=[4, 2], sequence_steps=10, learned_steps=10, warmup_steps=5, segments_per_step=8, epochs=2)
 
 
 def test_a_pass_moves_the_weights_over_every_labelled_row_once(small: LstmSpec, window: Window) -> None:

@@ -46,7 +46,7 @@ def _dense(kernel: Any, bias: Any) -> Any:
 
 
 def logits_of(network: Any, inputs: Any, spec: Spec, *, training: bool) -> Any:
-    """(n_steps, n, n_features) -> logits (sequence_steps, n, n_labels) of the steps behind the warm-up, no skip."""
+    """(n_steps, n, n_features) -> logits (learned_steps, n, n_labels) of the steps behind the warm-up, no skip."""
     hidden, drop = inputs, spec["dropout"] if training else 0.0
     if training:
         hidden = _dropped(hidden + spec["input_noise"] * torch.randn_like(hidden), spec["input_dropout"])
@@ -72,7 +72,7 @@ def _dropped(hidden: Any, share: float) -> Any:
 
 
 def _look_back(spec: Spec) -> Any:
-    steps = spec["warmup_steps"] + spec["sequence_steps"]
+    steps = spec["warmup_steps"] + spec["learned_steps"]
     distance = torch.arange(spec["warmup_steps"], steps)[:, None] - torch.arange(steps)[None, :]
     return (distance >= 0) & (distance < spec["sequence_steps"])
 
@@ -84,7 +84,6 @@ def epoch_s(network: Any, optimizer: Any, segments: Arrays, spec: Spec) -> float
     for rows in torch.randperm(count).split(spec["segments_per_step"]):
         optimizer.zero_grad(set_to_none=True)
         inputs, skip, labels = (segments[name][:, rows] for name in ("inputs", "skip", "labels"))
-        skip, labels = skip[spec["warmup_steps"] :], labels[spec["warmup_steps"] :]
         logits = skip + logits_of(network, inputs, spec, training=True)
         known = torch.isfinite(labels)
         losses = nn.functional.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")

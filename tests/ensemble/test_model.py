@@ -10,10 +10,12 @@ from numpy.testing import assert_array_equal
 
 from ensemble.arrays import Floats
 from ensemble.features.matrix import Market, build_panel
+from ensemble.forecasts import Forecast
 from ensemble.labels import LABELS
 from ensemble.members.fitted import Files
-from ensemble.model import CONTEXT_FEATURES, REGIME_FEATURES, Model, forecast_session, member_odds
+from ensemble.model import CONTEXT_FEATURES, REGIME_FEATURES, Model, forecast_rows, member_odds
 from ensemble.panel import Panel
+from ensemble.session_forecasts import SessionForecasts
 from ensemble.stacking.combiner import StackOptions, fit_combiner
 from ensemble.stacking.history import History
 
@@ -53,11 +55,19 @@ def model(panel: Panel, months: int) -> Model:
         ends=(0, 0, 0, 9),
     )
     options = StackOptions(train_months=2, gate_months=2)
-    return Model("2016-08-abc", members, fit_combiner(history, options, seed=1))
+    return Model("2016-08-abc", fit_combiner(history, options, seed=1), lambda: members)
+
+
+def said_last(ready: Model, panel: Panel) -> list[Forecast]:
+    """What is forecast for the panel's last session."""
+    row = len(panel.sessions) - 1
+    rows = slice(row, row + 1)
+    odds = member_odds(ready.members, panel, rows)
+    return SessionForecasts(forecast_rows(ready, odds, panel, rows=rows, data_digests=["abc"]), 0).forecasts()
 
 
 def test_every_forecast_has_its_interval(panel: Panel) -> None:
-    said = forecast_session(model(panel, MONTHS), panel, len(panel.sessions) - 1, data_digest="abc").forecasts
+    said = said_last(model(panel, MONTHS), panel)
     assert [(one.symbol, one.label) for one in said] == [(s, label) for s in panel.symbols for label in LABELS]
     for one in said:
         assert one.probability_low is not None
@@ -66,7 +76,7 @@ def test_every_forecast_has_its_interval(panel: Panel) -> None:
 
 
 def test_without_history_there_is_no_interval(panel: Panel) -> None:
-    said = forecast_session(model(panel, 0), panel, len(panel.sessions) - 1, data_digest="abc").forecasts
+    said = said_last(model(panel, 0), panel)
     assert {(one.method, one.probability_low, one.probability_high) for one in said} == {("mean", None, None)}
 
 
