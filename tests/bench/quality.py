@@ -21,13 +21,15 @@ from ensemble.stacking.comparison import compare, log_losses
 Z_95 = 1.96
 SPOKEN = "what serves"
 MEAN = "mean of log-odds"
+BASE = "base rate so far"
+WITHOUT_NETWORKS = "mean of logit and lightgbm"
 HORIZONS = {"gap": 1, "close_to_close": 1, "open_to_close": 1, "barrier": 11}
 """Sessions that a label reaches over, at most: sets the lags of variances. Barrier: ten sessions of holding."""
 ALL_FOLDS, ONE_FOLDS = "M", "Q"
 """Folds of the AUC: months for all symbols, quarters for one, which has only twenty sessions a month."""
 SAID = text(
     "SELECT session, symbol, label, member, probability FROM member_forecasts WHERE origin = 'backtest' "
-    "UNION ALL SELECT session, symbol, label, :mean, mean_probability FROM forecasts WHERE origin = 'backtest' "
+    "UNION ALL SELECT session, symbol, label, :mean, probability_mean FROM forecasts WHERE origin = 'backtest' "
     "UNION ALL SELECT session, symbol, label, :spoken, probability FROM forecasts WHERE origin = 'backtest'"
 )
 CAME = text("SELECT session, symbol, label, outcome FROM outcomes")
@@ -117,19 +119,29 @@ def base_rate(said: Said) -> Said:
     share = np.full(len(said.sessions), 0.5)
     share[100 + lag :] = (ups[100:-lag] + 1) / (known[100:-lag] + 2)
     odds = np.broadcast_to(_log_odds(share), said.outcomes.shape)
-    return Said(said.sessions, said.symbols, {**said.log_odds, "base rate so far": odds}, said.outcomes, said.horizon)
+    return Said(said.sessions, said.symbols, {**said.log_odds, BASE: odds}, said.outcomes, said.horizon)
+
+
+def without_networks(said: Said) -> Said:
+    """The mean of the two members that are no networks beside the others, where both are there."""
+    if not {"logit", "lightgbm"} <= set(said.log_odds):
+        return said
+    odds = (said.log_odds["logit"] + said.log_odds["lightgbm"]) / 2
+    return Said(said.sessions, said.symbols, {**said.log_odds, WITHOUT_NETWORKS: odds}, said.outcomes, said.horizon)
 
 
 def print_table(tables: Mapping[str, Said], folds: str) -> None:
     """One row a speaker: AUC and log loss a label, and how sure it is that the mean is better with the member."""
     speakers = list(next(iter(tables.values())).log_odds)
-    members = [name for name in speakers if name not in (MEAN, SPOKEN, "base rate so far")]
-    write("| | " + " | ".join(tables) + " |\n|---" * 1 + "|---" * len(tables) + "|")
+    members = [name for name in speakers if name not in (MEAN, SPOKEN, BASE, WITHOUT_NETWORKS)]
+    write("| | " + " | ".join(tables) + " |\n|---" + "|---" * len(tables) + "|")
     for speaker in speakers:
         cells = []
         for said in tables.values():
             (area, area_half), (cost, cost_half) = auc(said, speaker, folds), loss(said, speaker)
-            cell = f"{area:.3f} ±{area_half:.3f} / {cost:.4f} ±{cost_half:.4f}"
+            # A share that falls after each up ranks a fold's sessions backwards: its area says nothing.
+            ranked = f"{area:.3f} ±{area_half:.3f} / " if speaker != BASE else ""
+            cell = f"{ranked}{cost:.4f} ±{cost_half:.4f}"
             if speaker in members and len(members) > 1:
                 cell += f" ({added(said, speaker, members):.3f})"
             cells.append(cell)
@@ -139,6 +151,8 @@ def print_table(tables: Mapping[str, Said], folds: str) -> None:
 def print_duels(tables: Mapping[str, Said], pairs: list[tuple[str, str]]) -> None:
     """One-sided p-values of one speaker against another."""
     for challenger, incumbent in pairs:
+        if any(one not in said.log_odds for said in tables.values() for one in (challenger, incumbent)):
+            continue
         p_values = [_p_value(said, said.log_odds[challenger], said.log_odds[incumbent]) for said in tables.values()]
         cells = ", ".join(f"{label} {p_value:.4f}" for label, p_value in zip(tables, p_values, strict=True))
         write(f"{challenger} better than {incumbent}: p = {cells}")
@@ -151,12 +165,13 @@ def write(line: str) -> None:
 
 def main(database: Path, symbol: str) -> None:
     """Tables for all symbols and for one."""
-    tables = {label: base_rate(said) for label, said in read(database).items()}
+    tables = {label: base_rate(without_networks(said)) for label, said in read(database).items()}
     first, last = (f"{one:%Y-%m-%d}" for one in (tables["gap"].sessions[0], tables["gap"].sessions[-1]))
     write(f"{first} to {last}, {len(tables['gap'].symbols)} symbols; AUC over folds / log loss (p of what it adds)\n")
     print_table(tables, ALL_FOLDS)
     write("")
-    print_duels(tables, [(SPOKEN, MEAN), (MEAN, "logit"), (SPOKEN, "logit"), (MEAN, "base rate so far")])
+    incumbents = ("logit", "lightgbm", WITHOUT_NETWORKS, BASE)
+    print_duels(tables, [(SPOKEN, MEAN), *((MEAN, incumbent) for incumbent in incumbents)])
     write(f"\n{symbol} alone\n")
     print_table({label: said.only(symbol) for label, said in tables.items()}, ONE_FOLDS)
 

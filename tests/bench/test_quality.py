@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.bench.quality import Said, added, auc, base_rate, loss
+from tests.bench.quality import BASE, Said, added, auc, base_rate, loss
 
 
 def said(strength: float, sessions: int = 800, seed: int = 0) -> Said:
@@ -37,8 +37,8 @@ def test_what_knows_adds_and_what_guesses_does_not() -> None:
 
 def test_the_base_rate_knows_nothing_of_its_own_session_or_later() -> None:
     market = said(1.0)
-    before = base_rate(market).log_odds["base rate so far"]
+    before = base_rate(market).log_odds[BASE]
     market.outcomes[:, 500:] = 1.0
-    after = base_rate(market).log_odds["base rate so far"]
+    after = base_rate(market).log_odds[BASE]
     assert np.array_equal(before[:, :501], after[:, :501])
     assert not np.array_equal(before[:, 501:], after[:, 501:])
