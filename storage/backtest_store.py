@@ -30,7 +30,7 @@ def read_sources(conn: Connection) -> dict[date, ForecastSource]:
     source = (table.session, table.model_id, table.data_digest, table.code_version, table.decided_at)
     said = conn.execute(
         select(*source, func.count().label("forecasts"))
-        .where(table.origin == BACKTEST, table.late.is_(False))
+        .where(table.origin == BACKTEST, table.late == 0)
         .group_by(*source)
     ).all()
     of_members = select(members.session, members.model_id, func.count()).where(members.origin == BACKTEST)

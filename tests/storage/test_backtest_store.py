@@ -1,6 +1,8 @@
 from datetime import UTC, date, datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql import ClauseElement
 
 from ensemble.forecasts import Forecast, MemberForecast
 from storage.backtest_store import ForecastSource, clear_backtest, read_sources
@@ -58,3 +60,14 @@ def test_forecasts_of_the_sessions_that_are_kept_stay_and_nothing_else_of_the_ba
     assert list(read_sources(conn)) == [MONDAY]
     assert clear_backtest(conn) == 2 + 4
     assert conn.scalar(select(func.count()).select_from(METADATA.tables["member_forecasts"])) == 4
+
+
+def test_every_condition_is_one_that_postgresql_takes_too(conn: Connection) -> None:
+    statements: list[ClauseElement] = []
+    event.listen(conn, "before_execute", lambda _conn, statement, *_: statements.append(statement))
+    read_sources(conn)
+    clear_backtest(conn, keep={MONDAY})
+    texts = [str(one.compile(dialect=postgresql.dialect())) for one in statements]
+    # `x IS 0` is SQLite's alone; elsewhere only NULL, TRUE and the like may follow.
+    assert len(texts) > 3
+    assert [text for text in texts if " IS %" in text] == []
