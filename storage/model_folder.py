@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,7 +53,9 @@ def faults(store: ModelStore) -> Iterator[str]:
         except ModelStoreError as error:
             yield str(error)
             continue
-        yield from (f"model {model_id}: its part {key[:24]} is missing." for key in manifest_keys(manifest) - keys)
+        # Looked for again: a daemon at work may have made the part, and then the model, since the keys were listed.
+        missing = [key for key in sorted(manifest_keys(manifest) - keys) if not store.has_part(key)]
+        yield from (f"model {model_id}: its part {key[:24]} is missing." for key in missing)
     records = records_of(store)
     yield from (f"record {name} in {records.root} is damaged." for name in records.names() if records.get(name) is None)
 
@@ -81,7 +84,10 @@ def remove(path: Path) -> None:
     elif path.name.startswith("."):
         shutil.rmtree(path)
     else:
-        shutil.rmtree(path.rename(path.with_name(f".draft-removed-{path.name}")))
+        # A name of its own: what an earlier crash left of the same part must not be in the way for ever.
+        aside = Path(tempfile.mkdtemp(prefix=".draft-removed-", dir=path.parent))
+        path.rename(aside / path.name)
+        shutil.rmtree(aside)
 
 
 def _described(folder: Path) -> StoredPart:

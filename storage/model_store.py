@@ -42,6 +42,9 @@ class ModelStore:
             sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
             for name, content in (*files.items(), (CHECKSUMS, json.dumps(sums, sort_keys=True).encode())):
                 write_durably(draft / name, content)
+            sync_folder(draft)
+            if not self.has_part(key):
+                self._set_aside(self.part_folder(key))  # without its checksums it would hold the place and never count
             self._rename(draft, self.part_folder(key))
             sync_folder(self.part_folder(key).parent)
         except OSError as error:

@@ -89,3 +89,11 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         store.put_part("abc", FILES)
     with pytest.raises(ModelStoreError, match="cannot be written"):
         store.publish({"month": "2021-10"})
+
+
+def test_a_part_without_its_checksums_does_not_hold_the_place_of_one_that_is_made_again(store: ModelStore) -> None:
+    store.put_part("abc", FILES)
+    (store.root / "parts" / "abc" / "sha256.json").unlink()
+    assert not store.has_part("abc")
+    store.put_part("abc", FILES)
+    assert store.get_part("abc") == FILES
