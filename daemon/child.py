@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -52,14 +53,14 @@ class Child:
         self._limits = limits
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with training_environment(limits.threads):
+        with training_environment(limits.threads), _deaf_to_ctrl_c():
             self._process.start()
         theirs.close()
 
     @property
     def alive(self) -> bool:
-        """False once it has ended."""
-        return not self._pipe.closed
+        """False once it has ended, or was ended by somebody else."""
+        return not self._pipe.closed and self._process.is_alive()
 
     def call(
         self, function: Callable[[Argument], Result], argument: Argument, *, given_up: Callable[[], bool]
@@ -71,7 +72,8 @@ class Child:
         end = time.monotonic() + self._limits.timeout_min * 60
         try:
             self._answer(end, given_up)  # it is up and listening, so that sending cannot block
-            self._pipe.send((function, argument))
+            with suppress(BrokenPipeError):  # it died meanwhile, as will be told next
+                self._pipe.send((function, argument))
             failed, answer = self._answer(end, given_up)
         except BaseException:
             self.end()
@@ -133,10 +135,7 @@ class Children:
         self, function: Callable[[Argument], Result], argument: Argument, *, given_up: Callable[[], bool]
     ) -> Result:
         """function(argument), worked out in one of them. Raises ChildFailed, GivenUp, and what the function raises."""
-        try:
-            child = self._idle.pop()
-        except IndexError:
-            child = Child(self._limits)
+        child = self._living() or Child(self._limits)
         try:
             return child.call(function, argument, given_up=given_up)
         finally:
@@ -147,6 +146,16 @@ class Children:
         """Kills those that are idle."""
         while self._idle:
             self._idle.pop().end()
+
+    def _living(self) -> Child | None:
+        """An idle one. The kernel ends these first when memory is short, and that is no task's fault."""
+        with suppress(IndexError):  # none is left, other threads take them too
+            while True:
+                child = self._idle.pop()
+                if child.alive:
+                    return child
+                child.end()
+        return None
 
 
 def _serve(pipe: Connection) -> None:
@@ -187,6 +196,17 @@ def _resident_mb(process: int | None) -> float:
     except OSError:
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """What starts inside is born with SIGINT blocked: until `_serve` ignores it, it would die with a traceback."""
+    resource_tracker.ensure_running()  # to start that later would let the signal through again
+    saved = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, saved)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -109,3 +111,33 @@ def test_what_is_no_longer_wanted_is_ended_at_once() -> None:
         child.call(time.sleep, 600.0, given_up=lambda: time.monotonic() > started + 0.3)
     assert not child.alive
     assert time.monotonic() < started + 10
+
+
+def test_one_that_was_ended_while_idle_is_no_task_s_failure() -> None:
+    children = Children(WIDE)
+    process = int(children.call(OWN_ID, "/proc/self", given_up=never))
+    os.kill(process, signal.SIGKILL)
+    assert gone(process)
+    assert children.call(len, "abc", given_up=never) == 3
+    children.end()
+
+
+STARTED_UNDER_CTRL_C = """
+import os, signal, time
+from daemon.child import Child, TaskLimits
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    child = Child(TaskLimits(timeout_min=2, memory_mb=4000, threads=1))
+    for _ in range(10):
+        os.killpg(0, signal.SIGINT)
+        time.sleep(0.03)
+    print(child.call(len, "abc", given_up=lambda: False))
+    child.end()
+"""
+
+
+def test_ctrl_c_is_the_parents_to_answer_also_while_a_child_starts(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(STARTED_UNDER_CTRL_C)
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, start_new_session=True, check=False)
+    assert (done.stdout, done.stderr) == ("3\n", "")
