@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 
 from daemon.child import Children, TaskLimits
-from daemon.crew import Crew
+from daemon.crew import Crew, train_as
 from daemon.errors import DaemonError
-from daemon.versions import code_version
+from daemon.versions import code_version, training_version
 from ensemble.members.fitted import Files
-from ensemble.members.tasks import TrainingTask, fit_member
+from ensemble.members.tasks import TrainingTask
 
 ANSWER_WITHIN_S = 30.0
 TASKS_A_THREAD = 2
@@ -67,7 +67,8 @@ def train_here(task: TrainingTask, *, limits: TaskLimits, wanted: str) -> Files:
 
     # Dask's nanny marks its workers as daemonic, which may have no children; ours follow their parent by themselves.
     multiprocessing.current_process().daemon = False
-    return _CHILDREN.setdefault(limits, Children(limits)).call(fit_member, task, given_up=given_up)
+    train = partial(train_as, training_version())
+    return _CHILDREN.setdefault(limits, Children(limits)).call(train, task, given_up=given_up)
 
 
 def end_idle() -> None:

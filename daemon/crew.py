@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from daemon.child import Children, TaskLimits
+from daemon.errors import DaemonError
+from daemon.versions import training_version
 from ensemble.members.fitted import Files
 from ensemble.members.tasks import TrainingTask, fit_member
 
@@ -22,6 +24,19 @@ class Crew:
     """How many tasks it can use at this moment: more than these, handed in already, would only take memory."""
 
 
+class CodeChanged(DaemonError):
+    """The program or its libraries were replaced while it ran; what is trained now would bear another's name."""
+
+
+def train_as(version: str, task: TrainingTask) -> Files:
+    """Runs in a child, which loads what lies on the disk when it starts. Raises CodeChanged unless that is `version`,
+    by which the task's key was made.
+    """
+    if training_version() != version:
+        raise CodeChanged("the program was updated while it ran; start it again.")
+    return fit_member(task)
+
+
 @contextmanager
 def this_machine(processes: int, limits: TaskLimits) -> Iterator[Crew]:
     """So many children, and a thread for each that feeds it and holds it to its limits.
@@ -30,7 +45,7 @@ def this_machine(processes: int, limits: TaskLimits) -> Iterator[Crew]:
     """
     leaving = threading.Event()
     children = Children(limits)
-    train = partial(children.call, fit_member, given_up=leaving.is_set)
+    train = partial(children.call, partial(train_as, training_version()), given_up=leaving.is_set)
     executor = ThreadPoolExecutor(processes, thread_name_prefix="training")
     try:
         yield Crew(executor, train, lambda: processes)

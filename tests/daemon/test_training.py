@@ -161,3 +161,14 @@ def test_a_member_over_its_limit_is_named_with_limit_value_and_remedy(
 ) -> None:
     with pytest.raises(TrainingFailed, match=rf"^member logit was not trained: {line}raise that, or lower .+\.$"):
         train_parts(tasks[:1], ModelStore(tmp_path), workers=WorkerOptions(**limit), progress=silent)
+
+
+def test_a_program_that_was_updated_while_it_ran_trains_nothing_under_the_old_name(
+    tmp_path: Path, make_tasks: MakeTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.crew.training_version", lambda: "ensemble of yesterday")
+    line = r"^member logit was not trained: the program was updated while it ran; start it again\.$"
+    store, (task,) = ModelStore(tmp_path), make_tasks(1)
+    with pytest.raises(TrainingFailed, match=line):
+        train_parts([task], store, workers=WorkerOptions(processes=1), progress=silent)
+    assert not store.has_part(task.key)
