@@ -6,7 +6,7 @@ anything from a daemon at work: a daemon that runs makes it stop with exit code 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from daemon.models import Recipe
 from daemon.services import recipe_of
 from daemon.settings import Settings
 from storage.engine import reading
@@ -54,8 +55,12 @@ class PruneOptions:
     """Only what was last used, or made, before this instant goes."""
     spoken: Mapping[str, Mapping[str, Any]]
     """Models that a stored forecast names, with their manifests: they and their parts stay in any case."""
-    recipe: str | None = None
-    """If given, models and months made by other settings than these go too."""
+    recipe: Recipe | None = None
+    """If given, models and months made by other settings than these go too; not members that these would use."""
+
+    def keeps(self, recipe: str | None) -> bool:
+        """Nothing that was made by that recipe goes for the sake of its settings."""
+        return self.recipe is None or self.recipe.digest() == recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def prune_options(
     """What the command line asks for. Raises StoreError."""
     with reading(engine) as conn:
         spoken = {entry.model_id: entry.manifest for entry in spoken_models(conn)}
-    recipe = recipe_of(settings).digest() if other_settings else None
+    recipe = recipe_of(settings) if other_settings else None
     return PruneOptions(now - timedelta(days=older_than_days), spoken, recipe)
 
 
@@ -102,7 +107,8 @@ def prune(store: ModelStore, options: PruneOptions, *, dry_run: bool) -> Pruned:
     """Removes what may go, references first: a crash leaves parts too many, never one too few."""
     manifests, records = _manifests(store), _month_records(store)
     models = [model_id for model_id, one in manifests.items() if _may_go(store, model_id, one, options)]
-    months = [name for name, one in records.items() if _record_may_go(store, name, one, options)]
+    ours = {key for one in records.values() if options.keeps(one["recipe"]) for key in _member_keys(one)}
+    months = [name for name, one in records.items() if _record_may_go(store, name, one, options, ours)]
     kept_manifests = {model_id: one for model_id, one in manifests.items() if model_id not in models}
     kept_manifests.update(options.spoken)
     kept_records = {name: one for name, one in records.items() if name not in months}
@@ -124,15 +130,32 @@ def prune(store: ModelStore, options: PruneOptions, *, dry_run: bool) -> Pruned:
 
 def _may_go(store: ModelStore, model_id: str, manifest: Mapping[str, Any], options: PruneOptions) -> bool:
     """Made by other settings, unused for long, and no stored forecast speaks of it."""
-    if options.recipe in (None, manifest.get("recipe")) or model_id in options.spoken:
+    if options.keeps(manifest.get("recipe")) or model_id in options.spoken:
         return False
     return changed_at(store.manifest_file(model_id)) < options.unused_since
 
 
-def _record_may_go(store: ModelStore, name: str, record: Mapping[str, Any], options: PruneOptions) -> bool:
-    if options.recipe in (None, record["recipe"]):
+def _record_may_go(
+    store: ModelStore, name: str, record: Mapping[str, Any], options: PruneOptions, ours: Set[str]
+) -> bool:
+    """Made by other settings, for long not changed, and nothing else would keep a member that ours could use."""
+    if options.keeps(record["recipe"]) or not _member_keys(record) & _usable(record, options.recipe) <= ours:
         return False
     return changed_at(records_of(store).path(name)) < options.unused_since
+
+
+def _member_keys(record: Mapping[str, Any]) -> set[str]:
+    return {key for keys in record["members"].values() for key in keys}
+
+
+def _usable(record: Mapping[str, Any], recipe: Recipe | None) -> set[str]:
+    """The keys under which `recipe` would look for its members of the record's window.
+
+    Another stack, another threshold of it, or another release of the program makes another recipe, but trains nothing.
+    """
+    if recipe is None or "bars" not in record:
+        return set()
+    return {key for spec in recipe.ensemble.members for key in recipe.member_keys(spec, record["bars"])}
 
 
 def _remove_all(paths: Sequence[Path]) -> None:

@@ -88,6 +88,8 @@ class Planned:
     fold: Fold
     keys: Keys
     """In the order of the configuration, which is the order of the stack's columns."""
+    bars: str
+    """Digest of those that its members learn from."""
     forecasts: str
 
 
@@ -181,7 +183,7 @@ class ModelFactory:
         keys = {spec.name: self.recipe.member_keys(spec, bars) for spec in ensemble.members}
         # A sequence reaches back before the test rows, but never before the window.
         read = self.bars.digest(slice(fold.train.start, fold.test.stop))
-        return Planned(fold, keys, _digest(["forecasts", list(keys.items()), month, read]))
+        return Planned(fold, keys, bars, _digest(["forecasts", list(keys.items()), month, read]))
 
     def _train(self, months: Sequence[Planned]) -> None:
         """Trains what is missing. What will be needed is recorded before, so that no clean-up takes half a training."""
@@ -198,7 +200,8 @@ class ModelFactory:
     def _record(self, planned: Planned) -> None:
         """Notes which parts serve the month: what `cache list` shows and `cache prune` keeps."""
         month, recipe = planned.fold.month, self.recipe.digest()
-        record = {"month": month, "recipe": recipe, "members": dict(planned.keys), "forecasts": planned.forecasts}
+        parts = {"members": dict(planned.keys), "forecasts": planned.forecasts}
+        record = {"month": month, "recipe": recipe, "bars": planned.bars} | parts
         records_of(self.store).put(f"{month}-{recipe}.json", json.dumps(record, sort_keys=True).encode())
 
     def _odds(self, planned: Planned) -> Floats:

@@ -239,3 +239,28 @@ def test_a_missing_part_of_a_model_is_found(installation: Installation) -> None:
     path = installation.store.part_folder("oct")
     path.rename(path.with_name(".draft-gone"))
     assert "its part oct is missing" in installation.run("verify").stdout
+
+
+def test_members_that_the_present_settings_would_use_stay_whoever_trained_them(installation: Installation) -> None:
+    recipe = recipe_of(load_settings(installation.folder / "config.toml", {}))
+    (logit,) = (spec for spec in recipe.ensemble.members if spec.name == "logit")
+    (key,) = recipe.member_keys(logit, "bars of 2015")
+    installation.put(key)
+    record = {"month": "2015-01", "recipe": "another stack", "bars": "bars of 2015", "forecasts": "not-made-yet"}
+    path = "2015-01-another-stack.json"
+    for bars, stays in (("bars of 2015", True), ("other bars", False)):
+        content = record | {"bars": bars, "members": {"logit": [key]}}
+        records_of(installation.store).put(path, json.dumps(content).encode())
+        installation.json("prune", "--other-settings")
+        assert installation.store.has_part(key) is stays
+        assert (path in records_of(installation.store).names()) is stays
+
+
+def test_a_record_of_other_settings_goes_once_ours_name_what_they_would_use(installation: Installation) -> None:
+    recipe = recipe_of(load_settings(installation.folder / "config.toml", {}))
+    keys = {spec.name: recipe.member_keys(spec, "bars") for spec in recipe.ensemble.members}
+    for made_by in ("another-stack", recipe.digest()):
+        content = {"month": "2015-01", "recipe": made_by, "bars": "bars", "members": keys, "forecasts": "said"}
+        records_of(installation.store).put(f"2015-01-{made_by}.json", json.dumps(content).encode())
+    pruned = installation.json("prune", "--other-settings")
+    assert sorted(pruned["months"]) == ["2015-01-another-stack.json", "2021-10-theirs.json"]
