@@ -46,7 +46,7 @@ class Desk:
     panel: Panel
     whole: bool
     """Built from the beginning of history, as for a backtest. It takes only models of the bars as they are now; the
-    live desk takes the one that it published for the month, whatever was corrected since."""
+    live desk takes the newest published for the month, whatever was corrected since."""
     _models: dict[str, Model] = field(default_factory=dict)
     _stand_ins: dict[str, str] = field(default_factory=dict)
     """Month -> why a model of an earlier one serves it."""

@@ -4,7 +4,8 @@ Everything is kept by what it was made from, so a second run trains nothing, nor
 trains one month, and a corrected bar those months whose window holds it (`ensemble.bar_ratios` tells a correction from
 a restatement). What is asked for is the model of the bars as they are now. So a backtest follows every correction. The
 live daemon asks when a month begins, and trains again what of its history has changed since; within the month the model
-that it published serves on, whatever is corrected, because a model changed in the middle would make the decision late.
+that is published serves on, whatever is corrected, because training in the middle would make the decision late. Only a
+backtest that reaches into the month after a correction publishes a newer one, which serves from then on.
 """
 
 import hashlib
@@ -183,7 +184,9 @@ class ModelFactory:
         keys = {spec.name: self.recipe.member_keys(spec, bars) for spec in ensemble.members}
         # A sequence reaches back before the test rows, but never before the window.
         read = self.bars.digest(slice(fold.train.start, fold.test.stop))
-        return Planned(fold, keys, bars, _digest(["forecasts", list(keys.items()), month, read]))
+        return Planned(
+            fold, keys, bars, _digest(["forecasts", list(keys.items()), month, read, self.recipe.code_version])
+        )
 
     def _train(self, months: Sequence[Planned]) -> None:
         """Trains what is missing. What will be needed is recorded before, so that no clean-up takes half a training."""

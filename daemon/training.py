@@ -55,8 +55,12 @@ def _finished(crew: Crew, tasks: Sequence[TrainingTask]) -> Iterator[tuple[Train
         done = wait(running, timeout=LOOK_EVERY_S, return_when=FIRST_COMPLETED).done
         if not done and not crew.room():
             raise TrainingFailed("every worker is gone; start one, then run the same command again to go on.")
-        for future in done:
+        for future in sorted(done, key=_failed):  # what is done is kept before what failed ends the run
             yield running.pop(future), future
+
+
+def _failed(future: Future[Files]) -> bool:
+    return future.cancelled() or future.exception() is not None
 
 
 def _files(task: TrainingTask, future: Future[Files]) -> Files:

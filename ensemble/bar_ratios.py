@@ -128,7 +128,9 @@ class BarDigests:
         inside = self._borders[(self._borders > start) & (self._borders < rows.stop)].tolist()
         stretches = zip([start, *inside], [*inside, rows.stop], strict=True)
         parts = [self._stretch(*stretch, opens=stretch[0] == start) for stretch in stretches]
-        return hashlib.sha256("\n".join(self.names).encode() + b"".join(parts)).hexdigest()
+        # Where the calendar begins inside the reach, windows of several lengths hold the same rows.
+        head = "\n".join((*self.names, str(rows.start - start)))
+        return hashlib.sha256(head.encode() + b"".join(parts)).hexdigest()
 
     @cached_property
     def _borders(self) -> Integers:

@@ -172,3 +172,28 @@ def test_a_program_that_was_updated_while_it_ran_trains_nothing_under_the_old_na
     with pytest.raises(TrainingFailed, match=line):
         train_parts([task], store, workers=WorkerOptions(processes=1), progress=silent)
     assert not store.has_part(task.key)
+
+
+class AllAtOnce(Executor):
+    """Answers every task before it is asked, in the order in which they were handed in."""
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments))
+        except RuntimeError as error:
+            future.set_exception(error)
+        return future
+
+
+def test_what_was_done_is_kept_when_another_task_fails_at_the_same_time(tmp_path: Path, make_tasks: MakeTasks) -> None:
+    tasks, store = make_tasks(3), ModelStore(tmp_path)
+
+    def train(task: TrainingTask) -> Files:
+        if task is tasks[0]:
+            raise RuntimeError("no luck")
+        return {"member.json": b"{}"}
+
+    with pytest.raises(TrainingFailed, match="no luck"):
+        publish_results(Crew(AllAtOnce(), train, lambda: 3), tasks, store, silent)
+    assert [store.has_part(task.key) for task in tasks] == [False, True, True]

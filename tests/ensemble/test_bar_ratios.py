@@ -219,6 +219,13 @@ def test_another_calendar_is_another_window(market: Market, digests: dict[str, s
     assert again["2018-01"] != digests["2018-01"]
 
 
+def test_windows_of_two_lengths_that_begin_inside_the_reach_are_two_windows(
+    market: Market, first_seen: dict[str, Ratios]
+) -> None:
+    bars = bar_digests(market, first_seen)
+    assert len({bars.digest(slice(start, 900)) for start in (0, 150, REACH_SESSIONS, REACH_SESSIONS + 1)}) == 4
+
+
 def test_series_come_back_as_they_were_packed(first_seen: dict[str, Ratios]) -> None:
     again = unpacked(packed(first_seen))
     assert packed(again) == packed(first_seen)
