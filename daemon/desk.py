@@ -124,8 +124,7 @@ class Desk:
         """The model that serves `month`: found, or trained and published now."""
         trained_for = self.services.settings.ensemble.serving(month)
         if trained_for not in self._models:
-            found = self._found(trained_for)
-            self._models[trained_for] = found or load_model(self.services.models, self._published(trained_for))
+            self._models[trained_for] = self._found(trained_for) or self._made(trained_for)
         return self._models[trained_for]
 
     @cached_property
@@ -180,7 +179,7 @@ class Desk:
         except ModelStoreError as error:
             logger.error("{} Making it again.", error)
             trained_for = self.services.settings.ensemble.serving(month)
-            self._models[trained_for] = load_model(self.services.models, self._published(trained_for))
+            self._models[trained_for] = self._made(trained_for)
             return self.factory.month_odds(month)
 
     def _is_fed(self, row: int) -> bool:
@@ -216,7 +215,7 @@ class Desk:
                 set_damaged_aside(self.services.models, known.model_id)
             return None
 
-    def _published(self, month: str) -> str:
+    def _made(self, month: str) -> Model:
         logger.info("{}: training the models of the month", month)
         services = self.services
         model_id = self.factory.publish(month)
@@ -224,7 +223,7 @@ class Desk:
         with transaction(services.engine) as conn:
             write_model(conn, ModelEntry(model_id, month, services.clock.now(), manifest))
         logger.info("{}: model {} serves; {}", month, model_id, who_speaks(manifest))
-        return model_id
+        return load_model(services.models, model_id)
 
     def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
         session = self.panel.sessions[row]

@@ -41,6 +41,7 @@ from ensemble.windows import (
     months_before,
     training_window,
 )
+from storage.model_folder import manifest_keys
 from storage.model_store import ModelStore, ModelStoreError
 from storage.record_store import records_of
 
@@ -268,8 +269,7 @@ def load_members(store: ModelStore, keys: Keys) -> Members:
 
 def set_damaged_aside(store: ModelStore, model_id: str) -> None:
     """Reads every part of a model, so that the damaged ones count as missing and are made again."""
-    manifest = store.manifest(model_id)
-    for key in (manifest["combiner"], *(key for _, keys in manifest["members"] for key in keys)):
+    for key in manifest_keys(store.manifest(model_id)):
         with suppress(ModelStoreError):
             store.get_part(key)
 

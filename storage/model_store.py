@@ -5,8 +5,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,17 @@ CHECKSUMS = "sha256.json"
 
 class ModelStoreError(RuntimeError):
     """A stored model is missing, damaged, or cannot be written."""
+
+
+@contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """What the disk refuses below `root` becomes a ModelStoreError."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelStoreError(
+            f"model folder {root} cannot be written: {error.strerror}; free space or mend its rights."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,7 @@ class ModelStore:
 
     def put_part(self, key: str, files: Files) -> None:
         """Publishes a part; one already there stays as it is. Raises ModelStoreError when it cannot be written."""
-        try:
+        with writing(self.root):
             self.part_folder(key).parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.part_folder(key).parent))
             sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -47,10 +58,6 @@ class ModelStore:
                 self._set_aside(self.part_folder(key))  # without its checksums it would hold the place and never count
             self._rename(draft, self.part_folder(key))
             sync_folder(self.part_folder(key).parent)
-        except OSError as error:
-            raise ModelStoreError(
-                f"model folder {self.root} cannot be written: {error.strerror}; free space or mend its rights."
-            ) from error
 
     def get_part(self, key: str) -> Files:
         """The files of a part. Raises ModelStoreError when it is missing or damaged; a damaged one is moved aside."""
@@ -88,16 +95,9 @@ class ModelStore:
         """Writes a version's manifest and returns its id: the month and a digest of the manifest."""
         content = json.dumps(manifest, sort_keys=True, indent=1).encode()
         model_id = f"{manifest['month']}-{hashlib.sha256(content).hexdigest()[:12]}"
-        try:
-            replace_durably(
-                self.manifest_file(model_id),
-                content,
-                draft=self.manifest_file(model_id).with_name(f".draft-{model_id}"),
-            )
-        except OSError as error:
-            raise ModelStoreError(
-                f"model folder {self.root} cannot be written: {error.strerror}; free space or mend its rights."
-            ) from error
+        place = self.manifest_file(model_id)
+        with writing(self.root):
+            replace_durably(place, content, draft=place.with_name(f".draft-{model_id}"))
         return model_id
 
     def manifest(self, model_id: str) -> dict[str, Any]:

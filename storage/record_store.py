@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.durable import replace_durably
-from storage.model_store import ModelStore, ModelStoreError
+from storage.model_store import ModelStore, writing
 
 CHECKSUM_CHARS = 64
 
@@ -29,12 +29,8 @@ class RecordStore:
         """Makes or replaces the record; equal content writes nothing. Raises ModelStoreError."""
         if self.get(name) == content:
             return
-        try:
+        with writing(self.root):
             replace_durably(self.path(name), _checksum(content) + content, draft=self.root / f".draft-{name}")
-        except OSError as error:
-            raise ModelStoreError(
-                f"model folder {self.root} cannot be written: {error.strerror}; free space or mend its rights."
-            ) from error
 
     def names(self) -> list[str]:
         """Every record's name, in order; drafts are none."""
