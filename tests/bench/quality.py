@@ -14,17 +14,18 @@ from sklearn.metrics import roc_auc_score
 from sqlalchemy import create_engine, text
 
 from ensemble.arrays import Floats
-from ensemble.labels import LABELS
+from ensemble.evaluation.scores import Z_95
+from ensemble.labels import LABELS, label_horizon
 from ensemble.long_run import long_run_variance
 from ensemble.stacking.comparison import compare, log_losses
+from ensemble.trading.limits import RiskLimits
 
-Z_95 = 1.96
 SPOKEN = "what serves"
 MEAN = "mean of log-odds"
 BASE = "base rate so far"
 WITHOUT_NETWORKS = "mean of logit and lightgbm"
-HORIZONS = {"gap": 1, "close_to_close": 1, "open_to_close": 1, "barrier": 11}
-"""Sessions that a label reaches over, at most: sets the lags of variances. Barrier: ten sessions of holding."""
+HORIZONS = {label: label_horizon(label, RiskLimits()) + 1 for label in LABELS}
+"""Sessions that a label reaches over, its own included: sets the lags of variances."""
 ALL_FOLDS, ONE_FOLDS = "M", "Q"
 """Folds of the AUC: months for all symbols, quarters for one, which has only twenty sessions a month."""
 SAID = text(

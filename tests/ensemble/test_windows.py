@@ -11,7 +11,7 @@ from ensemble.features.matrix import Market, build_panel
 from ensemble.labels import LABELS
 from ensemble.panel import Panel
 from ensemble.trading.limits import RiskLimits
-from ensemble.windows import WalkForward, WindowError, months_before, training_window
+from ensemble.windows import Fold, WalkForward, WindowError, months_before, training_window
 
 MONTH = "2016-07"
 PLAN = WalkForward(window_years=1, min_sessions=120)
@@ -44,15 +44,9 @@ def test_labels_that_end_in_the_tested_month_are_purged_by_their_longest_horizon
 def test_what_happens_in_the_tested_month_changes_nothing_in_the_window(
     make_market: Callable[..., Market],
 ) -> None:
-    market = make_market()
-    panel = build_panel(market)
+    panel = build_panel(make_market())
     fold = PLAN.fold(panel.sessions, MONTH)
-    for bars in market.bars.values():
-        bars.iloc[fold.test.start :] *= np.linspace(0.5, 2, len(bars) - fold.test.start)[:, None]
-    changed = training_window(build_panel(market), fold, RiskLimits())
-    window = training_window(panel, fold, RiskLimits())
-    assert_array_equal(changed.values, window.values)
-    assert_array_equal(changed.labels, window.labels)
+    assert_nothing_is_learnt_of(make_market(), panel, fold, since=fold.test.start)
 
 
 def test_too_short_a_history_is_refused_with_the_setting_to_change(panel: Panel) -> None:
@@ -95,9 +89,13 @@ def test_nothing_of_the_embargo_is_learnt_neither_its_rows_nor_labels_that_reach
     fold, without = plan.fold(panel.sessions, MONTH), PLAN.fold(panel.sessions, MONTH)
     assert fold.train == slice(without.train.start, without.test.start - embargo)
     assert fold.test == without.test
-    market = make_market()
+    assert_nothing_is_learnt_of(make_market(), panel, fold, since=fold.train.stop)
+
+
+def assert_nothing_is_learnt_of(market: Market, panel: Panel, fold: Fold, *, since: int) -> None:
+    """The fold's window stays as `panel` has it though all bars from row `since` on are others."""
     for bars in market.bars.values():
-        bars.iloc[fold.train.stop :] *= np.linspace(0.5, 2, len(bars) - fold.train.stop)[:, None]
+        bars.iloc[since:] *= np.linspace(0.5, 2, len(bars) - since)[:, None]
     changed = training_window(build_panel(market), fold, RiskLimits())
     window = training_window(panel, fold, RiskLimits())
     assert_array_equal(changed.values, window.values)
