@@ -1,0 +1,51 @@
+"""Forecasts of one label beside what came of them: what every score, baseline and test is worked out from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ensemble.arrays import Floats
+from ensemble.labels import LABELS, label_horizon
+from ensemble.trading.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One label's forecasts and outcomes; the stocks of one session move together, and longer labels overlap."""
+
+    label: str
+    sessions: pd.DatetimeIndex
+    """(n_sessions,), increasing."""
+    symbols: tuple[str, ...]
+    probability: Floats
+    """P(outcome is 1), (n_symbols, n_sessions), NaN where nothing was said."""
+    outcome: Floats
+    """1, 0 or NaN where it is not known, (n_symbols, n_sessions)."""
+    horizon: int
+    """Sessions that the label reaches over, its own included: 1 unless labels of neighbouring sessions overlap."""
+
+    def flat(self) -> tuple[Floats, Floats]:
+        """Probability and outcome of all forecasts whose outcome is known, (n,) each, oldest session first."""
+        known = np.isfinite(self.probability) & np.isfinite(self.outcome)
+        return self.probability.T[known.T], self.outcome.T[known.T]
+
+
+def scored_labels(rows: pd.DataFrame, limits: RiskLimits) -> Mapping[str, Scored]:
+    """Label -> its forecasts, for the labels that have some.
+
+    `rows` has one row a forecast: session, symbol, label, probability, outcome (0, 1 or missing).
+    """
+    return {
+        label: _scored(label, part, label_horizon(label, limits) + 1)
+        for label in LABELS
+        if len(part := rows[rows["label"] == label])
+    }
+
+
+def _scored(label: str, rows: pd.DataFrame, horizon: int) -> Scored:
+    wide = rows.pivot(index="symbol", columns="session", values=["probability", "outcome"]).astype(np.float64)
+    sessions, symbols = wide["probability"].columns, tuple(str(symbol) for symbol in wide.index)
+    probability, outcome = (wide[name].to_numpy(np.float64) for name in ("probability", "outcome"))
+    return Scored(label, pd.DatetimeIndex(sessions), symbols, probability, outcome, horizon)
