@@ -19,7 +19,7 @@ from daemon.desk import home_calendar
 from daemon.reconcile import LIVE, Reconciled, timetable_of
 from daemon.services import Services
 from daemon.settings import Settings
-from ensemble.evaluation.scores import LabelScore, score_labels
+from ensemble.evaluation.right_share import LabelScore, score_labels
 from ensemble.labels import LABELS
 from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark

@@ -1,12 +1,12 @@
 """Forecasts of one label beside what came of them: what every score, baseline and test is worked out from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from ensemble.arrays import Floats
+from ensemble.arrays import Floats, Mask
 from ensemble.labels import LABELS, label_horizon
 from ensemble.trading.limits import RiskLimits
 
@@ -26,10 +26,28 @@ class Scored:
     horizon: int
     """Sessions that the label reaches over, its own included: 1 unless labels of neighbouring sessions overlap."""
 
+    @property
+    def known(self) -> Mask:
+        """Where there is a forecast and its outcome, (n_symbols, n_sessions)."""
+        return np.isfinite(self.probability) & np.isfinite(self.outcome)
+
     def flat(self) -> tuple[Floats, Floats]:
         """Probability and outcome of all forecasts whose outcome is known, (n,) each, oldest session first."""
-        known = np.isfinite(self.probability) & np.isfinite(self.outcome)
-        return self.probability.T[known.T], self.outcome.T[known.T]
+        known = self.known.T
+        return self.probability.T[known], self.outcome.T[known]
+
+    def saying(self, probability: Floats) -> "Scored":
+        """The same sessions and outcomes with another's forecasts, (n_symbols, n_sessions). Raises ValueError."""
+        if probability.shape != self.outcome.shape:
+            raise ValueError(
+                f"the other forecasts had the shape {probability.shape}; {self.outcome.shape} was expected, "
+                "symbols by sessions."
+            )
+        return replace(self, probability=probability)
+
+    def where(self, mask: Mask) -> "Scored":
+        """The same with the forecasts outside `mask`, (n_symbols, n_sessions), left out."""
+        return replace(self, probability=np.where(mask, self.probability, np.nan))
 
 
 def scored_labels(rows: pd.DataFrame, limits: RiskLimits) -> Mapping[str, Scored]:

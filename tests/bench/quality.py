@@ -14,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 from sqlalchemy import create_engine, text
 
 from ensemble.arrays import Floats
-from ensemble.evaluation.scores import Z_95
+from ensemble.evaluation.estimate import Z_95
 from ensemble.labels import LABELS, label_horizon
 from ensemble.long_run import long_run_variance
 from ensemble.stacking.comparison import compare, log_losses

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats
+from ensemble.evaluation.estimate import Z_95
 from ensemble.labels import LABELS, label_horizon
 from ensemble.long_run import long_run_variance
 from ensemble.trading.limits import RiskLimits
-
-Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.testing import assert_allclose
 
-from ensemble.evaluation.scores import LabelScore, score_labels
+from ensemble.evaluation.right_share import LabelScore, score_labels
 from ensemble.trading.limits import RiskLimits
 
 
