@@ -17,6 +17,7 @@ from daemon.errors import ConfigError
 from daemon.overrides import Key, read_overrides
 from daemon.workers import WorkerOptions
 from ensemble.bars import BarRules
+from ensemble.evaluation.holdout import EvaluationOptions
 from ensemble.model import EnsembleOptions
 from ensemble.options import Options
 from ensemble.sessions import EXCHANGES
@@ -147,6 +148,7 @@ class Settings(Options):
     signals: SignalOptions = SignalOptions()
     risk: RiskLimits = RiskLimits()
     costs: Costs = Costs()
+    evaluation: EvaluationOptions = EvaluationOptions()
     storage: StorageOptions = StorageOptions()
 
     @model_validator(mode="after")

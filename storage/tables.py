@@ -34,6 +34,9 @@ _PERCENT = "{0} >= 0 AND {0} <= 100"
 _FLAG = "{0} IN (0, 1)"
 _ORIGIN = "{0} IN ('live', 'backtest')"
 _SESSION = "length({0}) = 10"
+_LOSS = "{0} >= 0 AND {0} < 1e3"
+_TRIAL_KIND = "{0} IN ('sweep', 'backtest')"
+_TRIAL_STATE = "{0} IN ('running', 'complete', 'pruned', 'failed')"
 
 _INTERVAL = "the Venn-Abers interval: where past outcomes put the calibrated probability; empty with too few of them"
 
@@ -283,6 +286,58 @@ features = Table(
     _column("column_count", Integer, "Number of features", check=_COUNT),
     _key("origin", "session"),
     comment="Fingerprint of the features of each decision, which `verify` compares",
+)
+
+trials = Table(
+    "trials",
+    METADATA,
+    _column("trial_id", Text, "The search's name and the trial's number in it; of a backtest, its recipe"),
+    _column("kind", Text, "sweep: one member of a search; backtest: a replayed ensemble", check=_TRIAL_KIND),
+    _column("study", Text, "The search that it belongs to, or the recipe that was replayed"),
+    _column("number", Integer, "Its place in the search, from 0", check=_COUNT),
+    _column("state", Text, "running, complete, pruned (given up early) or failed", check=_TRIAL_STATE),
+    _column("digest", Text, "Digest of what was tried, and of its inputs and code: equal ones are one trial"),
+    _column("settings", Json, "What was tried, a JSON object"),
+    _column("label", Text, "The label that was searched for; empty for a backtest, which forecasts all", null=True),
+    _session("The first trading day asked for", name="first_session"),
+    _session("The last trading day asked for", name="last_session"),
+    _column("sessions", Integer, "Trading days scored", check=_COUNT),
+    _column("log_loss", Double, "Mean log loss over the sessions scored, nats", check=_LOSS, null=True),
+    _column("base_log_loss", Double, "The same of the base rate known at the time, nats", check=_LOSS, null=True),
+    _probability("auc", "Area under the ROC curve, averaged over months", null=True),
+    _probability("right_share", "Share of forecasts on the right side of one half", null=True),
+    _column("progress", Json, "Mean log loss after each look at it, a JSON list", null=True),
+    _instant("started_at", "When it began"),
+    _instant("finished_at", "When it ended; empty while running", null=True),
+    _column("code_version", Text, "Version of the program that made it"),
+    _column("detail", Text, "Why it failed; else empty"),
+    _key("trial_id"),
+    comment="Every configuration ever scored on past sessions: how much the best of them must be discounted",
+)
+
+trial_sessions = Table(
+    "trial_sessions",
+    METADATA,
+    _column("trial_id", Text, "The trial, see trials"),
+    _session("The trading day forecast"),
+    _column("log_loss", Double, "The trial's log loss, mean over symbols, nats", check=_LOSS),
+    _column("base_log_loss", Double, "The same of the base rate known at the time, nats", check=_LOSS),
+    _key("trial_id", "session"),
+    comment="How each complete trial of a sweep did, session by session",
+    sqlite_with_rowid=False,
+)
+
+holdout_openings = Table(
+    "holdout_openings",
+    METADATA,
+    _column("experiment", Text, "Name of the declared experiment, evaluation.experiment"),
+    _session("The first trading day that was held out", name="holdout_from"),
+    _session("The last trading day that was looked at", name="last_session"),
+    _column("digest", Text, "Digest of the forecasts that were looked at"),
+    _instant("opened_at", "When it was opened"),
+    _column("code_version", Text, "Version of the program that opened it"),
+    _key("experiment"),
+    comment="Every look at the sessions held out: once for each declared experiment",
 )
 
 data_dictionary = Table(

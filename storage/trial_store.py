@@ -1,0 +1,129 @@
+"""The ledger of trials: every configuration ever scored on past sessions, so that the best of many is not overrated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, Row, func, or_, select
+
+from storage.rows import insert_columns, insert_rows, read_frame, row_of
+from storage.tables import trial_sessions, trials
+
+Kind = Literal["sweep", "backtest"]
+
+
+class TrialState(StrEnum):
+    """How far a trial came."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    """Given up early, for it was going to be none of the best. Its numbers were seen all the same."""
+    FAILED = "failed"
+
+
+SEEN = (TrialState.COMPLETE, TrialState.PRUNED)
+"""The states of a trial that gave a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialScores:
+    """How a trial did; sessions are the units, and the symbols of one count as one."""
+
+    sessions: int = 0
+    log_loss: float | None = None
+    base_log_loss: float | None = None
+    """Of the base rate known at the time."""
+    auc: float | None = None
+    """Averaged over months."""
+    right_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One configuration that was scored on past sessions, or is being scored."""
+
+    trial_id: str
+    kind: Kind
+    study: str
+    number: int
+    """Its place in the study, from 0."""
+    state: TrialState
+    digest: str
+    """Of what was tried, its inputs and code: equal ones are one trial."""
+    settings: Mapping[str, Any]
+    label: str | None
+    """None for a backtest, which forecasts all labels."""
+    first_session: date
+    last_session: date
+    started_at: datetime
+    code_version: str
+    scores: TrialScores = TrialScores()
+    progress: Sequence[float] | None = None
+    """Mean log loss after each look at it."""
+    finished_at: datetime | None = None
+    detail: str = ""
+    """Why it failed."""
+
+
+def write_trial(conn: Connection, trial: Trial) -> None:
+    """Keeps the trial; one of the same id is replaced."""
+    conn.execute(trials.delete().where(trials.c.trial_id == trial.trial_id))
+    row = row_of(trial)
+    insert_rows(conn, trials, [row | row_of(row.pop("scores"))])
+
+
+def write_performance(conn: Connection, trial_id: str, losses: pd.DataFrame) -> None:
+    """Keeps a trial's losses in place of earlier ones: log_loss and base_log_loss, nats, indexed by session."""
+    conn.execute(trial_sessions.delete().where(trial_sessions.c.trial_id == trial_id))
+    columns: dict[str, list[object]] = {
+        "trial_id": [trial_id] * len(losses),
+        "session": list(pd.DatetimeIndex(losses.index).date),
+        **{name: losses[name].tolist() for name in ("log_loss", "base_log_loss")},
+    }
+    insert_columns(conn, trial_sessions, columns)
+
+
+def read_trials(conn: Connection, *, study: str | None = None) -> list[Trial]:
+    """Every trial, or those of a study, in the order of their numbers, then of their beginning."""
+    chosen = select(trials) if study is None else select(trials).where(trials.c.study == study)
+    return [_trial(row) for row in conn.execute(chosen.order_by(trials.c.number, trials.c.started_at))]
+
+
+def number_of_trials(conn: Connection, label: str | None = None) -> int:
+    """How many different configurations were ever scored on past sessions, complete or pruned.
+
+    Of one label, if it is given: searches for it, and backtests, which forecast every label.
+    """
+    count = select(func.count(trials.c.digest.distinct())).where(trials.c.state.in_(SEEN))
+    if label is not None:
+        count = count.where(or_(trials.c.label == label, trials.c.label.is_(None)))
+    return conn.execute(count).scalar_one()
+
+
+def read_performance(conn: Connection, label: str, *, study: str | None = None) -> pd.DataFrame:
+    """What each complete trial of the label gained on the base rate: nats a session, (n_sessions, n_trials).
+
+    Indexed by the sessions that all of them have; columns are trial_ids. Of equal trials the first is there.
+    """
+    of_label = (trials.c.label == label, trials.c.state == TrialState.COMPLETE)
+    first_of_equals = select(func.min(trials.c.trial_id)).where(*of_label).group_by(trials.c.digest)
+    gain = (trial_sessions.c.base_log_loss - trial_sessions.c.log_loss).label("gain")
+    query = select(trial_sessions.c.trial_id, trial_sessions.c.session, gain).join(
+        trials, trials.c.trial_id == trial_sessions.c.trial_id
+    )
+    query = query.where(*of_label, trials.c.study == study) if study else query.where(*of_label)
+    if study is None:
+        query = query.where(trials.c.trial_id.in_(first_of_equals))
+    frame = read_frame(conn, query)
+    return frame.pivot_table(index="session", columns="trial_id", values="gain").dropna().astype(np.float64)
+
+
+def _trial(row: Row[Any]) -> Trial:
+    kept = row._asdict()
+    scores = TrialScores(**{name: kept.pop(name) for name in TrialScores.__dataclass_fields__})
+    return Trial(**kept | {"state": TrialState(kept["state"]), "scores": scores})
