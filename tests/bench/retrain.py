@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from ensemble.arrays import Floats
-from ensemble.evaluation.scores import Z_95
+from ensemble.evaluation.estimate import Z_95
 from ensemble.long_run import long_run_variance
 from ensemble.members.fitted import Files, FittedMember
 from ensemble.members.lstm import load_lstm
