@@ -104,6 +104,22 @@ def backtest(
 
 
 @app.command()
+def evaluate(
+    explain_protocol: Annotated[
+        bool, typer.Option("--explain-protocol", help="Take the published table that this program began with apart.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what stored forecasts are worth, beside a coin, a constant and simple models."""
+    from daemon.protocol_display import show_protocol
+    from ensemble.evaluation.protocol import explain
+
+    if not explain_protocol:
+        raise typer.BadParameter("give --explain-protocol.")
+    show_protocol(explain(), as_json=as_json)
+
+
+@app.command()
 def signals(
     context: typer.Context,
     session: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Default: the newest.")] = None,

@@ -1,0 +1,41 @@
+"""Where commands write: tables with frames on a terminal, plain columns when piped, JSON for scripts."""
+
+import json
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+PIPE_WIDTH = 160
+
+
+def open_console() -> Console:
+    """Standard output; a pipe gets lines wide enough not to be cut."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+
+
+def new_table(console: Console, title: str, *columns: str, left: int = 1) -> Table:
+    """An empty table: the first `left` columns hold words, the others numbers."""
+    framed = Table(title=title, title_justify="left")
+    table = framed if console.is_terminal else Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place < left else "right")
+    return table
+
+
+def print_json(content: Any) -> None:
+    """To standard output; dates and paths as text, numbers that are none (NaN) as null."""
+    typer.echo(json.dumps(_plain(content), indent=1, default=str, allow_nan=False))
+
+
+def _plain(content: Any) -> Any:
+    """JSON has no NaN and no infinity, and a strict reader refuses Python's."""
+    if isinstance(content, float):
+        return content if abs(content) < float("inf") else None
+    if isinstance(content, dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_plain(value) for value in content]
+    return content
