@@ -56,4 +56,5 @@ $(READY): pyproject.toml requirements.lock
 	  || { echo "pip takes over: a minute more." >&2; $(PIP) install --require-hashes -r requirements.lock; }
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -qq daemon ensemble storage
+	@$(BIN)/python -c 'import ensemble.members.kernels' 2>/dev/null || true  # else the first training compiles them
 	@touch $@

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ensemble
 
-LIBRARIES = ("numpy", "pandas", "TA-Lib", "scipy", "scikit-learn", "lightgbm", "keras")
+LIBRARIES = ("numpy", "pandas", "TA-Lib", "scipy", "scikit-learn", "lightgbm", "numba", "keras")
 AFTER_FORECASTS = (
     "evaluation",
     "forecasts.py",

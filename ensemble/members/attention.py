@@ -22,6 +22,7 @@ class AttentionTrace:
     keys: Reals
     values: Reals
     queries: Reals
+    """Over the root of the units, by which scores are scaled."""
     shares: Reals
     """(n, n_asking, n_steps): what each asking step takes of each step."""
     mixed: Reals
@@ -35,8 +36,8 @@ def attend(hidden: Reals, weights: Mapping[str, Reals], *, look_back: int, askin
     states = np.ascontiguousarray(hidden.swapaxes(0, 1))
     keys, values = (_project(states, weights, name) for name in ("key", "value"))
     queries = _project(states[:, -asking:], weights, "query")
+    queries /= np.sqrt(hidden.shape[2], dtype=hidden.dtype)
     scores = queries @ keys.swapaxes(1, 2)
-    scores /= np.sqrt(hidden.shape[2], dtype=hidden.dtype)
     scores += np.where(_out_of_sight(len(hidden), look_back)[-asking:], NEVER, 0).astype(hidden.dtype)
     scores -= scores.max(axis=2, keepdims=True)
     shares = np.exp(scores, out=scores)
@@ -54,12 +55,13 @@ def back_through_attention(
     found = _weight_slopes("output", trace.mixed, outgoing)
     by_mixed = times(outgoing, weights["attention_output_kernel"].T)
     by_scores = by_mixed @ trace.values.swapaxes(1, 2)
-    by_scores -= (by_scores * trace.shares).sum(axis=2, keepdims=True)
+    by_scores -= (by_mixed * trace.mixed).sum(axis=2, keepdims=True)  # the mean of each row, its shares as weights
     by_scores *= trace.shares
-    by_scores /= np.sqrt(trace.hidden.shape[2], dtype=trace.hidden.dtype)
+    by_queries = by_scores @ trace.keys
+    by_queries /= np.sqrt(trace.hidden.shape[2], dtype=trace.hidden.dtype)
     asking = slice(-output_slopes.shape[0], None)
     incoming = {
-        "query": (asking, by_scores @ trace.keys),
+        "query": (asking, by_queries),
         "key": (slice(None), by_scores.swapaxes(1, 2) @ trace.queries),
         "value": (slice(None), trace.shares.swapaxes(1, 2) @ by_mixed),
     }

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ensemble.arrays import Reals
+from ensemble.members.kernels import move_weights
 
 RISE_SHARE = 0.3
 """Share of the steps in which the step size still rises (Smith and Topin 2019)."""
-FIRST_MOMENT, SECOND_MOMENT, EPSILON = 0.9, 0.999, 1e-7
+FIRST_MOMENT, SECOND_MOMENT = 0.9, 0.999
 MAX_SLOPE = 1.0
 """Longer slopes are cut to this length, all weights together (Pascanu, Mikolov and Bengio 2013)."""
 
@@ -38,12 +39,9 @@ class Descent:
         """Moves every weight once, `progress` (0 to 1) of the way. Kingma and Ba (2015), algorithm 1."""
         self._taken += 1
         slope = np.concatenate([slopes[name].ravel() for name in self.weights])
-        slope *= min(1.0, MAX_SLOPE / max(float(np.sqrt(slope @ slope)), EPSILON))
-        self._mean += (1 - FIRST_MOMENT) * (slope - self._mean)
-        slope *= slope
-        self._square += (1 - SECOND_MOMENT) * (slope - self._square)
+        share = min(1.0, MAX_SLOPE / max(float(np.sqrt(slope @ slope)), MAX_SLOPE))
         rate = self.rate(progress) / (1 - FIRST_MOMENT**self._taken)
-        self._flat -= rate * self._mean / (np.sqrt(self._square / (1 - SECOND_MOMENT**self._taken)) + EPSILON)
+        move_weights(self._flat, self._mean, self._square, slope, share, rate, 1 - SECOND_MOMENT**self._taken)
 
     def rate(self, progress: float) -> float:
         """The step size `progress` of the way: one cycle, up in a line, down along half a cosine."""

@@ -1,7 +1,6 @@
 """The network: LSTM layers, attention over the newest states, one output a label beside a linear skip; in NumPy.
 
-One forward pass serves training and forecasting alike. The way back is written out by hand and checked against
-TensorFlow's gradient in the tests.
+One forward pass serves training and forecasting alike; training opens its gates by compiled code.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.arrays import Floats, Reals
-from ensemble.members.attention import AttentionTrace, attend, back_through_attention, times
-from ensemble.members.recurrence import LayerTrace, LayerWeights, back_through_layer, run_layer
+from ensemble.members.attention import AttentionTrace, attend, times
+from ensemble.members.recurrence import GateOpener, LayerTrace, LayerWeights, open_gates, run_layer
 
 Weights = Mapping[str, Reals]
 """By Keras' names and shapes: `lstm_{k}_kernel` (n_in, 4 units), `_recurrent`, `_bias`; `attention_query_kernel`
@@ -33,41 +32,26 @@ def n_layers(weights: Weights) -> int:
     return sum(name.endswith("_recurrent") for name in weights)
 
 
-def run_network(weights: Weights, inputs: Reals, *, look_back: int, asking: int, masks: Sequence[Reals] = ()) -> Pass:
+def run_network(  # noqa: PLR0913 - what is looked at, and how it is trained
+    weights: Weights,
+    inputs: Reals,
+    *,
+    look_back: int,
+    asking: int,
+    masks: Sequence[Reals] = (),
+    opener: GateOpener = open_gates,
+) -> Pass:
     """The pass over `inputs` (n_steps, n, n_features), for the last `asking` steps; attention sees `look_back` steps.
 
     A mask a layer, (n, units), drops hidden units for a whole sequence (Gal and Ghahramani 2016); none to forecast.
     """
     hidden, layers = inputs, []
     for number in range(n_layers(weights)):
-        layers.append(run_layer(hidden, _layer(weights, number)))
+        layers.append(run_layer(hidden, layer_weights(weights, number), opener))
         hidden = layers[-1].outputs * masks[number] if masks else layers[-1].outputs
     gathered, attention = attend(hidden, weights, look_back=look_back, asking=asking)
     joined = np.concatenate([hidden[-asking:], gathered], axis=2)
     return Pass(times(joined, weights["head_kernel"]) + weights["head_bias"], tuple(layers), attention, joined)
-
-
-def slopes_by_weights(weights: Weights, done: Pass, by_log_odds: Reals, *, masks: Sequence[Reals]) -> dict[str, Reals]:
-    """Slopes of the loss by every weight, from those by the log-odds (n_asking, n, n_labels)."""
-    flat = by_log_odds.reshape(-1, by_log_odds.shape[2])
-    found: dict[str, Reals] = {
-        "head_kernel": done.joined.reshape(len(flat), -1).T @ flat,
-        "head_bias": flat.sum(axis=0),
-    }
-    by_joined = times(by_log_odds, weights["head_kernel"].T)
-    units = by_joined.shape[2] // 2
-    by_attention, by_hidden = back_through_attention(done.attention, weights, by_joined[..., units:])
-    found |= by_attention
-    by_outputs: Reals = by_hidden
-    by_outputs[-len(by_joined) :] += by_joined[..., :units]
-    for number in range(len(done.layers) - 1, -1, -1):
-        by_layer, by_inputs = back_through_layer(
-            done.layers[number], _layer(weights, number), by_outputs * masks[number], need_inputs=number > 0
-        )
-        found |= {f"lstm_{number}_{name}": getattr(by_layer, name) for name in ("kernel", "recurrent", "bias")}
-        if by_inputs is not None:
-            by_outputs = by_inputs
-    return found
 
 
 def first_weights(
@@ -89,7 +73,8 @@ def first_weights(
     return weights | {"head_kernel": np.zeros((2 * inside, n_labels)), "head_bias": np.zeros(n_labels)}
 
 
-def _layer(weights: Weights, number: int) -> LayerWeights:
+def layer_weights(weights: Weights, number: int) -> LayerWeights:
+    """Those of one LSTM layer, counted from 0."""
     return LayerWeights(*(weights[f"lstm_{number}_{name}"] for name in ("kernel", "recurrent", "bias")))
 
 

@@ -8,12 +8,14 @@ unrolls sixty steps for each.
 import numpy as np
 
 from ensemble.arrays import Reals
+from ensemble.members.backpropagation import slopes_by_weights
 from ensemble.members.curve import Curve, Epoch
 from ensemble.members.descent import Descent
 from ensemble.members.errors import TrainingError
+from ensemble.members.kernels import disturb, open_gates
 from ensemble.members.logit import fit_logit
 from ensemble.members.lstm import Lstm
-from ensemble.members.network import first_weights, run_network, slopes_by_weights
+from ensemble.members.network import first_weights, run_network
 from ensemble.members.segments import Batch, Segments
 from ensemble.members.specs import LogitSpec, LstmSpec
 from ensemble.windows import Window
@@ -68,6 +70,7 @@ class PanelTrainer:
             look_back=self._spec.sequence_steps,
             asking=len(batch.labels),
             masks=masks,
+            opener=open_gates,
         )
         loss, slopes = _log_loss(done.log_odds + batch.skip, batch.labels)
         self._descent.step(slopes_by_weights(self._descent.weights, done, slopes, masks=masks), progress)
@@ -81,10 +84,9 @@ class PanelTrainer:
     def _disturbed(self, inputs: Reals) -> Reals:
         """Noise on every input, and whole features dropped for a sequence: nothing to learn by heart."""
         noise = self._random.random(inputs.shape, dtype=np.float32)
-        noise -= 0.5
-        noise *= np.float32(self._spec.input_noise * np.sqrt(12))  # uniform: a fifth of the time of normal noise
-        noise += inputs
-        noise *= self._mask(inputs.shape[1], inputs.shape[2], self._spec.input_dropout)
+        kept = self._mask(inputs.shape[1], inputs.shape[2], self._spec.input_dropout)
+        width = self._spec.input_noise * np.sqrt(12)  # uniform: a fifth of the time of normal noise
+        disturb(noise, inputs, kept, width)
         return noise
 
     def _mask(self, count: int, size: int, dropped: float) -> Reals:

@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose
 
 from ensemble.arrays import Reals
 from ensemble.members.attention import attend
-from ensemble.members.network import first_weights, run_network, slopes_by_weights
+from ensemble.members.backpropagation import slopes_by_weights
+from ensemble.members.network import first_weights, run_network
 from ensemble.members.published import build_network
 from ensemble.members.specs import PRESETS, LstmSpec
 
