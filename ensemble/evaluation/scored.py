@@ -31,6 +31,14 @@ class Scored:
         """Where there is a forecast and its outcome, (n_symbols, n_sessions)."""
         return np.isfinite(self.probability) & np.isfinite(self.outcome)
 
+    @property
+    def lags(self) -> int:
+        """Sessions on either side whose errors count as one's own: twice the overlap, 0 without one.
+
+        The weights of Newey and West (1987) fall to zero; over the overlap alone they would miss a third of it.
+        """
+        return 2 * (self.horizon - 1)
+
     def flat(self) -> tuple[Floats, Floats]:
         """Probability and outcome of all forecasts whose outcome is known, (n,) each, oldest session first."""
         known = self.known.T
