@@ -1,0 +1,35 @@
+"""What is left out by acting only on the more confident forecasts, and how often the others are wrong."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.arrays import Floats
+from ensemble.evaluation.scored import Scored
+
+
+@dataclass(frozen=True, slots=True)
+class RiskCoverage:
+    """The risk-coverage curve, most confident forecasts first, one point a distinct confidence."""
+
+    confidence: Floats
+    """Forecasts with max(p, 1 - p) at or above it are kept, (n_points,), falling."""
+    coverage: Floats
+    """Share of all forecasts that are kept, (n_points,)."""
+    risk: Floats
+    """Share of those kept that was wrong, (n_points,)."""
+    augrc: float
+    """Share that is kept and wrong, averaged over all coverages: half the square of the overall risk for a confidence
+    that knows all errors, half the overall risk for one that knows nothing. Traub et al. (2024)."""
+
+
+def risk_coverage(scored: Scored) -> RiskCoverage:
+    """The curve of the forecasts whose outcome is known; above one half says up."""
+    probability, outcome = scored.flat()
+    wrong = (probability > 0.5) != (outcome > 0.5)
+    confidence = np.maximum(probability, 1 - probability)
+    levels, place = np.unique(-confidence, return_inverse=True)
+    kept, mistaken = (np.bincount(place, weights).cumsum() for weights in (np.ones(len(place)), wrong))
+    coverage, joint = kept / len(place), mistaken / len(place)
+    augrc = np.trapezoid(np.concatenate([[0.0], joint]), np.concatenate([[0.0], coverage]))
+    return RiskCoverage(-levels, coverage, mistaken / kept, float(augrc))
