@@ -14,6 +14,7 @@ import typer
 
 from daemon.clock import Clock, FixedClock, SystemClock
 from daemon.errors import DaemonError
+from daemon.market_commands import market_app
 from daemon.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(forecasts_app, name="forecasts")
 cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
+app.add_typer(market_app, name="market")
 
 
 @dataclass(frozen=True, slots=True)
