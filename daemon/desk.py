@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
@@ -14,7 +14,7 @@ from daemon.decisions import Decision
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
-from daemon.training import TrainingFailed
+from daemon.training import OutOfTime, TrainingFailed, no_hurry
 from ensemble.features.matrix import Market, build_panel, context_needed_from
 from ensemble.labels import LABELS
 from ensemble.model import Model, forecast_rows, member_odds
@@ -33,6 +33,8 @@ from storage.engine import reading, transaction
 from storage.model_index import ModelEntry, earlier_models, find_model, write_model
 from storage.model_store import ModelStoreError
 
+TRAINING_ENDS_BEFORE_OPEN = pd.Timedelta(minutes=2)
+"""A new model is not worth a late decision where an older one can serve."""
 CORRECTED_SESSIONS = 30
 """How far back outcomes are worked out again, because a feed may still correct their bars."""
 
@@ -56,20 +58,13 @@ class Desk:
     def prepare(self, session: pd.Timestamp) -> str:
         """Makes the model that `decide` will need, which may take long; none without bars to forecast from.
 
-        A training that fails leaves the newest earlier model serving, until the next desk tries again: then a line
-        says so, which is empty otherwise. Raises TrainingFailed when there is no earlier model.
+        A training that fails, or is not done before the session opens, leaves the newest earlier model serving, until
+        the next desk tries again: then a line says so, which is empty otherwise. Raises TrainingFailed when there is no
+        earlier model.
         """
         month = self.services.settings.ensemble.serving(month_of(session))
-        if self._is_fed(self._row(session)):
-            try:
-                self.model(month)
-            except TrainingFailed as error:
-                earlier = self._earlier(month)
-                if earlier is None:
-                    raise
-                self._models[month] = earlier
-                self._stand_ins[month] = f"model {earlier.model_id} still serves, because {error}"
-                logger.warning("{}: {} It is tried again with the next session.", month, self._stand_ins[month])
+        if self._is_fed(self._row(session)) and month not in self._models:
+            self._models[month] = self._found(month) or self._made_or_earlier(month)
         return self._stand_ins.get(month, "")
 
     def prepare_all(self, sessions: pd.DatetimeIndex) -> None:
@@ -215,10 +210,30 @@ class Desk:
                 set_damaged_aside(self.services.models, known.model_id)
             return None
 
-    def _made(self, month: str) -> Model:
+    def _made_or_earlier(self, month: str) -> Model:
+        earlier = self._earlier(month)
+        try:
+            return self._made(month, no_hurry if earlier is None else self._before_open())
+        except TrainingFailed as error:
+            if earlier is None:
+                raise
+            self._stand_ins[month] = f"model {earlier.model_id} still serves, because {error}"
+            logger.warning("{}: {} It is tried again with the next session.", month, self._stand_ins[month])
+            return earlier
+
+    def _before_open(self) -> OutOfTime:
+        """Out of time shortly before the next open that somebody waits for."""
+        clock, opens = self.services.clock, self.market.calendar.opens
+        ahead = opens[opens > pd.Timestamp(clock.now())]
+        if not len(ahead):
+            return no_hurry
+        end = ahead[0] - TRAINING_ENDS_BEFORE_OPEN
+        return lambda: bool(pd.Timestamp(clock.now()) >= end)
+
+    def _made(self, month: str, out_of_time: OutOfTime = no_hurry) -> Model:
         logger.info("{}: training the models of the month", month)
         services = self.services
-        model_id = self.factory.publish(month)
+        model_id = replace(self.factory, out_of_time=out_of_time).publish(month)
         manifest = services.models.manifest(model_id)
         with transaction(services.engine) as conn:
             write_model(conn, ModelEntry(model_id, month, services.clock.now(), manifest))

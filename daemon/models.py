@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from daemon.progress import Progress
-from daemon.training import train_parts
+from daemon.training import OutOfTime, no_hurry, train_parts
 from daemon.workers import WorkerOptions
 from ensemble.arrays import Floats
 from ensemble.bar_ratios import BarDigests, as_first_seen, bar_digests, market_ratios, packed, unpacked, with_later
@@ -105,6 +105,7 @@ class ModelFactory:
     store: ModelStore
     workers: WorkerOptions
     progress: Progress
+    out_of_time: OutOfTime = no_hurry
     _planned: dict[str, Planned | WindowError] = field(default_factory=dict)
 
     def publish(self, month: str) -> str:
@@ -118,6 +119,18 @@ class ModelFactory:
         """Trains the members that the models of `months` and their histories miss. Raises as `publish` does."""
         planned = [one for month in months for one in (*self._history_months(month), self._plan(month))]
         self._train(list({one.fold.month: one for one in planned}.values()))
+
+    def train_members(self, months: Sequence[str]) -> None:
+        """Trains what the members of `months` alone miss, without their histories. Raises as `publish` does."""
+        self._train([self._plan(month) for month in months])
+
+    def member_keys(self, month: str) -> Keys:
+        """Under which keys the trained members of `month` are kept. Raises WindowError."""
+        return self._plan(month).keys
+
+    def fold(self, month: str) -> Fold:
+        """The month's rows, and those that its members learn from. Raises WindowError."""
+        return self._plan(month).fold
 
     def bars_digest(self, month: str) -> str:
         """Of all bars that the model of `month` is made from, its history's windows included. Raises WindowError."""
@@ -199,7 +212,13 @@ class ModelFactory:
             if needed:
                 window = training_window(self.panel, month.fold, self.recipe.limits)
                 missing.update((key, TrainingTask(specs[key], window, key)) for key in needed)
-        train_parts(list(missing.values()), self.store, workers=self.workers, progress=self.progress)
+        train_parts(
+            list(missing.values()),
+            self.store,
+            workers=self.workers,
+            progress=self.progress,
+            out_of_time=self.out_of_time,
+        )
 
     def _record(self, planned: Planned) -> None:
         """Notes which parts serve the month: what `cache list` shows and `cache prune` keeps."""

@@ -1,9 +1,10 @@
 """When a month's retraining fails, the model before it serves on, and says so; a backtest fails instead."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,34 @@ def test_what_failed_in_the_morning_is_tried_again_after_the_close(copy: Path, s
         assert speakers(services, "2021-11-03") == [("2021-11",)]
         newest = rows(services, "SELECT detail FROM runs WHERE kind = 'decide' AND session = '2021-11-03'")
         assert "still serves" not in newest[0][0]
+
+
+@dataclass
+class MovedClock:
+    instant: datetime
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+def test_a_training_that_would_make_the_decision_late_is_left_for_the_next_time(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-11-02 08:50") as services:
+        clock = MovedClock(services.clock.now())
+
+        def lasting(items: Iterable[Any], *, total: int, label: str) -> Iterator[Any]:
+            clock.instant = datetime(2021, 11, 2, 3, 43, tzinfo=UTC)  # two minutes to the open
+            yield from items
+
+        reconcile(replace(services, clock=clock, progress=lasting))
+        assert speakers(services, "2021-11-02") == [("2021-10",)]
+        assert rows(services, "SELECT DISTINCT late FROM forecasts WHERE session = '2021-11-02'") == [(0,)]
+        (note,) = rows(services, "SELECT detail FROM runs WHERE kind = 'decide' AND session = '2021-11-02'")
+        assert "still serves, because its training was not done before the session's open" in note[0]
+    with services_at(copy, "2021-11-02 17:00") as services:
+        reconcile(services)
+        assert rows(services, "SELECT count(*) FROM models WHERE month = '2021-11'") == [(1,)]
 
 
 def test_a_backtest_never_uses_the_model_of_another_month(copy: Path, services_at: ServicesAt) -> None:
