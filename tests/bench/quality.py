@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 from sqlalchemy import create_engine, text
 
 from ensemble.arrays import Floats
 from ensemble.evaluation.estimate import Z_95
+from ensemble.evaluation.roc_area import Folds, fold_auc
+from ensemble.evaluation.scored import Scored
 from ensemble.labels import LABELS, label_horizon
 from ensemble.long_run import long_run_variance
 from ensemble.stacking.comparison import compare, log_losses
@@ -26,7 +27,8 @@ BASE = "base rate so far"
 WITHOUT_NETWORKS = "mean of logit and lightgbm"
 HORIZONS = {label: label_horizon(label, RiskLimits()) + 1 for label in LABELS}
 """Sessions that a label reaches over, its own included: sets the lags of variances."""
-ALL_FOLDS, ONE_FOLDS = "M", "Q"
+ALL_FOLDS: Folds = "M"
+ONE_FOLDS: Folds = "Q"
 """Folds of the AUC: months for all symbols, quarters for one, which has only twenty sessions a month."""
 SAID = text(
     "SELECT session, symbol, label, member, probability FROM member_forecasts WHERE origin = 'backtest' "
@@ -80,17 +82,11 @@ def _log_odds(probability: Floats) -> Floats:
     return np.asarray(np.log(clipped / (1 - clipped)))
 
 
-def auc(said: Said, speaker: str, folds: str) -> tuple[float, float]:
+def auc(said: Said, speaker: str, folds: Folds) -> tuple[float, float]:
     """Mean over folds and half its 95 % interval, from how much the folds differ; folds of one outcome are left out."""
-    fold = said.sessions.to_period(folds)
-    found = []
-    for one in fold.unique():
-        rows = np.asarray(fold == one)
-        outcome, odds = said.outcomes[:, rows], said.log_odds[speaker][:, rows]
-        known = np.isfinite(outcome) & np.isfinite(odds)
-        if len(np.unique(outcome[known])) == 2:
-            found.append(float(roc_auc_score(outcome[known], odds[known])))
-    return float(np.mean(found)), Z_95 * float(np.std(found, ddof=1)) / float(np.sqrt(len(found)))
+    probability = 1 / (1 + np.exp(-said.log_odds[speaker]))
+    area = fold_auc(Scored("", said.sessions, said.symbols, probability, said.outcomes, said.horizon), folds)
+    return area.value, (area.high - area.low) / 2
 
 
 def loss(said: Said, speaker: str) -> tuple[float, float]:
@@ -131,7 +127,7 @@ def without_networks(said: Said) -> Said:
     return Said(said.sessions, said.symbols, {**said.log_odds, WITHOUT_NETWORKS: odds}, said.outcomes, said.horizon)
 
 
-def print_table(tables: Mapping[str, Said], folds: str) -> None:
+def print_table(tables: Mapping[str, Said], folds: Folds) -> None:
     """One row a speaker: AUC and log loss a label, and how sure it is that the mean is better with the member."""
     speakers = list(next(iter(tables.values())).log_odds)
     members = [name for name in speakers if name not in (MEAN, SPOKEN, BASE, WITHOUT_NETWORKS)]
