@@ -8,6 +8,7 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
+from daemon.backtest_trial import trial_of_backtest
 from daemon.decisions import Decision, write_decisions
 from daemon.desk import Desk, home_calendar, open_desk
 from daemon.errors import DaemonError
@@ -21,6 +22,7 @@ from storage.bar_store import newest_sessions
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
 from storage.outcome_store import read_scored, write_outcomes
+from storage.trial_store import write_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,19 @@ def backtest(services: Services, *, first: date, last: date) -> tuple[Replayed, 
     Raises DaemonError when there is no session between them whose bar is known, and all that `reconcile` raises;
     the previous one then stays as it is.
     """
+    calendar, sessions = stored_sessions(services, first=first, last=last)
+    desk = open_desk(services, calendar, last=sessions[-1])
+    desk.prepare_all(sessions)
+    replayed = _replay(desk, sessions)
+    _store(desk, replayed)
+    return replayed
+
+
+def stored_sessions(services: Services, *, first: date, last: date) -> tuple[SessionCalendar, pd.DatetimeIndex]:
+    """The calendar, and its sessions from `first` to `last` whose bars are known, after a look at the feed.
+
+    Raises DaemonError when there is none, FeedError when the feed fails and the stored bars end before `last`.
+    """
     calendar = home_calendar(services.settings, services.clock.now())
     _refresh(services, calendar, last)
     sessions = calendar.between(first, _newest(services, last))
@@ -44,11 +59,7 @@ def backtest(services: Services, *, first: date, last: date) -> tuple[Replayed, 
         raise DaemonError(
             f"no session with a bar lies between {first} and {last}; choose a range inside the stored bars."
         )
-    desk = open_desk(services, calendar, last=sessions[-1])
-    desk.prepare_all(sessions)
-    replayed = _replay(desk, sessions)
-    _store(desk, replayed)
-    return replayed
+    return calendar, sessions
 
 
 def _refresh(services: Services, calendar: SessionCalendar, last: date) -> None:
@@ -95,6 +106,7 @@ def _store(desk: Desk, replayed: Sequence[Replayed]) -> None:
         write_decisions(conn, BACKTEST, decisions, code_version=code_version, kept=kept)
         write_settlement(conn, BACKTEST, *(one.settlement for one in replayed))
         write_outcomes(conn, desk.outcomes(sessions), resolved_at=services.clock.now())
+        write_trial(conn, trial_of_backtest(services, sessions))
 
 
 def _kept(conn: Connection, decisions: Sequence[Decision], code_version: str) -> Collection[date]:

@@ -16,6 +16,7 @@ from daemon.clock import Clock, FixedClock, SystemClock
 from daemon.errors import DaemonError
 from daemon.market_commands import market_app
 from daemon.settings import Settings, load_settings
+from ensemble.labels import Label
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -119,6 +120,28 @@ def evaluate(
     if not explain_protocol:
         raise typer.BadParameter("give --explain-protocol.")
     show_protocol(explain(), as_json=as_json)
+
+
+@app.command()
+def sweep(  # noqa: PLR0913  # one parameter an option
+    context: typer.Context,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session, before the hold-out.")],
+    trials: Annotated[int, typer.Option(min=1, max=10_000, help="How many in all; earlier ones count.")] = 30,
+    label: Annotated[Label | None, typer.Option(help="What is searched for; default signals.label.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; default sweeps in the state.")] = None,
+    now: Now = None,
+    as_json: AsJson = False,
+) -> None:
+    """Try members with other figures, the presets first, walked forward; every trial stays in the ledger."""
+    from daemon.study import Wanted
+    from daemon.sweep import sweep as search
+    from daemon.sweep_display import show_sweep
+
+    with _services(context.obj, _clock(now), quiet=as_json) as services:
+        settings = services.settings
+        study = search(services, Wanted(first.date(), last.date(), label or settings.signals.label, trials))
+        show_sweep(study, out or settings.storage.state_dir / "sweeps" / study.name, as_json=as_json)
 
 
 @app.command()

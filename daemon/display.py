@@ -97,7 +97,11 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
 
 
 def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: bool) -> None:
-    """How often the forecasts were right beside a constant, and what the account made of them."""
+    """How often the forecasts were right beside a constant, and what the account made of them, before the hold-out."""
+    replayed, held_back = _before_holdout(replayed, services.settings)
+    if not replayed:
+        _print_json({"held_back": held_back}) if as_json else _console().print(held_back)
+        return
     with reading(services.engine) as conn:
         scores = score_labels(scored_forecasts(conn, replayed), services.settings.risk)
     trades = [trade for one in replayed for trade in one.settlement.trades]
@@ -108,6 +112,7 @@ def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: 
                 "scores": [asdict(score) for score in scores],
                 "trades": [asdict(trade) for trade in trades],
                 "account": asdict(mark),
+                "held_back": held_back,
             }
         )
         return
@@ -119,6 +124,17 @@ def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: 
     bought = sum(signal.action == "BUY" for one in replayed for signal in one.decision.signals)
     console.print(f"Signals: {bought} BUY; {len(trades)} trades closed, {mark.positions} positions open")
     console.print(_account_line(mark, services.settings))
+    if held_back:
+        console.print(held_back)
+
+
+def _before_holdout(replayed: Sequence[Replayed], settings: Settings) -> tuple[Sequence[Replayed], str]:
+    """What may be shown, and a line about what may not; no line when all may be shown."""
+    last = settings.evaluation.last_open(replayed[-1].decision.session)
+    seen = [one for one in replayed if one.decision.session <= last]
+    held_back = len(replayed) - len(seen)
+    since = f"from {settings.evaluation.holdout_from} on are held out; `evaluate --open-holdout` shows them once."
+    return seen, f"{held_back} sessions {since}" if held_back else ""
 
 
 def _forecast_table(forecasts: pd.DataFrame, session: date) -> Table:

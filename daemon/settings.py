@@ -18,6 +18,7 @@ from daemon.overrides import Key, read_overrides
 from daemon.workers import WorkerOptions
 from ensemble.bars import BarRules
 from ensemble.evaluation.holdout import EvaluationOptions
+from ensemble.evaluation.search_space import SweepOptions
 from ensemble.model import EnsembleOptions
 from ensemble.options import Options
 from ensemble.sessions import EXCHANGES
@@ -149,6 +150,7 @@ class Settings(Options):
     risk: RiskLimits = RiskLimits()
     costs: Costs = Costs()
     evaluation: EvaluationOptions = EvaluationOptions()
+    sweep: SweepOptions = SweepOptions()
     storage: StorageOptions = StorageOptions()
 
     @model_validator(mode="after")

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from daemon.backtest import backtest
+from daemon.display import show_backtest
 from daemon.services import Services
 from storage.engine import reading, transaction
 from storage.tables import METADATA
+from storage.trial_store import number_of_trials
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 AFTERWARDS = "2021-12-31 20:00"
@@ -125,3 +127,40 @@ def test_what_is_damaged_among_the_models_is_made_again(lost: str, replayed: Pat
         before = stored(services.engine)
         backtest(services, **RANGE)
         assert stored(services.engine) == before
+
+
+def test_a_replayed_configuration_is_a_trial_whatever_the_range_and_the_thresholds(
+    replayed: Path, services_at: ServicesAt
+) -> None:
+    def trials(services: Services) -> int:
+        with reading(services.engine) as conn:
+            return number_of_trials(conn)
+
+    with services_at(replayed, AFTERWARDS, never) as services:
+        assert trials(services) == 1
+        backtest(services, first=date(2021, 9, 29), last=date(2021, 10, 4))
+        assert trials(services) == 1
+    set_threshold(replayed, 0.9)
+    with services_at(replayed, AFTERWARDS, never) as services:
+        backtest(services, **RANGE)
+        assert trials(services) == 1
+    config = replayed / "config.toml"
+    config.write_text(config.read_text().replace("gate_months = 1 }", 'gate_months = 1, combine = "mean" }'))
+    with services_at(replayed, AFTERWARDS, never) as services:
+        backtest(services, **RANGE)
+        assert trials(services) == 2
+
+
+@pytest.mark.parametrize(("since", "shown"), [("2021-10-01", "3 sessions"), ("2021-09-01", ""), ("2021-12-01", "6 ")])
+def test_of_what_is_held_out_a_backtest_shows_nothing(
+    since: str, shown: str, replayed: Path, services_at: ServicesAt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = replayed / "config.toml"
+    config.write_text(config.read_text() + f"\n[evaluation]\nholdout_from = {since}\n")
+    with services_at(replayed, AFTERWARDS, never) as services:
+        show_backtest(services, backtest(services, **RANGE), as_json=False)
+    said = capsys.readouterr().out
+    assert ("sessions from" in said) is (since < "2021-12")
+    assert ("Account" in said) is bool(shown)
+    assert shown in said
+    assert ("settled 2021-10-05" in said) is (since > "2021-10-05")

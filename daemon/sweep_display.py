@@ -1,0 +1,104 @@
+"""What a person sees of a sweep: every trial, and what is left of the best once it counts that it was chosen."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from daemon.study import Study, spec_in
+from daemon.sweep_results import results_of, selection_of, write_results
+from ensemble.evaluation.search_space import SweepOptions, params_of
+from ensemble.evaluation.selection import Selection
+from storage.trial_store import Trial
+
+
+def show_sweep(study: Study, folder: Path, *, as_json: bool) -> None:
+    """The trials, the best first, and the verdict on the best; the files of it in `folder`."""
+    selection = selection_of(study)
+    paths = write_results(study, selection, folder)
+    if as_json:
+        typer.echo(json.dumps(results_of(study, selection), indent=1, default=str))
+        return
+    console = _console()
+    wanted, held_out = study.wanted, study.services.settings.evaluation.holdout_from
+    reserved = f", nothing from {held_out} on" if held_out else ""
+    title = f"{wanted.label}, {wanted.first} to {wanted.last}: {len(study.trials)} trials, out of sample{reserved}"
+    console.print(_trial_table(study.trials, study.services.settings.sweep, title))
+    for line in verdict_lines(selection, study.trials):
+        console.print(line, soft_wrap=True)
+    console.print("Written: " + ", ".join(str(path) for path in paths), soft_wrap=True)
+
+
+def verdict_lines(selection: Selection | None, trials: Sequence[Trial]) -> list[str]:
+    """What can be said of the best trial, in sentences."""
+    if selection is None:
+        return ["No trial is complete, so there is nothing to choose."]
+    best = next(trial for trial in trials if trial.trial_id == selection.best)
+    side, deflated = "below" if selection.gain >= 0 else "above", selection.deflated
+    lines = [
+        f"Best: trial {best.number}, {best.settings['name']}, its log loss {abs(selection.gain):.4f} {side} that of "
+        f"the base rate known at the time ({selection.sessions:,} sessions).",
+        f"Chosen from {deflated.trials:.0f} trials ever made for this label, worth {selection.independent:.1f} "
+        "independent ones.",
+        f"Deflated Sharpe ratio {deflated.probability:.3f}: it gains {deflated.sharpe:.3f} deviations a session, the "
+        f"best of as many without skill would gain {deflated.benchmark:.3f}.",
+        f"Superior to the base rate, the search counted: p = {selection.superiority.p_value:.3f} (Hansen's SPA).",
+    ]
+    if selection.overfitting is not None:
+        lines.append(
+            f"Probability of backtest overfitting {selection.overfitting.probability:.2f}: how often the best in one "
+            "half of the sessions was among the worse half of the trials in the other."
+        )
+    return [*lines, _verdict(selection)]
+
+
+def _verdict(selection: Selection) -> str:
+    if selection.is_proven:
+        return "What was chosen is better than the base rate, and choosing it chose something."
+    if selection.is_superior:
+        return "The members are better than the base rate, but this one need not be better than the others."
+    return "Nothing is proven: the best of as many without skill may look like this."
+
+
+def _trial_table(trials: Sequence[Trial], options: SweepOptions, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("trial", justify="right")
+    for name in ("member", "figures", "state"):
+        table.add_column(name)
+    for name in ("sessions", "log loss", "base rate's", "AUC", "right %"):
+        table.add_column(name, justify="right")
+    ranked = sorted(trials, key=lambda trial: (trial.state, trial.scores.log_loss or 0.0))
+    for trial in ranked:
+        scores = trial.scores
+        table.add_row(
+            str(trial.number),
+            str(trial.settings["name"]),
+            _figures(trial, options),
+            str(trial.state),
+            str(scores.sessions or ""),
+            _decimals(scores.log_loss, 4),
+            _decimals(scores.base_log_loss, 4),
+            _decimals(scores.auc, 3),
+            "" if scores.right_share is None else f"{100 * scores.right_share:.1f}",
+        )
+    return table
+
+
+def _figures(trial: Trial, options: SweepOptions) -> str:
+    """As in "lstm: width 192, layers 3, dropout 0.35"."""
+    params = params_of(spec_in(trial), options)
+    kind = params.pop("kind")
+    return f"{kind}: " + ", ".join(f"{name.removeprefix(f'{kind}.')} {value:.4g}" for name, value in params.items())
+
+
+def _decimals(value: float | None, count: int) -> str:
+    return "" if value is None else f"{value:.{count}f}"
+
+
+def _console() -> Console:
+    """Standard output; a pipe gets lines wide enough not to be cut."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
