@@ -22,7 +22,7 @@ AFTER_FORECASTS = (
     "trading/signals.py",
 )
 """Folders and files of `ensemble` that no model depends on."""
-AFTER_TRAINING = (*AFTER_FORECASTS, "stacking", "model.py")
+AFTER_TRAINING = (*AFTER_FORECASTS, "long_run.py", "stacking", "model.py")
 """The same for a single member: what only says how members are put together."""
 _CODE = Path(ensemble.__file__).parent
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from ensemble.arrays import Floats
 from ensemble.members.fitted import FittedMember
-from ensemble.members.specs import LstmSpec, MemberEntry, MemberSpec
+from ensemble.members.specs import LstmSpec, MemberEntry, MemberSpec, training_settings
 from ensemble.panel import Panel
 from ensemble.session_forecasts import ForecastBlock
 from ensemble.stacking.combiner import Combiner, StackOptions
@@ -53,7 +53,7 @@ class EnsembleOptions(WalkForward):
         if doubled:
             raise ValueError(f"two members are called {doubled[0]!r}; give one of them another name")
         for place, member in enumerate(members):
-            twin = next((one for one in members[:place] if _figures(one) == _figures(member)), None)
+            twin = next((one for one in members[:place] if training_settings(one) == training_settings(member)), None)
             if twin is not None:
                 raise ValueError(f"members {twin.name!r} and {member.name!r} are the same; use one with seeds = 2")
         return members
@@ -61,10 +61,6 @@ class EnsembleOptions(WalkForward):
 
 Members = Mapping[str, Sequence[FittedMember]]
 """Member name -> its networks, one a seed."""
-
-
-def _figures(member: MemberSpec) -> dict[str, object]:
-    return member.model_dump(exclude={"name", "seeds"})
 
 
 @dataclass(frozen=True)

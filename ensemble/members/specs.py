@@ -10,6 +10,21 @@ from ensemble.options import Options
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
 
 
+ONLY_PANEL = frozenset(
+    {
+        "epochs",
+        "segments_per_step",
+        "learned_steps",
+        "warmup_steps",
+        "input_dropout",
+        "input_noise",
+        "skip_penalty",
+    }
+)
+ONLY_PUBLISHED = frozenset({"batch_size", "max_epochs", "patience_epochs", "validation_pct"})
+"""Settings of `LstmSpec` by the way of training that reads them."""
+
+
 class LstmSpec(Options):
     """Stacked LSTM with attention, one output a label. Defaults are those of no preset: name one, or give units."""
 
@@ -81,6 +96,15 @@ class TreesSpec(Options):
 
 
 MemberSpec = LstmSpec | LogitSpec | TreesSpec
+
+
+def training_settings(spec: MemberSpec) -> dict[str, Any]:
+    """What its training depends on: not its name, the number of seeds, and what the other way of training reads."""
+    idle: frozenset[str] = frozenset()
+    if isinstance(spec, LstmSpec):
+        idle = ONLY_PUBLISHED if spec.training == "panel" else ONLY_PANEL
+    return spec.model_dump(mode="json", exclude={"name", "seeds", *idle})
+
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "baseline": {"units": (128, 64, 32), "dropout": 0.30, "learning_rate": 0.001, "batch_size": 16},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ensemble.members.fitted import Files, FittedMember
 from ensemble.members.lstm import Lstm
-from ensemble.members.specs import LstmSpec, MemberSpec, TreesSpec
+from ensemble.members.specs import LstmSpec, MemberSpec, TreesSpec, training_settings
 from ensemble.windows import Window
 
 
@@ -23,14 +23,13 @@ class TrainingTask:
 def task_key(spec: MemberSpec, seed_number: int, *, window_digest: str, code_version: str) -> str:
     """SHA-256 of all that a trained member depends on, hexadecimal; its random numbers are seeded from it.
 
-    In it are the spec without its name; the number of the seed, from 0; `window_digest`, that is the sessions and bars
-    that the window was built from, as ratios that a restatement leaves alone (`bar_ratios`), the configured symbols and
-    decision time, and the barrier that the labels stand on; and `code_version`, that is the source of the features,
-    labels and members, and the versions of the libraries. Not in it: the machine, how many workers there are, and
-    what only comes after training, such as stack and thresholds.
+    In it are the spec's `training_settings`; the number of the seed, from 0; `window_digest`, that is the sessions and
+    bars that the window was built from, as ratios that a restatement leaves alone (`bar_ratios`), the configured
+    symbols and decision time, and the barrier that the labels stand on; and `code_version`, that is the source of the
+    features, labels and members, and the versions of the libraries. Not in it: the machine, how many workers there
+    are, and what only comes after training, such as stack and thresholds.
     """
-    settings = spec.model_dump(mode="json", exclude={"name", "seeds"})
-    recipe = json.dumps([settings, seed_number, window_digest, code_version], sort_keys=True)
+    recipe = json.dumps([training_settings(spec), seed_number, window_digest, code_version], sort_keys=True)
     return hashlib.sha256(recipe.encode()).hexdigest()
 
 

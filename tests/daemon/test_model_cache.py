@@ -49,7 +49,7 @@ class Counter:
 def _trained_in_this_process() -> Iterator[None]:
     """Children are another test's matter, and take seconds to start."""
 
-    def train_here(tasks: Any, store: Any, *, workers: Any, progress: Any) -> None:
+    def train_here(tasks: Any, store: Any, *, progress: Any, **_: object) -> None:
         for task in progress(tasks, total=len(tasks), label="training"):
             store.put_part(task.key, fit_member(task))
 

@@ -1,6 +1,7 @@
 """The members beside the networks: a ridge-logit and a LightGBM on the newest features."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ensemble.members.boosted import fit_boosted
 from ensemble.members.fitted import FittedMember
 from ensemble.members.logit import fit_logit
-from ensemble.members.specs import LogitSpec, TreesSpec
+from ensemble.members.specs import LogitSpec, LstmSpec, TreesSpec
 from ensemble.members.tasks import TrainingTask, fit_member, load_member, task_key
 from ensemble.panel import Panel
 from ensemble.windows import Window
@@ -89,6 +90,16 @@ def test_keys_follow_everything_but_the_name() -> None:
         key(LogitSpec(), version="2"),
     }
     assert len(others | {plain}) == 5
+
+
+def test_keys_do_not_follow_what_the_other_way_of_training_reads() -> None:
+    def key(**changed: Any) -> str:
+        spec = LstmSpec.model_validate({"name": "net", "units": (4,)} | changed)
+        return task_key(spec, 0, window_digest="w", code_version="1")
+
+    assert key(batch_size=4) == key() != key(epochs=3)
+    published = key(training="published")
+    assert key(training="published", epochs=3) == published != key(training="published", batch_size=4)
 
 
 def test_files_of_no_known_kind_are_refused() -> None:
