@@ -18,10 +18,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.errors import CANT_OPEN, READ_ONLY, StoreError, plain_errors, store_error
+from storage.errors import CANT_OPEN, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
 from storage.migrations import HEAD_REVISION, is_known, upgrade
 
-__all__ = ["StoreError", "open_store", "reading", "transaction"]
+__all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
 
 BUSY_TIMEOUT_S = 30.0
 """How long to wait for another writer; `sqlite:///signals.db?timeout=5` in storage.url sets another."""
@@ -180,7 +180,7 @@ def _check_schema(engine: Engine, *, read_only: bool) -> None:
         if stored is not None and not is_known(stored):
             raise store_error(engine.url, _NEWER_SCHEMA, stored, HEAD_REVISION)
         if read_only:
-            raise store_error(engine.url, _OLDER_SCHEMA, stored or "none", HEAD_REVISION)
+            raise OldSchema(str(store_error(engine.url, _OLDER_SCHEMA, stored or "none", HEAD_REVISION)))
         try:
             with plain_errors(engine.url):
                 upgrade(conn)

@@ -14,6 +14,10 @@ class StoreError(RuntimeError):
     """The database can't be used as asked; the message gives its URL, what is wrong and the remedy."""
 
 
+class OldSchema(StoreError):
+    """The database is of an earlier version of this program, and was opened for looking only."""
+
+
 READ_ONLY = (
     "is read-only ({0}); the file and its folder must be writable: give this user write permission, "
     "or set storage.url to another place."

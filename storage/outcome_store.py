@@ -53,14 +53,16 @@ def read_outcomes(conn: Connection, *, first: date, last: date, label: str | Non
 
 
 def read_scored(conn: Connection, origin: Origin, *, first: date, last: date) -> pd.DataFrame:
-    """The forecasts for the sessions first to last and what came of them, in order.
+    """The forecasts for the sessions first to last and what came of them, in order; late ones count for nothing.
 
     Columns: session (datetime64), symbol, label, probability, outcome (1, 0, or NaN where it is not known).
     """
     key = [forecasts.c[name] for name in _KEY]
     same = and_(*(forecasts.c[name] == outcomes.c[name] for name in _KEY))
     query = select(*key, forecasts.c.probability, outcomes.c.outcome).outerjoin(outcomes, same)
-    of_origin = query.where(forecasts.c.origin == origin, forecasts.c.session.between(first, last))
+    of_origin = query.where(
+        forecasts.c.origin == origin, forecasts.c.session.between(first, last), forecasts.c.late == 0
+    )
     frame = read_frame(conn, of_origin.order_by(*key))
     return frame.astype({"outcome": np.float64})
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 
-from storage.engine import StoreError, open_store, reading, transaction
+from storage.engine import OldSchema, StoreError, open_store, reading, transaction
 from storage.tables import bars
 
 NOBODY = 65534
@@ -164,6 +164,8 @@ def test_a_read_only_store_is_never_upgraded(tmp_path: Path) -> None:
     path.touch()
     assert "has schema none, older than" in refusal(url_of(path), read_only=True)
     assert path.read_bytes() == b""
+    with pytest.raises(OldSchema, match="older than"):
+        open_store(url_of(path), read_only=True)
 
 
 def test_a_schema_newer_than_the_program_is_refused_and_left_alone(store: Engine, database: Path) -> None:

@@ -88,6 +88,15 @@ def test_the_last_word_on_each_outcome_stands(shared_store: Engine, loads: list[
         work.rollback()
 
 
+def test_a_forecast_that_came_late_is_not_scored(conn: Connection) -> None:
+    made = Forecast(FRIDAY, "A", "gap", 0.7, 0.6, "mean", "model-1", "abc")
+    late = {FRIDAY: False, MONDAY: True}
+    both = [made, replace(made, session=MONDAY)]
+    write_forecasts(conn, "live", both, decided_at=NOON, late=late, code_version="0.1.0")
+    scored = read_scored(conn, "live", first=FRIDAY, last=MONDAY)
+    assert scored["session"].tolist() == [pd.Timestamp(FRIDAY)]
+
+
 def test_forecasts_are_scored_beside_their_outcomes_and_one_that_is_not_known_is_no_number(conn: Connection) -> None:
     made = Forecast(FRIDAY, "A", "gap", 0.7, 0.6, "mean", "model-1", "abc")
     origins: tuple[tuple[Origin, float], ...] = (("backtest", 0.7), ("live", 0.4))
