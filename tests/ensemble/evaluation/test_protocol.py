@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score, roc_auc_score
@@ -58,7 +58,8 @@ def test_figures_that_several_tables_give_are_refused() -> None:
         explain([PublishedRow("53.57", ".5", "0")], max_rows=40)
 
 
-@given(st.lists(st.integers(0, 1), min_size=2, max_size=20).filter(lambda ups: 0 < sum(ups) < len(ups)), st.data())
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 1), min_size=2, max_size=16).filter(lambda ups: 0 < sum(ups) < len(ups)), st.data())
 def test_the_table_that_figures_were_rounded_from_is_among_those_that_fit(ups: list[int], data: st.DataObject) -> None:
     said = data.draw(st.lists(st.integers(0, 3), min_size=len(ups), max_size=len(ups)))
     called = [int(one >= 2) for one in said]
@@ -84,6 +85,7 @@ def test_the_chance_of_noise_is_the_share_of_all_orders(ups: int, downs: int) ->
         assert noise_has_auc(auc, ups, downs) == pytest.approx(np.mean(areas >= auc - 1e-9))
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 2**10 - 1))
 def test_the_chance_of_an_f1_is_the_share_of_all_coins(ups: int, downs: int, coins: int) -> None:
     rows = np.array([1] * ups + [0] * downs)

@@ -1,0 +1,40 @@
+"""A share of forecasts with an interval that holds for a handful of them as well."""
+
+import numpy as np
+
+from ensemble.arrays import Floats
+from ensemble.evaluation.estimate import Z_95, Estimate
+from ensemble.long_run import rows_for_one
+
+
+def share(hits: Floats, *, horizon: int) -> Estimate:
+    """The share of ones in `hits` (n_symbols, n_sessions), NaN left out, with Wilson's (1927) 95 % interval.
+
+    It is as wide as for the number of independent rows that say as much (Kish 1965): stocks of one session move
+    together, and labels overlap over `horizon` sessions. Where all hits are alike, a session counts as one row.
+    Resampling, which serves larger ranges, would call three hits of three a certainty.
+    """
+    known = np.isfinite(hits)
+    count = int(known.sum())
+    if not count:
+        return Estimate(np.nan, np.nan, np.nan)
+    value = float(hits[known].mean())
+    worth = count / rows_for_one(hits, lags=horizon - 1) if 0 < value < 1 else int(known.any(axis=0).sum()) / horizon
+    worth = max(worth, 1.0)
+    centre = (value + Z_95**2 / (2 * worth)) / (1 + Z_95**2 / worth)
+    reach = Z_95 / (1 + Z_95**2 / worth) * np.sqrt(value * (1 - value) / worth + Z_95**2 / (4 * worth**2))
+    return Estimate(value, float(max(centre - reach, 0.0)), float(min(centre + reach, 1.0)))
+
+
+def mean_of_sessions(values: Floats) -> Estimate:
+    """The mean of `values` (n_sessions,), one a session, with Student's 95 % interval; infinite for fewer than two."""
+    from scipy import stats
+
+    count = len(values)
+    if not count:
+        return Estimate(np.nan, np.nan, np.nan)
+    value = float(values.mean())
+    if count == 1:
+        return Estimate(value, -np.inf, np.inf)
+    reach = float(stats.t.ppf(0.975, count - 1)) * float(values.std(ddof=1)) / float(np.sqrt(count))
+    return Estimate(value, value - reach, value + reach)
