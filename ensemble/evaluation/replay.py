@@ -1,0 +1,90 @@
+"""The account as other rules would have left it: stored forecasts, the daemon's own decisions, fills and costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, time
+
+import numpy as np
+import pandas as pd
+
+from ensemble.features.as_of import newest_known
+from ensemble.sessions import SessionCalendar, available_at
+from ensemble.trading.account import Account, Settlement, TradingRules, open_account, settle
+from ensemble.trading.session_bars import SessionBars
+from ensemble.trading.signals import Quote, SignalOptions, Situation, decide_signals
+
+
+@dataclass(frozen=True, slots=True)
+class TradedMarket:
+    """What trading needs to know: sessions, complete bars by symbol, and when a bar is known."""
+
+    calendar: SessionCalendar
+    bars: Mapping[str, pd.DataFrame]
+    decision_time: time
+    delay_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class TradedSessions:
+    """Consecutive sessions as they are decided and settled; made once for any number of rules."""
+
+    sessions: tuple[date, ...]
+    symbols: tuple[str, ...]
+    bars: SessionBars
+    quotes: Mapping[date, Mapping[str, Quote]]
+
+
+def traded_sessions(market: TradedMarket, first: date, last: date) -> TradedSessions:
+    """The calendar's sessions from `first` to `last`, with the quotes known when each is decided."""
+    sessions = market.calendar.between(first, last)
+    start = int(market.calendar.sessions.searchsorted(pd.Timestamp(first)))
+    rows = slice(start, start + len(sessions))
+    quotes: dict[date, dict[str, Quote]] = {session: {} for session in sessions.date}
+    for symbol, bars in market.bars.items():
+        for session, quote in zip(sessions.date, _quotes(bars, market, rows), strict=True):
+            if quote is not None:
+                quotes[session][symbol] = quote
+    near = {symbol: bars.loc[pd.Timestamp(first) :] for symbol, bars in market.bars.items()}
+    return TradedSessions(tuple(sessions.date), tuple(market.bars), SessionBars(near), quotes)
+
+
+def replay(
+    probabilities: Mapping[date, Mapping[str, float]],
+    traded: TradedSessions,
+    *,
+    options: SignalOptions,
+    rules: TradingRules,
+) -> tuple[Settlement, ...]:
+    """One settlement a session, beginning with `rules.limits.initial_capital` in cash and nothing held.
+
+    `probabilities` are those of `options.label`, by session and symbol; where one is missing nothing is done. All
+    decisions count as made in time.
+    """
+    account, settled = open_account(rules.limits), []
+    for session in traded.sessions:
+        said = probabilities.get(session, {})
+        signals = decide_signals(
+            {symbol: said.get(symbol) for symbol in traded.symbols},
+            _situation(session, account, traded.quotes[session]),
+            options=options,
+            limits=rules.limits,
+        )
+        settled.append(settle(account, session=session, bars=traded.bars.on(session), signals=signals, rules=rules))
+        account = settled[-1].account
+    return tuple(settled)
+
+
+def _situation(session: date, account: Account, quotes: Mapping[str, Quote]) -> Situation:
+    return Situation(session, late=False, cash=account.cash, equity=account.equity, held=account.held, quotes=quotes)
+
+
+def _quotes(bars: pd.DataFrame, market: TradedMarket, rows: slice) -> list[Quote | None]:
+    """The last close known at each decision, and its age; None where it is unknown or too old to tell."""
+    index, calendar = pd.DatetimeIndex(bars.index), market.calendar
+    known_at = available_at(index, calendar.exchange, delay_min=market.delay_min)
+    known = newest_known(known_at, calendar.decisions(market.decision_time)[rows])
+    place, close = calendar.sessions.searchsorted(index), bars["close"].to_numpy(np.float64)
+    return [
+        Quote(float(close[row]), int(session - place[row])) if row >= 0 else None
+        for session, row in enumerate(known.tolist(), start=rows.start)
+    ]
