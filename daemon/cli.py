@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -107,19 +107,45 @@ def backtest(
 
 
 @app.command()
-def evaluate(
+def evaluate(  # noqa: PLR0913 - one for each option
+    context: typer.Context,
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="One symbol alone; default all that were forecast.")] = None,
+    label: Annotated[Label | None, typer.Option(help="Show one label; all are judged together.")] = None,
+    origin: Annotated[Literal["live", "backtest"], typer.Option(help="Whose forecasts.")] = "backtest",
+    by: Annotated[Literal["symbol", "year", "regime"] | None, typer.Option(help="Show the parts as well.")] = None,
+    thresholds: Annotated[
+        bool, typer.Option("--thresholds", help="Show what each confidence threshold would have given instead.")
+    ] = False,
+    open_holdout: Annotated[
+        bool, typer.Option("--open-holdout", help="Look at the held-out sessions: once for evaluation.experiment.")
+    ] = False,
     explain_protocol: Annotated[
         bool, typer.Option("--explain-protocol", help="Take the published table that this program began with apart.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what stored forecasts are worth, beside a coin, a constant and simple models."""
-    from daemon.protocol_display import show_protocol
-    from ensemble.evaluation.protocol import explain
+    """Say what stored forecasts are worth: a verdict, beside a coin, a constant and simple models."""
+    if explain_protocol:
+        from daemon.protocol_display import explain_published
 
-    if not explain_protocol:
-        raise typer.BadParameter("give --explain-protocol.")
-    show_protocol(explain(), as_json=as_json)
+        explain_published(as_json=as_json)
+        return
+    if first is None or last is None:
+        raise typer.BadParameter("give --from DATE and --to DATE, or --explain-protocol.")
+    from daemon.evaluation import Question, gather
+    from daemon.evaluation_display import show_card
+    from daemon.threshold_display import show_thresholds
+
+    settings = context.obj.settings()
+    question = Question(first.date(), last.date(), origin, symbol, label, open_holdout)
+    with _upgraded(context.obj, read_only=not open_holdout) as engine:
+        material = gather(engine, settings, question, now=SystemClock().now())
+        if thresholds:
+            show_thresholds(material, settings, as_json=as_json)
+        else:
+            show_card(engine, settings, material, by=by, as_json=as_json)
 
 
 @app.command()
@@ -316,6 +342,26 @@ def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator
             raise
         finally:
             engine.dispose()
+
+
+@contextmanager
+def _upgraded(invocation: Invocation, *, read_only: bool) -> "Iterator[Engine]":
+    """The database as it is, brought to the present schema first where an earlier version wrote it."""
+    from storage.engine import OldSchema, open_store
+
+    url = invocation.settings().storage.database_url
+    try:
+        engine = open_store(url, read_only=True)
+    except OldSchema:
+        open_store(url).dispose()
+        engine = open_store(url, read_only=True)
+    if not read_only:
+        engine.dispose()
+        engine = open_store(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 @contextmanager

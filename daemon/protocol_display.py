@@ -5,15 +5,16 @@ from dataclasses import asdict
 from rich.table import Table
 
 from daemon.console import new_table, open_console, print_json
-from ensemble.evaluation.protocol import ExplainedProtocol, ExplainedRow
+from ensemble.evaluation.protocol import ExplainedProtocol, ExplainedRow, explain
 from ensemble.evaluation.small_sample import Interval
 
 COLUMNS = ("as published", "TP", "FP", "FN", "TN", "accuracy %", "95 % interval", "a coin", "best of {0} coins")
 RANKED = ("as published", "AUC", "95 % interval", "noise", "best of {0}", "F1", "95 % interval", "a coin", "says")
 
 
-def show_protocol(explained: ExplainedProtocol, *, as_json: bool) -> None:
-    """The rows behind the figures, their intervals, and how often noise does as well."""
+def explain_published(*, as_json: bool) -> None:
+    """The rows behind the published figures, their intervals, and how often noise does as well."""
+    explained = explain()
     if as_json:
         print_json(_as_json(explained))
         return

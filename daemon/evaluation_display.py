@@ -1,0 +1,260 @@
+"""How a report card is shown: verdicts in words, then the tables they follow from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
+
+from daemon.console import new_table, open_console, print_json
+from daemon.evaluation import Graded, Material, grade, parts
+from daemon.settings import Settings
+from ensemble.evaluation.breakdown import Part, Parts
+from ensemble.evaluation.estimate import Estimate
+from ensemble.evaluation.report_card import LabelCard, Rival
+from ensemble.evaluation.targets import TargetResult
+from ensemble.evaluation.verdict import Verdict, chance
+
+NONE = "-"
+
+
+def show_card(engine: Engine, settings: Settings, material: Material, *, by: Parts | None, as_json: bool) -> None:
+    """The report card, and the parts asked for."""
+    graded = grade(engine, settings, material)
+    found = parts(settings, material, by) if by else ()
+    if as_json:
+        print_json(_as_json(graded) | ({f"by_{by}": [asdict(part) for part in found]} if by else {}))
+        return
+    console = open_console()
+    console.print(heading(graded.material))
+    for label, card in graded.cards.items():
+        console.print(f"{label}: {card.verdict.verdict}. {'; '.join((card.verdict.reason, *card.remarks))}.")
+    console.print(_corrections(graded))
+    for table in _tables(console, graded.cards):
+        console.print(table)
+    if by:
+        console.print(part_table(console, by, found))
+    for note in notes(graded.material):
+        console.print(note)
+
+
+def heading(material: Material) -> str:
+    """What the card is about, in a line."""
+    first, last = material.span
+    return (
+        f"Report card of the {material.question.origin} forecasts, {first} to {last}: {', '.join(material.symbols)}. "
+        "Intervals are 95 %."
+    )
+
+
+def notes(material: Material) -> list[str]:
+    """What was not looked at, or looked at for the one time."""
+    found = []
+    if material.held_back:
+        found.append(
+            f"{material.held_back} sessions are held out and were not looked at; --open-holdout opens them, once for "
+            "evaluation.experiment."
+        )
+    if material.opening is not None:
+        found.append(
+            f"The sessions from {material.opening.holdout_from} on were held out, and opened for experiment "
+            f'"{material.opening.experiment}" at {material.opening.opened_at:%Y-%m-%d %H:%M} UTC. That was its look.'
+        )
+    return found
+
+
+def _corrections(graded: Graded) -> str:
+    """What the p-values of the verdicts are corrected for, and what the ledger's best is worth."""
+    labels = next(iter(graded.cards.values())).verdict.labels
+    line = (
+        f"p is the chance of so high an AUC without skill, given {labels} label{'s' * (labels > 1)} looked at and "
+        f"{graded.trials} configuration{'s' * (graded.trials > 1)} tried."
+    )
+    best = [
+        f"{label} {chance(card.best_trial.p_value)} ({card.best_trial.tried})"
+        for label, card in graded.cards.items()
+        if card.best_trial is not None
+    ]
+    return line + (f" Best of the trials against the base rate (SPA): {', '.join(best)}." if best else "")
+
+
+def _tables(console: Console, cards: Mapping[str, LabelCard]) -> Iterator[Table]:
+    yield _side_table(console, cards)
+    yield _ranking_table(console, cards)
+    yield _calibration_table(console, cards)
+    yield _target_table(console, cards)
+    yield _rival_table(console, cards)
+
+
+def _side_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
+    names = ("right %", "interval", "balanced %", "precision %", "recall %", "F1", "interval", "MCC", "p of the sides")
+    table = new_table(
+        console, "Sides (above one half says up)", "label", "forecasts", "worth", "up %", "says up %", *names
+    )
+    for label, card in cards.items():
+        scores, degenerate = card.scores, card.verdict.verdict is Verdict.DEGENERATE
+        table.add_row(
+            label,
+            f"{scores.forecasts:,}",
+            f"{scores.effective_forecasts:,.0f}",
+            _percent(scores.up_share),
+            _percent(scores.said_up_share),
+            _percent(scores.accuracy.value),
+            _percents(scores.accuracy),
+            _percent(scores.balanced_accuracy.value),
+            _percent(scores.precision.value),
+            _percent(scores.recall.value),
+            NONE if degenerate else number(scores.f1.value),
+            "degenerate" if degenerate else interval(scores.f1),
+            number(scores.mcc.value),
+            p_cell(card.sides.p_value),
+        )
+    return table
+
+
+def _ranking_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
+    columns = ("AUC by months", "interval", "AUC pooled", "interval", "log loss", "skill %", "interval")
+    table = new_table(console, "Ranking and loss (skill: against the base rate then known)", "label", *columns)
+    for label, card in cards.items():
+        scores = card.scores
+        table.add_row(
+            label,
+            number(scores.fold_auc.value),
+            interval(scores.fold_auc.estimate),
+            number(scores.auc.value),
+            interval(scores.auc.estimate),
+            number(scores.log_loss.value, 4),
+            _percent(scores.log_loss_skill.value),
+            _percents(scores.log_loss_skill),
+        )
+    return table
+
+
+def _calibration_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
+    brier = ("Brier", "= reliability", "- resolution", "+ uncertainty")
+    title = "Calibration (ECE beside that of a perfect model on as many forecasts)"
+    table = new_table(console, title, "label", *brier, "ECE", "perfect's", "95 % below", "p", "AUGRC")
+    for label, card in cards.items():
+        parts, error = card.brier, card.calibration
+        four = (parts.brier, parts.reliability, parts.resolution, parts.uncertainty)
+        table.add_row(
+            label,
+            *(number(part, 4) for part in four),
+            number(error.ece),
+            number(error.perfect_mean),
+            number(error.perfect_95),
+            p_cell(error.p_value),
+            number(card.augrc),
+        )
+    return table
+
+
+def _target_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
+    columns = ("label", "forecasts of", "score", "count", "value", "interval", "a constant", "asked", "", "stretch", "")
+    table = new_table(console, "What was asked for", *columns, left=3)
+    for label, card in cards.items():
+        sure, degenerate = card.confident, card.verdict.verdict is Verdict.DEGENERATE
+        for name, count, targets in (
+            ("all", card.scores.forecasts, card.targets),
+            (f"at least {sure.threshold:.2f} sure", sure.forecasts, sure.targets),
+        ):
+            for one in targets:
+                _add_target(table, (label, name), count, one, hidden=degenerate and one.target.score == "F1")
+    return table
+
+
+def _add_target(table: Table, names: tuple[str, str], count: int, one: TargetResult, *, hidden: bool) -> None:
+    value = (NONE, "degenerate") if hidden else (number(one.estimate.value), interval(one.estimate))
+    asked = (f"> {one.target.asked:.2f}", one.asked, f"> {one.target.stretch:.2f}", one.stretch)
+    table.add_row(*names, one.target.score, f"{count:,}", *value, number(one.constant), *asked)
+
+
+def _rival_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
+    columns = ("right %", "AUC by months", "log loss", "p: AUC is better", "p: log loss is better")
+    table = new_table(
+        console, "Beside simple forecasters (p: chance of such a lead over them)", "label", "who", *columns, left=2
+    )
+    for label, card in cards.items():
+        scores = card.scores
+        own = (_percent(scores.accuracy.value), number(scores.fold_auc.value), number(scores.log_loss.value, 4))
+        table.add_row(label, "the ensemble", *own, "", "")
+        for rival in card.rivals:
+            table.add_row(label, *_rival(rival))
+    return table
+
+
+def _rival(rival: Rival) -> tuple[str, ...]:
+    scores = (_percent(rival.accuracy), number(rival.auc), number(rival.log_loss, 4))
+    return rival.name, *scores, p_cell(rival.auc_p_value), p_cell(rival.loss_p_value)
+
+
+def part_table(console: Console, by: Parts, found: tuple[Part, ...]) -> Table:
+    """One row a label and part."""
+    columns = ("forecasts", "up %", "right %", "interval", "AUC", "interval", "log loss", "base rate's", "p")
+    table = new_table(console, f"By {by}", "label", by, *columns, left=2)
+    for part in found:
+        table.add_row(
+            part.label,
+            part.name,
+            f"{part.forecasts:,}",
+            _percent(part.up_share),
+            _percent(part.accuracy.value),
+            _percents(part.accuracy),
+            number(part.auc.value),
+            interval(part.auc),
+            number(part.log_loss, 4),
+            number(part.base_log_loss, 4),
+            p_cell(part.loss_p_value),
+        )
+    return table
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A dash where it is not defined."""
+    return f"{value:.{digits}f}" if abs(value) < float("inf") else NONE
+
+
+def interval(estimate: Estimate, digits: int = 3) -> str:
+    """As in ".590 to .618"; a dash where there is none."""
+    ends = (number(estimate.low, digits), number(estimate.high, digits))
+    return NONE if NONE in ends else " to ".join(ends)
+
+
+def p_cell(p_value: float) -> str:
+    """As in ".031" and "< .001"; a dash where there is no test."""
+    return NONE if p_value != p_value else chance(p_value).removeprefix("p ").removeprefix("= ")
+
+
+def _percent(value: float) -> str:
+    return number(100 * value, 1)
+
+
+def _percents(estimate: Estimate) -> str:
+    return interval(Estimate(100 * estimate.value, 100 * estimate.low, 100 * estimate.high), 1)
+
+
+def _as_json(graded: Graded) -> dict[str, Any]:
+    material = graded.material
+    first, last = material.span
+    return {
+        "origin": material.question.origin,
+        "first_session": first,
+        "last_session": last,
+        "symbols": material.symbols,
+        "trials": graded.trials,
+        "held_back_sessions": material.held_back,
+        "holdout_opening": material.opening and asdict(material.opening),
+        "labels": {label: _card_json(card) for label, card in graded.cards.items()},
+    }
+
+
+def _card_json(card: LabelCard) -> dict[str, Any]:
+    content = asdict(card)
+    if card.verdict.verdict is Verdict.DEGENERATE:
+        content["scores"]["f1"] = None
+        for one in (*content["targets"], *content["confident"]["targets"]):
+            if one["target"]["score"] == "F1":
+                one["estimate"] = None
+    return content

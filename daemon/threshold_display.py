@@ -1,0 +1,59 @@
+"""How the threshold adviser is shown: one line a threshold."""
+
+from dataclasses import asdict
+
+from daemon.console import new_table, open_console, print_json
+from daemon.evaluation import Material, thresholds
+from daemon.evaluation_display import interval, notes, number
+from daemon.settings import Settings
+from ensemble.evaluation.estimate import Estimate
+from ensemble.evaluation.thresholds import ThresholdAdvice
+
+COLUMNS = ("signals", "of all %", "right %", "interval", "a year", "buys a year", "right %", "interval", "trades")
+AFTER_COSTS = ("a trade, bp", "interval", "account %")
+
+
+def show_thresholds(material: Material, settings: Settings, *, as_json: bool) -> None:
+    """What each threshold would have given, the configured one marked."""
+    label, advice = thresholds(settings, material)
+    first, last = material.labels[label].sessions[[0, -1]]
+    traded = material.question.symbol or ", ".join(settings.market.symbols)
+    configured = settings.signals.min_confidence
+    if as_json:
+        range_ = {"label": label, "symbols": traded, "first_session": first.date(), "last_session": last.date()}
+        print_json(range_ | {"min_confidence": configured, "thresholds": [asdict(one) for one in advice]})
+        return
+    console = open_console()
+    title = f"Thresholds for {label} of {traded}, {first:%Y-%m-%d} to {last:%Y-%m-%d}; * is configured"
+    table = new_table(console, title, "at least", *COLUMNS, *AFTER_COSTS)
+    for one in advice:
+        table.add_row(f"{'* ' * (one.threshold == configured)}{one.threshold:.2f}", *_cells(one))
+    console.print(table)
+    costs = settings.costs
+    console.print(
+        f"Trades are the paper account's: its fills, stops, targets and places, {costs.commission_bp:g} bp of "
+        f"commission and {costs.slippage_bp:g} bp of slippage a side. The threshold that looks best here was chosen "
+        "with hindsight; the next years' best is another."
+    )
+    for note in notes(material):
+        console.print(note)
+
+
+def _cells(one: ThresholdAdvice) -> tuple[str, ...]:
+    return (
+        f"{one.signals:,}",
+        number(100 * one.coverage, 1),
+        *_shares(one.right),
+        number(one.signals_a_year, 1),
+        number(one.ups_a_year, 1),
+        *_shares(one.ups_right),
+        f"{one.trades:,}",
+        number(one.trade_return_bp.value, 1),
+        interval(one.trade_return_bp, 1),
+        number(one.return_pct, 2),
+    )
+
+
+def _shares(share: Estimate) -> tuple[str, str]:
+    percent = Estimate(100 * share.value, 100 * share.low, 100 * share.high)
+    return number(percent.value, 1), interval(percent, 1)
