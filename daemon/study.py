@@ -16,7 +16,7 @@ from daemon.progress import silent
 from daemon.search import Tried, propose
 from daemon.services import Services
 from ensemble.evaluation.search_space import first_specs, params_of, search_space, spec_of
-from ensemble.members.specs import MemberEntry, MemberSpec
+from ensemble.members.specs import MemberEntry, MemberSpec, training_settings
 from storage.engine import reading
 from storage.trial_store import Trial, TrialState, read_trials
 
@@ -84,8 +84,7 @@ class Study:
     def begun(self, number: int) -> Trial:
         """Trial `number` as it begins."""
         spec, now = self.spec(number), self.services.clock.now()
-        settings = spec.model_dump(mode="json")
-        figures = {name: value for name, value in settings.items() if name != "name"}
+        figures = training_settings(spec) | {"seeds": spec.seeds}
         return Trial(
             trial_id=f"{self.name}-{number:04d}",
             kind="sweep",
@@ -93,7 +92,7 @@ class Study:
             number=number,
             state=TrialState.RUNNING,
             digest=_digest([figures, self.wanted.label, self._inputs]),
-            settings=settings,
+            settings=spec.model_dump(mode="json"),
             label=self.wanted.label,
             first_session=self.wanted.first,
             last_session=self.wanted.last,

@@ -28,6 +28,7 @@ from daemon.study import Study, Wanted, open_study
 from daemon.sweep import losses_of, sweep
 from daemon.sweep_results import selection_of, write_results
 from daemon.training import TrainingFailed
+from ensemble.labels import LABELS
 from ensemble.members.specs import LogitSpec, LstmSpec, MemberSpec
 from ensemble.members.tasks import TrainingTask, fit_member
 from storage.engine import reading
@@ -153,6 +154,22 @@ def test_a_trial_forecasts_what_the_member_forecasts_in_a_backtest(copied: Path,
     said = pd.DataFrame(walked.said.probability, list(walked.said.symbols), walked.said.sessions).stack()
     np.testing.assert_allclose(said.to_numpy(), stored["probability"], atol=2e-9)
     assert len(losses_of(walked)) == stored["session"].nunique()
+
+
+@pytest.mark.parametrize("label", ["gap", "barrier"])
+def test_the_base_rate_is_that_of_what_the_months_model_learnt_from(
+    label: str, copied: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copied, AFTERWARDS) as services:
+        walk = open_study(services, replace(WANTED, label=label)).walk
+        walked = walk.walk(LogitSpec(), ["2021-08"])
+    panel = walk.desk.panel
+    learnt = np.asarray((panel.sessions >= pd.Timestamp("2019-08-01")) & (panel.sessions < pd.Timestamp("2021-08-01")))
+    if label == "barrier":
+        learnt[np.flatnonzero(learnt)[-2:]] = False  # held for three sessions: not known on the first of August
+    outcomes = panel.labels[:, learnt, LABELS.index(label)]
+    ups, known = np.nansum(outcomes), np.isfinite(outcomes).sum()
+    assert np.unique(walked.base.probability.round(12)).tolist() == [round(float((ups + 0.5) / (known + 1)), 12)]
 
 
 def test_the_months_of_all_looks_are_the_range_and_each_look_has_those_before(
