@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.arrays import Floats, Integers
+from ensemble.arrays import Floats
 from ensemble.long_run import long_run_variance
 
 MIN_SESSIONS = 20
@@ -48,10 +48,8 @@ def session_weights(n_sessions: int, *, block: int, draws: int, seed: int) -> Fl
     from arch.bootstrap import StationaryBootstrap
 
     bootstrap = StationaryBootstrap(block, np.arange(n_sessions), seed=seed)
-    drawn: Integers = np.stack([positions[0] for positions, _ in bootstrap.bootstrap(draws)])
-    places = drawn + n_sessions * np.arange(draws)[:, None]
-    counts = np.bincount(places.ravel(), minlength=draws * n_sessions)
-    return counts.reshape(draws, n_sessions).astype(np.float64)
+    counts = [np.bincount(drawn[0], minlength=n_sessions) for drawn, _ in bootstrap.bootstrap(draws)]
+    return np.stack(counts).astype(np.float64)
 
 
 def superior_ability(gains: Floats, *, block: int, draws: int = 1000, seed: int = 0) -> Superiority:
