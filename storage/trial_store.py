@@ -1,6 +1,7 @@
 """The ledger of trials: every configuration ever scored on past sessions, so that the best of many is not overrated."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -108,19 +109,27 @@ def number_of_trials(conn: Connection, label: str | None = None) -> int:
 def read_performance(conn: Connection, label: str, *, study: str | None = None) -> pd.DataFrame:
     """What each complete trial of the label gained on the base rate: nats a session, (n_sessions, n_trials).
 
-    Indexed by the sessions that all of them have; columns are trial_ids. Of equal trials the first is there.
+    Of the study, or else of the range that most trials were made on, the newest of several; of equal trials there the
+    first. Indexed by the sessions that all of them have; columns are trial_ids.
     """
-    of_label = (trials.c.label == label, trials.c.state == TrialState.COMPLETE)
-    first_of_equals = select(func.min(trials.c.trial_id)).where(*of_label).group_by(trials.c.digest)
-    gain = (trial_sessions.c.base_log_loss - trial_sessions.c.log_loss).label("gain")
-    query = select(trial_sessions.c.trial_id, trial_sessions.c.session, gain).join(
-        trials, trials.c.trial_id == trial_sessions.c.trial_id
-    )
-    query = query.where(*of_label, trials.c.study == study) if study else query.where(*of_label)
+    complete = [one for one in read_trials(conn, study=study) if (one.label, one.state) == (label, TrialState.COMPLETE)]
     if study is None:
-        query = query.where(trials.c.trial_id.in_(first_of_equals))
-    frame = read_frame(conn, query)
+        complete = _of_one_range({(one.digest, _range(one)): one for one in reversed(complete)}.values())
+    gain = (trial_sessions.c.base_log_loss - trial_sessions.c.log_loss).label("gain")
+    query = select(trial_sessions.c.trial_id, trial_sessions.c.session, gain)
+    frame = read_frame(conn, query.where(trial_sessions.c.trial_id.in_([one.trial_id for one in complete])))
     return frame.pivot_table(index="session", columns="trial_id", values="gain").dropna().astype(np.float64)
+
+
+def _of_one_range(made: Collection[Trial]) -> list[Trial]:
+    """Those over the range that most were made on."""
+    counts = Counter(map(_range, made))
+    most = max(counts, key=lambda found: (counts[found], found[1], found[0]), default=None)
+    return [one for one in made if _range(one) == most]
+
+
+def _range(trial: Trial) -> tuple[date, date]:
+    return trial.first_session, trial.last_session
 
 
 def _trial(row: Row[Any]) -> Trial:

@@ -76,7 +76,7 @@ def test_a_search_for_one_label_is_no_trial_of_another_but_a_backtest_is_one_of_
     assert [number_of_trials(conn, label) for label in ("gap", "close_to_close", None)] == [2, 1, 3]
 
 
-def test_performance_is_the_gain_on_the_base_rate_over_common_sessions(conn: Connection) -> None:
+def test_performance_is_the_gain_on_the_base_rate_over_the_range_that_most_trials_share(conn: Connection) -> None:
     for number, values in enumerate([(0.6, 0.8, 0.7), (0.7, 0.5)]):
         write_trial(conn, trial(number))
         write_performance(conn, f"s-{number:04d}", losses(*values))
@@ -85,6 +85,8 @@ def test_performance_is_the_gain_on_the_base_rate_over_common_sessions(conn: Con
     write_performance(conn, "s-0002", losses(0.1, 0.1))
     write_trial(conn, trial(3, trial_id="t-0003", study="t", digest="d0"))
     write_performance(conn, "t-0003", losses(0.6, 0.8, 0.7))
+    write_trial(conn, trial(4, last_session=date(2019, 12, 31)))
+    write_performance(conn, "s-0004", losses(0.6, 0.8, start="2019-01-01"))
     gains = read_performance(conn, "gap")
     assert list(gains.columns) == ["s-0000", "s-0001"]
     assert gains.round(9).to_numpy().tolist() == [[0.1, 0.0], [-0.1, 0.2]]
