@@ -1,6 +1,5 @@
 """How the cache is shown: a table on a terminal, plain columns when piped, JSON when asked."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from daemon.cache import CacheEntry, Pruned
+from daemon.console import new_table, open_console, print_json
 from daemon.errors import DaemonError
 
 
@@ -17,9 +17,9 @@ def show_cache(entries: Sequence[CacheEntry], *, as_json: bool) -> None:
     total, unneeded = _size(entries), [one for one in entries if not one.is_needed]
     if as_json:
         totals = {"parts": len(entries), "size_bytes": total, "unneeded_bytes": _size(unneeded)}
-        _print_json({"parts": [_as_row(one) for one in entries], "totals": totals})
+        print_json({"parts": [_as_row(one) for one in entries], "totals": totals})
         return
-    console = _console()
+    console = open_console()
     if entries:
         console.print(_table(entries, console))
     console.print(
@@ -34,7 +34,7 @@ def show_pruned(pruned: Pruned, *, dry_run: bool, as_json: bool) -> None:
         gone = {"models": pruned.models, "months": pruned.months, "leftovers": pruned.leftovers}
         parts = [_as_row(one) for one in pruned.parts]
         sizes = {"size_bytes": pruned.size_bytes, "kept": pruned.kept, "dry_run": dry_run}
-        _print_json({"parts": parts} | gone | sizes)
+        print_json({"parts": parts} | gone | sizes)
         return
     others = [
         f"{len(names)} {what}"
@@ -54,7 +54,7 @@ def show_pruned(pruned: Pruned, *, dry_run: bool, as_json: bool) -> None:
 def show_faults(faults: Sequence[str], n_parts: int, *, as_json: bool) -> None:
     """Each fault in a line. Raises DaemonError when there is any."""
     if as_json:
-        _print_json({"parts": n_parts, "faults": list(faults)})
+        print_json({"parts": n_parts, "faults": list(faults)})
     else:
         for fault in faults:
             typer.echo(fault)
@@ -76,23 +76,20 @@ def _size(entries: Sequence[CacheEntry]) -> int:
 
 
 def _table(entries: Sequence[CacheEntry], console: Console) -> Table:
-    table = (
-        Table(title="Trained parts", title_justify="left") if console.is_terminal else Table(box=None, pad_edge=False)
-    )
-    for name in ("kind", "month", "member"):
-        table.add_column(name)
-    table.add_column("size", justify="right")
-    for name in ("last used (UTC)", "referred to by", "key"):
-        table.add_column(name, no_wrap=True)
+    columns = ("kind", "month", "member", "last used (UTC)", "referred to by", "key", "size")
+    title = "Trained parts" if console.is_terminal else ""  # one line a part, for awk
+    table = new_table(console, title, *columns, left=6)
+    for column in table.columns[3:6]:
+        column.no_wrap = True
     for one in entries:
         table.add_row(
             one.part.kind,
             one.month,
             one.member or "",
-            megabytes(one.part.size_bytes),
             f"{one.part.used_at:%Y-%m-%d %H:%M}",
             _referrer(one),
             one.part.key[:12],
+            megabytes(one.part.size_bytes),
         )
     return table
 
@@ -114,13 +111,3 @@ def _as_row(one: CacheEntry) -> dict[str, Any]:
         "used_at": one.part.used_at.isoformat(timespec="seconds"),
         "models": list(one.models),
     }
-
-
-def _console() -> Console:
-    """Standard output; a pipe gets lines wide enough not to be cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
-
-
-def _print_json(content: Any) -> None:
-    typer.echo(json.dumps(content, indent=1))

@@ -1,6 +1,5 @@
 """What a person sees: tables on a terminal, plain text when piped, JSON when asked."""
 
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -9,12 +8,12 @@ from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
 from daemon.backtest import Replayed, scored_forecasts
+from daemon.console import new_table, open_console, print_json
 from daemon.desk import home_calendar
 from daemon.reconcile import LIVE, Reconciled, timetable_of
 from daemon.services import Services
@@ -41,22 +40,22 @@ def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool
         forecasts = read_forecasts(conn, first=session, last=session) if session else pd.DataFrame()
         mark = _newest_mark(conn)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "done": [f"{task.kind} {task.session:%Y-%m-%d}" for task in reconciled.done],
                 "waiting": [f"{task.kind} {task.session:%Y-%m-%d}" for task in reconciled.waiting],
                 "next_wake": reconciled.next_wake.isoformat(),
-                "signals": [asdict(signal) for signal in signals],
+                "signals": _with_intervals(signals, forecasts),
             }
         )
         return
-    console = _console()
+    console = open_console()
     if not reconciled.done:
         console.print("Nothing was left to do." if not reconciled.waiting else _waiting(reconciled))
     if len(forecasts) and session:
         shown = (forecasts["origin"] == LIVE) & forecasts["symbol"].isin(services.settings.market.symbols)
-        console.print(_forecast_table(forecasts[shown], session))
-    console.print(_signal_table(signals))
+        console.print(_forecast_table(console, forecasts[shown], session))
+    console.print(_signal_table(console, signals, forecasts))
     console.print(_account_line(mark, services.settings))
     console.print(f"Next: {_local(reconciled.next_wake, services.settings)}")
     if services.engine.url.database and services.engine.dialect.name == "sqlite":
@@ -68,12 +67,15 @@ def show_signals(engine: Engine, session: date | None, *, as_json: bool) -> None
     with reading(engine) as conn:
         chosen = session or newest_signal_session(conn, LIVE)
         signals = read_signals(conn, LIVE, chosen) if chosen else []
+        forecasts = read_forecasts(conn, first=chosen, last=chosen) if chosen else pd.DataFrame()
     if as_json:
-        _print_json([asdict(signal) for signal in signals])
-    elif signals:
-        _console().print(_signal_table(signals))
+        print_json(_with_intervals(signals, forecasts))
+        return
+    console = open_console()
+    if signals:
+        console.print(_signal_table(console, signals, forecasts))
     else:
-        _console().print(f"No signals for {chosen}." if chosen else "No signals yet; run `reliance-daemon run-once`.")
+        console.print(f"No signals for {chosen}." if chosen else "No signals yet; run `reliance-daemon run-once`.")
 
 
 def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: bool) -> None:
@@ -82,7 +84,7 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
         runs, mark = read_runs(conn, LIVE, newest=8), _newest_mark(conn)
     wake = timetable_of(settings, home_calendar(settings, now)).next_wake(pd.Timestamp(now))
     if as_json:
-        _print_json(
+        print_json(
             {
                 "next_wake": wake.isoformat(),
                 "runs": [asdict(run) for run in runs],
@@ -90,8 +92,8 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
             }
         )
         return
-    console = _console()
-    console.print(_run_table(runs) if runs else "Nothing done yet; run `reliance-daemon run-once`.")
+    console = open_console()
+    console.print(_run_table(console, runs) if runs else "Nothing done yet; run `reliance-daemon run-once`.")
     console.print(_account_line(mark, settings))
     console.print(f"Next: {_local(wake, settings)}")
 
@@ -100,14 +102,14 @@ def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: 
     """How often the forecasts were right beside a constant, and what the account made of them, before the hold-out."""
     replayed, held_back = _before_holdout(replayed, services.settings)
     if not replayed:
-        _print_json({"held_back": held_back}) if as_json else _console().print(held_back)
+        print_json({"held_back": held_back}) if as_json else open_console().print(held_back)
         return
     with reading(services.engine) as conn:
         scores = score_labels(scored_forecasts(conn, replayed), services.settings.risk)
     trades = [trade for one in replayed for trade in one.settlement.trades]
     mark = replayed[-1].settlement.mark
     if as_json:
-        _print_json(
+        print_json(
             {
                 "scores": [asdict(score) for score in scores],
                 "trades": [asdict(trade) for trade in trades],
@@ -116,11 +118,10 @@ def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: 
             }
         )
         return
-    console = _console()
+    console = open_console()
     first, last = replayed[0].decision.session, replayed[-1].decision.session
-    console.print(
-        _score_table(scores, f"{first} to {last}: {len(replayed)} sessions, every symbol of the panel, out of sample")
-    )
+    title = f"{first} to {last}: {len(replayed)} sessions, every symbol of the panel, out of sample"
+    console.print(_score_table(console, scores, title))
     bought = sum(signal.action == "BUY" for one in replayed for signal in one.decision.signals)
     console.print(f"Signals: {bought} BUY; {len(trades)} trades closed, {mark.positions} positions open")
     console.print(_account_line(mark, services.settings))
@@ -137,21 +138,17 @@ def _before_holdout(replayed: Sequence[Replayed], settings: Settings) -> tuple[S
     return seen, f"{held_back} sessions {since}" if held_back else ""
 
 
-def _forecast_table(forecasts: pd.DataFrame, session: date) -> Table:
-    table = Table(title=f"Forecasts for {session:%A %Y-%m-%d}", title_justify="left")
-    for name in ("symbol", "label"):
-        table.add_column(name)
-    for name in ("P(up)", "interval", "members' mean"):
-        table.add_column(name, justify="right")
-    table.add_column("who speaks")
+def _forecast_table(console: Console, forecasts: pd.DataFrame, session: date) -> Table:
+    columns = ("symbol", "label", "who speaks", "P(up)", "interval", "members' mean")
+    table = new_table(console, f"Forecasts for {session:%A %Y-%m-%d}", *columns, left=3)
     for row in forecasts.sort_values("label", key=lambda labels: labels.map(LABELS.index)).to_dict("records"):
         table.add_row(
             row["symbol"],
             row["label"],
+            row["method"],
             f"{row['probability']:.3f}",
             _interval(row["probability_low"], row["probability_high"]),
             f"{row['probability_mean']:.3f}",
-            row["method"],
         )
     return table
 
@@ -161,25 +158,36 @@ def _interval(low: float | None, high: float | None) -> str:
     return "" if pd.isna(low) or pd.isna(high) else f"{low:.3f} to {high:.3f}"
 
 
-def _signal_table(signals: Sequence[Signal]) -> Table:
+def _with_intervals(signals: Sequence[Signal], forecasts: pd.DataFrame) -> list[dict[str, Any]]:
+    """The signals' fields, and the interval of the probability that each follows from."""
+    kept = {
+        (row["symbol"], row["label"]): (row["probability_low"], row["probability_high"])
+        for row in forecasts.to_dict("records")
+        if row["origin"] == LIVE
+    }
+    bounds = [kept.get((signal.symbol, signal.label), (None, None)) for signal in signals]
+    return [
+        asdict(signal) | {"probability_low": low, "probability_high": high}
+        for signal, (low, high) in zip(signals, bounds, strict=True)
+    ]
+
+
+def _signal_table(console: Console, signals: Sequence[Signal], forecasts: pd.DataFrame) -> Table:
     session = f" for {signals[0].session}" if signals else ""
-    table = Table(title=f"Signals{session}", title_justify="left")
-    for name in ("symbol", "action"):
-        table.add_column(name)
-    for name in ("shares", "confidence"):
-        table.add_column(name, justify="right")
-    table.add_column("reasons")
-    for signal in signals:
-        confidence = "" if signal.confidence is None else f"{signal.confidence:.3f}"
-        table.add_row(signal.symbol, signal.action, str(signal.quantity), confidence, ", ".join(signal.reasons))
+    columns = ("symbol", "action", "reasons", "shares", "P(up)", "interval", "confidence")
+    table = new_table(console, f"Signals{session}", *columns, left=3)
+    for signal, row in zip(signals, _with_intervals(signals, forecasts), strict=True):
+        said = ["", "", ""]
+        if signal.probability is not None and signal.confidence is not None:
+            interval = _interval(row["probability_low"], row["probability_high"])
+            said = [f"{signal.probability:.3f}", interval, f"{signal.confidence:.3f}"]
+        table.add_row(signal.symbol, signal.action, ", ".join(signal.reasons), str(signal.quantity), *said)
     return table
 
 
-def _score_table(scores: Sequence[LabelScore], title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("label")
-    for name in ("forecasts", "right %", "95 % interval", "constant %", "log loss", "constant's"):
-        table.add_column(name, justify="right")
+def _score_table(console: Console, scores: Sequence[LabelScore], title: str) -> Table:
+    columns = ("label", "forecasts", "right %", "95 % interval", "constant %", "log loss", "constant's")
+    table = new_table(console, title, *columns)
     for score in scores:
         table.add_row(
             score.label,
@@ -193,10 +201,8 @@ def _score_table(scores: Sequence[LabelScore], title: str) -> Table:
     return table
 
 
-def _run_table(runs: Sequence[Run]) -> Table:
-    table = Table(title="Last runs", title_justify="left")
-    for name in ("job", "session", "status", "ended (UTC)", "detail"):
-        table.add_column(name)
+def _run_table(console: Console, runs: Sequence[Run]) -> Table:
+    table = new_table(console, "Last runs", "job", "session", "status", "ended (UTC)", "detail", left=5)
     for run in runs:
         ended = "" if run.finished_at is None else f"{run.finished_at:%Y-%m-%d %H:%M}"
         table.add_row(run.kind, f"{run.session}", run.status, ended, run.detail)
@@ -233,13 +239,3 @@ def _waiting(reconciled: Reconciled) -> str:
 def _local(instant: pd.Timestamp, settings: Settings) -> str:
     zone = trading_hours(settings.market.exchange).zone
     return f"{instant.tz_convert(zone):%Y-%m-%d %H:%M} {zone}"
-
-
-def _console() -> Console:
-    """Standard output; a pipe gets lines wide enough not to be cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
-
-
-def _print_json(content: Any) -> None:
-    typer.echo(json.dumps(content, indent=1, default=str))

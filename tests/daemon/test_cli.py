@@ -79,6 +79,8 @@ def test_json_is_what_a_script_can_read(copy: Path) -> None:
     assert done["done"] == ["decide 2021-10-06"]
     (one,) = json.loads(call(copy, "signals", "--json").stdout)
     assert (one["session"], one["symbol"]) == ("2021-10-06", "AAA.NS")
+    assert done["signals"] == [one]
+    assert {"probability", "probability_low", "probability_high"} < one.keys()
     state = json.loads(call(copy, "status", "--json").stdout)
     assert state["runs"][0]["session"] == "2021-10-06"
     assert state["account"]["session"] == "2021-10-05"
