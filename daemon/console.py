@@ -1,9 +1,10 @@
-"""Where commands write: tables with frames on a terminal, plain columns when piped, JSON for scripts."""
+"""Where commands write: tables on a terminal, plain columns when piped, JSON for scripts."""
 
 import json
 from typing import Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,8 +19,9 @@ def open_console() -> Console:
 
 def new_table(console: Console, title: str, *columns: str, left: int = 1) -> Table:
     """An empty table: the first `left` columns hold words, the others numbers."""
-    framed = Table(title=title, title_justify="left")
-    table = framed if console.is_terminal else Table(title=title, title_justify="left", box=None, pad_edge=False)
+    # A line under the head is frame enough, and leaves room for a dozen columns.
+    frame = SIMPLE_HEAD if console.is_terminal else None
+    table = Table(title=title, title_justify="left", box=frame, pad_edge=False)
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place < left else "right")
     return table

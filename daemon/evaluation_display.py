@@ -18,6 +18,7 @@ from ensemble.evaluation.targets import TargetResult
 from ensemble.evaluation.verdict import Verdict, chance
 
 NONE = "-"
+DEGENERATE = "degenerate"
 
 
 def show_card(engine: Engine, settings: Settings, material: Material, *, by: Parts | None, as_json: bool) -> None:
@@ -30,7 +31,7 @@ def show_card(engine: Engine, settings: Settings, material: Material, *, by: Par
     console = open_console()
     console.print(heading(graded.material))
     for label, card in graded.cards.items():
-        console.print(f"{label}: {card.verdict.verdict}. {'; '.join((card.verdict.reason, *card.remarks))}.")
+        console.print(f"{label}: {card.verdict.verdict}, {'; '.join((card.verdict.reason, *card.remarks))}.")
     console.print(_corrections(graded))
     for table in _tables(console, graded.cards):
         console.print(table)
@@ -42,10 +43,10 @@ def show_card(engine: Engine, settings: Settings, material: Material, *, by: Par
 
 def heading(material: Material) -> str:
     """What the card is about, in a line."""
-    first, last = material.span
+    (first, last), symbols = material.span, material.symbols
     return (
-        f"Report card of the {material.question.origin} forecasts, {first} to {last}: {', '.join(material.symbols)}. "
-        "Intervals are 95 %."
+        f"Report card of the {material.question.origin} forecasts, {first} to {last}: {', '.join(symbols)}. "
+        f"AUC is averaged over {'months' if len(symbols) > 1 else 'quarters'}; intervals are 95 %."
     )
 
 
@@ -82,6 +83,7 @@ def _corrections(graded: Graded) -> str:
 
 def _tables(console: Console, cards: Mapping[str, LabelCard]) -> Iterator[Table]:
     yield _side_table(console, cards)
+    yield _up_table(console, cards)
     yield _ranking_table(console, cards)
     yield _calibration_table(console, cards)
     yield _target_table(console, cards)
@@ -89,12 +91,10 @@ def _tables(console: Console, cards: Mapping[str, LabelCard]) -> Iterator[Table]
 
 
 def _side_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
-    names = ("right %", "interval", "balanced %", "precision %", "recall %", "F1", "interval", "MCC", "p of the sides")
-    table = new_table(
-        console, "Sides (above one half says up)", "label", "forecasts", "worth", "up %", "says up %", *names
-    )
+    columns = ("forecasts", "worth", "up %", "says up %", "right %", "interval", "balanced %", "MCC", "p of the sides")
+    table = new_table(console, "Sides (above one half says up)", "label", *columns)
     for label, card in cards.items():
-        scores, degenerate = card.scores, card.verdict.verdict is Verdict.DEGENERATE
+        scores = card.scores
         table.add_row(
             label,
             f"{scores.forecasts:,}",
@@ -104,18 +104,25 @@ def _side_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
             _percent(scores.accuracy.value),
             _percents(scores.accuracy),
             _percent(scores.balanced_accuracy.value),
-            _percent(scores.precision.value),
-            _percent(scores.recall.value),
-            NONE if degenerate else number(scores.f1.value),
-            "degenerate" if degenerate else interval(scores.f1),
             number(scores.mcc.value),
             p_cell(card.sides.p_value),
         )
     return table
 
 
+def _up_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
+    columns = ("precision %", "interval", "recall %", "interval", "F1", "interval")
+    table = new_table(console, "Ups (F1 of a degenerate model is not shown)", "label", *columns)
+    for label, card in cards.items():
+        scores = card.scores
+        f1 = (NONE, DEGENERATE) if _is_degenerate(card) else (number(scores.f1.value), interval(scores.f1))
+        shares = (scores.precision, scores.recall)
+        table.add_row(label, *(cell for one in shares for cell in (_percent(one.value), _percents(one))), *f1)
+    return table
+
+
 def _ranking_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
-    columns = ("AUC by months", "interval", "AUC pooled", "interval", "log loss", "skill %", "interval")
+    columns = ("AUC", "interval", "pooled AUC", "interval", "log loss", "skill %", "interval")
     table = new_table(console, "Ranking and loss (skill: against the base rate then known)", "label", *columns)
     for label, card in cards.items():
         scores = card.scores
@@ -152,29 +159,34 @@ def _calibration_table(console: Console, cards: Mapping[str, LabelCard]) -> Tabl
 
 
 def _target_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
-    columns = ("label", "forecasts of", "score", "count", "value", "interval", "a constant", "asked", "", "stretch", "")
+    columns = ("label", "forecasts", "score", "count", "value", "interval", "constant", "asked", "", "stretch", "")
     table = new_table(console, "What was asked for", *columns, left=3)
     for label, card in cards.items():
-        sure, degenerate = card.confident, card.verdict.verdict is Verdict.DEGENERATE
+        sure = card.confident
         for name, count, targets in (
             ("all", card.scores.forecasts, card.targets),
-            (f"at least {sure.threshold:.2f} sure", sure.forecasts, sure.targets),
+            (f"{sure.threshold:.2f} sure", sure.forecasts, sure.targets),
         ):
             for one in targets:
-                _add_target(table, (label, name), count, one, hidden=degenerate and one.target.score == "F1")
+                _add_target(table, (label, name), count, one, hidden=_is_degenerate(card) and one.target.score == "F1")
     return table
 
 
 def _add_target(table: Table, names: tuple[str, str], count: int, one: TargetResult, *, hidden: bool) -> None:
-    value = (NONE, "degenerate") if hidden else (number(one.estimate.value), interval(one.estimate))
+    value = (NONE, DEGENERATE) if hidden else (number(one.estimate.value), interval(one.estimate))
     asked = (f"> {one.target.asked:.2f}", one.asked, f"> {one.target.stretch:.2f}", one.stretch)
     table.add_row(*names, one.target.score, f"{count:,}", *value, number(one.constant), *asked)
 
 
 def _rival_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
-    columns = ("right %", "AUC by months", "log loss", "p: AUC is better", "p: log loss is better")
+    columns = ("right %", "AUC", "log loss", "p of the AUC", "p of the log loss")
     table = new_table(
-        console, "Beside simple forecasters (p: chance of such a lead over them)", "label", "who", *columns, left=2
+        console,
+        "Beside simple forecasters (p: chance of such a lead over them if there were none)",
+        "label",
+        "who",
+        *columns,
+        left=2,
     )
     for label, card in cards.items():
         scores = card.scores
@@ -235,6 +247,11 @@ def _percents(estimate: Estimate) -> str:
     return interval(Estimate(100 * estimate.value, 100 * estimate.low, 100 * estimate.high), 1)
 
 
+def _is_degenerate(card: LabelCard) -> bool:
+    """Its F1 is nothing to show."""
+    return card.verdict.verdict is Verdict.DEGENERATE
+
+
 def _as_json(graded: Graded) -> dict[str, Any]:
     material = graded.material
     first, last = material.span
@@ -252,7 +269,7 @@ def _as_json(graded: Graded) -> dict[str, Any]:
 
 def _card_json(card: LabelCard) -> dict[str, Any]:
     content = asdict(card)
-    if card.verdict.verdict is Verdict.DEGENERATE:
+    if _is_degenerate(card):
         content["scores"]["f1"] = None
         for one in (*content["targets"], *content["confident"]["targets"]):
             if one["target"]["score"] == "F1":

@@ -111,8 +111,8 @@ def labels(folder: Path) -> Any:
 
 def test_the_card_begins_with_a_verdict_on_each_label(lines: list[str]) -> None:
     assert lines[0].startswith("Report card of the backtest forecasts, 2020-01-01 to 2020-12-31: AAA.NS, BBB.NS.")
-    assert lines[1].startswith("gap: EDGE. AUC 0.")
-    assert any(line.startswith("close_to_close: DEGENERATE. it always says up;") for line in lines)
+    assert lines[1].startswith("gap: EDGE, AUC 0.")
+    assert any(line.startswith("close_to_close: DEGENERATE, it always says up;") for line in lines)
     assert any("given 2 labels looked at and 1 configuration tried" in line for line in lines)
 
 
@@ -122,7 +122,7 @@ def test_a_degenerate_model_gets_no_f1(labels: Any, lines: list[str]) -> None:
     for part in (labels["close_to_close"]["targets"], labels["close_to_close"]["confident"]["targets"]):
         assert [one["estimate"] for one in part if one["target"]["score"] == "F1"] == [None]
     rows = [line for line in lines if line.startswith("close_to_close")]
-    assert sum("degenerate" in row for row in rows) == 3  # among the sides, and twice among what was asked for
+    assert sum("degenerate" in row for row in rows) == 3  # among the ups, and twice among what was asked for
 
 
 def test_the_simple_members_stand_beside_the_ensemble(labels: Any) -> None:
