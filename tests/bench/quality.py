@@ -1,158 +1,160 @@
-"""What each member knows and adds: `python -m tests.bench.quality signals.db` on what a backtest left behind.
+"""What each member knows and adds: `python -m tests.bench.quality signals.db FROM TO` on what a backtest left behind.
 
-Prints Markdown. Every forecast was made out of sample; nothing here chooses anything.
+Prints Markdown, for all symbols and for RELIANCE.NS alone. Every forecast was made out of sample; nothing here chooses anything. The file is opened for writing,
+because an older one is upgraded first: give it a copy.
 """
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection
 
 from ensemble.arrays import Floats
+from ensemble.evaluation.baselines import base_rate
 from ensemble.evaluation.estimate import Z_95
-from ensemble.evaluation.roc_area import Folds, fold_auc
-from ensemble.evaluation.scored import Scored
-from ensemble.labels import LABELS, label_horizon
+from ensemble.evaluation.history import history_of
+from ensemble.evaluation.roc_area import fold_auc
+from ensemble.evaluation.scored import Scored, scored_labels
+from ensemble.evaluation.significance import diebold_mariano, session_losses
+from ensemble.evaluation.slices import only_symbol
 from ensemble.long_run import long_run_variance
-from ensemble.stacking.comparison import compare, log_losses
 from ensemble.trading.limits import RiskLimits
+from storage.engine import open_store, reading
+from storage.forecast_store import read_forecasts, read_member_forecasts
+from storage.outcome_store import read_scored
 
 SPOKEN = "what serves"
 MEAN = "mean of log-odds"
 BASE = "base rate so far"
 WITHOUT_NETWORKS = "mean of logit and lightgbm"
-HORIZONS = {label: label_horizon(label, RiskLimits()) + 1 for label in LABELS}
-"""Sessions that a label reaches over, its own included: sets the lags of variances."""
-ALL_FOLDS: Folds = "M"
-ONE_FOLDS: Folds = "Q"
-"""Folds of the AUC: months for all symbols, quarters for one, which has only twenty sessions a month."""
-SAID = text(
-    "SELECT session, symbol, label, member, probability FROM member_forecasts WHERE origin = 'backtest' "
-    "UNION ALL SELECT session, symbol, label, :mean, probability_mean FROM forecasts WHERE origin = 'backtest' "
-    "UNION ALL SELECT session, symbol, label, :spoken, probability FROM forecasts WHERE origin = 'backtest'"
-)
-CAME = text("SELECT session, symbol, label, outcome FROM outcomes")
+SIMPLE = ("logit", "lightgbm")
+EVER = date(1990, 1, 1), date(2100, 1, 1)
+ALONE = "RELIANCE.NS"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One label: log-odds a speaker and outcomes, (n_symbols, n_sessions) each, NaN unknown."""
+class Speakers:
+    """One label: what serves, with the outcomes, and what each other speaker said, (n_symbols, n_sessions) each."""
 
-    sessions: pd.DatetimeIndex
-    symbols: tuple[str, ...]
-    log_odds: Mapping[str, Floats]
-    outcomes: Floats
-    horizon: int
+    scored: Scored
+    said: Mapping[str, Floats]
+    members: tuple[str, ...]
 
-    def only(self, symbol: str) -> "Said":
+    def only(self, symbol: str) -> "Speakers":
         """The same for one symbol."""
-        place = [self.symbols.index(symbol)]
-        odds = {name: one[place] for name, one in self.log_odds.items()}
-        return Said(self.sessions, (symbol,), odds, self.outcomes[place], self.horizon)
+        place = [self.scored.symbols.index(symbol)]
+        said = {name: probability[place] for name, probability in self.said.items()}
+        return replace(self, scored=only_symbol(self.scored, symbol), said=said)
+
+    def between(self, first: str, last: str) -> "Speakers":
+        """The same for the sessions from `first` to `last`, ISO dates."""
+        rows = self.scored.sessions.slice_indexer(pd.Timestamp(first), pd.Timestamp(last))
+        scored = replace(
+            self.scored,
+            sessions=self.scored.sessions[rows],
+            probability=self.scored.probability[:, rows],
+            outcome=self.scored.outcome[:, rows],
+        )
+        return replace(self, scored=scored, said={name: one[:, rows] for name, one in self.said.items()})
+
+    def of(self, speaker: str) -> Scored:
+        """What one of them said, beside what came of it."""
+        return self.scored.saying(self.said[speaker])
+
+    def mean_of(self, members: Sequence[str]) -> Floats:
+        """The members' mean of log-odds, as a probability."""
+        return _mean_of_log_odds([self.said[name] for name in members])
 
 
-def read(database: Path) -> dict[str, Said]:
-    """Label -> what was said and came of it, sessions in order."""
-    engine = create_engine(f"sqlite:///{database}")
-    with engine.connect() as conn:
-        said = pd.DataFrame(conn.execute(SAID, {"mean": MEAN, "spoken": SPOKEN}).all())
-        came = pd.DataFrame(conn.execute(CAME).all())
-    both = said.merge(came, how="left", on=["session", "symbol", "label"])
-    return {label: _said(both[both["label"] == label], HORIZONS[label]) for label in LABELS}
+def read(conn: Connection) -> dict[str, Speakers]:
+    """Label -> what was said in the backtest and what came of it."""
+    first, last = EVER
+    every = read_scored(conn, "backtest", first=first, last=last)
+    means = read_forecasts(conn, first=first, last=last)
+    members = read_member_forecasts(conn, first=first, last=last)
+    said = {
+        name: rows[rows["origin"] == "backtest"]
+        for name, rows in (
+            *((str(name), part) for name, part in members.groupby("member", sort=False)),
+            (MEAN, means.assign(probability=means["probability_mean"])),
+        )
+    }
+    found = {}
+    for label, scored in scored_labels(every, RiskLimits()).items():
+        tables = {
+            name: rows[rows["label"] == label]
+            .pivot(index="symbol", columns="session", values="probability")
+            .reindex(index=list(scored.symbols), columns=scored.sessions)
+            .to_numpy(np.float64)
+            for name, rows in said.items()
+        }
+        found[label] = _with_others(scored, tables, members=[name for name in tables if name != MEAN])
+    return found
 
 
-def _said(rows: pd.DataFrame, horizon: int) -> Said:
-    sessions, symbols = pd.Index(sorted(rows["session"].unique())), tuple(sorted(rows["symbol"].unique()))
-
-    def table(part: pd.DataFrame, column: str) -> Floats:
-        wide = part.pivot_table(index="symbol", columns="session", values=column, dropna=False)
-        return wide.reindex(index=list(symbols), columns=sessions).to_numpy(dtype=np.float64)
-
-    odds = {str(name): _log_odds(table(part, "probability")) for name, part in rows.groupby("member", sort=False)}
-    outcomes = table(rows[rows["member"] == SPOKEN], "outcome")
-    return Said(pd.DatetimeIndex(pd.to_datetime(sessions)), symbols, odds, outcomes, horizon)
+def _with_others(scored: Scored, said: Mapping[str, Floats], members: list[str]) -> Speakers:
+    """Beside them what serves, the base rate, and the mean of those that are no networks where both are there."""
+    others = {SPOKEN: scored.probability}
+    if set(SIMPLE) <= set(members):
+        others[WITHOUT_NETWORKS] = _mean_of_log_odds([said[name] for name in SIMPLE])
+    others[BASE] = base_rate(scored, history_of(scored))
+    return Speakers(scored, {**said, **others}, tuple(members))
 
 
-def _log_odds(probability: Floats) -> Floats:
-    clipped = np.clip(probability, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(clipped / (1 - clipped)))
+def _mean_of_log_odds(probabilities: Sequence[Floats]) -> Floats:
+    clipped = np.clip(probabilities, 1e-9, 1 - 1e-9)
+    return np.asarray(1 / (1 + np.exp(-np.mean(np.log(clipped / (1 - clipped)), axis=0))))
 
 
-def auc(said: Said, speaker: str, folds: Folds) -> tuple[float, float]:
-    """Mean over folds and half its 95 % interval, from how much the folds differ; folds of one outcome are left out."""
-    probability = 1 / (1 + np.exp(-said.log_odds[speaker]))
-    area = fold_auc(Scored("", said.sessions, said.symbols, probability, said.outcomes, said.horizon), folds)
-    return area.value, (area.high - area.low) / 2
-
-
-def loss(said: Said, speaker: str) -> tuple[float, float]:
+def loss(scored: Scored) -> tuple[float, float]:
     """Mean log loss over sessions and half its 95 % interval; the stocks of one session count as one."""
-    losses = log_losses(said.log_odds[speaker], said.outcomes)
-    by_session = np.nanmean(losses[:, np.isfinite(losses).any(axis=0)], axis=0)
-    variance = long_run_variance(by_session, lags=said.horizon - 1) / len(by_session)
+    by_session = session_losses(scored)
+    by_session = by_session[np.isfinite(by_session)]
+    variance = long_run_variance(by_session, lags=scored.horizon - 1) / len(by_session)
     return float(by_session.mean()), Z_95 * float(np.sqrt(variance))
 
 
-def added(said: Said, member: str, members: list[str]) -> float:
-    """One-sided Diebold-Mariano p-value of the mean with the member against the mean without it."""
-    without = np.mean([said.log_odds[name] for name in members if name != member], axis=0)
-    with_it = np.mean([said.log_odds[name] for name in members], axis=0)
-    return _p_value(said, with_it, without)
+def added(speakers: Speakers, member: str) -> float:
+    """One-sided Diebold-Mariano p-value of the members' mean against the mean without this one."""
+    others = [name for name in speakers.members if name != member]
+    whole = speakers.scored.saying(speakers.mean_of(speakers.members))
+    return diebold_mariano(whole, speakers.mean_of(others)).p_value
 
 
-def _p_value(said: Said, challenger: Floats, incumbent: Floats) -> float:
-    losses = [log_losses(odds, said.outcomes) for odds in (challenger, incumbent)]
-    return compare(losses[0], losses[1], horizon=said.horizon).p_value
-
-
-def base_rate(said: Said) -> Said:
-    """Says the share of ups so far, of all symbols; the first hundred sessions say one half."""
-    ups, known = np.nansum(said.outcomes, axis=0).cumsum(), np.isfinite(said.outcomes).sum(axis=0).cumsum()
-    lag = said.horizon
-    share = np.full(len(said.sessions), 0.5)
-    share[100 + lag :] = (ups[100:-lag] + 1) / (known[100:-lag] + 2)
-    odds = np.broadcast_to(_log_odds(share), said.outcomes.shape)
-    return Said(said.sessions, said.symbols, {**said.log_odds, BASE: odds}, said.outcomes, said.horizon)
-
-
-def without_networks(said: Said) -> Said:
-    """The mean of the two members that are no networks beside the others, where both are there."""
-    if not {"logit", "lightgbm"} <= set(said.log_odds):
-        return said
-    odds = (said.log_odds["logit"] + said.log_odds["lightgbm"]) / 2
-    return Said(said.sessions, said.symbols, {**said.log_odds, WITHOUT_NETWORKS: odds}, said.outcomes, said.horizon)
-
-
-def print_table(tables: Mapping[str, Said], folds: Folds) -> None:
+def print_table(labels: Mapping[str, Speakers]) -> None:
     """One row a speaker: AUC and log loss a label, and how sure it is that the mean is better with the member."""
-    speakers = list(next(iter(tables.values())).log_odds)
-    members = [name for name in speakers if name not in (MEAN, SPOKEN, BASE, WITHOUT_NETWORKS)]
-    write("| | " + " | ".join(tables) + " |\n|---" + "|---" * len(tables) + "|")
-    for speaker in speakers:
-        cells = []
-        for said in tables.values():
-            (area, area_half), (cost, cost_half) = auc(said, speaker, folds), loss(said, speaker)
-            # A share that falls after each up ranks a fold's sessions backwards: its area says nothing.
-            ranked = f"{area:.3f} ±{area_half:.3f} / " if speaker != BASE else ""
-            cell = f"{ranked}{cost:.4f} ±{cost_half:.4f}"
-            if speaker in members and len(members) > 1:
-                cell += f" ({added(said, speaker, members):.3f})"
-            cells.append(cell)
-        write(f"| {speaker} | " + " | ".join(cells) + " |")
+    write("| | " + " | ".join(labels) + " |\n|---" + "|---" * len(labels) + "|")
+    for speaker in next(iter(labels.values())).said:
+        write(f"| {speaker} | " + " | ".join(_cell(speakers, speaker) for speakers in labels.values()) + " |")
 
 
-def print_duels(tables: Mapping[str, Said], pairs: list[tuple[str, str]]) -> None:
-    """One-sided p-values of one speaker against another."""
+def _cell(speakers: Speakers, speaker: str) -> str:
+    scored = speakers.of(speaker)
+    cost, cost_half = loss(scored)
+    cell = f"{cost:.4f} ±{cost_half:.4f}"
+    if speaker != BASE:  # a share that falls after each up ranks a fold's sessions backwards: its area says nothing
+        area = fold_auc(scored)
+        cell = f"{area.value:.3f} ±{(area.high - area.low) / 2:.3f} / {cell}"
+    if speaker in speakers.members and len(speakers.members) > 1:
+        cell += f" ({added(speakers, speaker):.3f})"
+    return cell
+
+
+def print_duels(labels: Mapping[str, Speakers], pairs: Sequence[tuple[str, str]]) -> None:
+    """One-sided p-values of one speaker's log loss against another's."""
     for challenger, incumbent in pairs:
-        if any(one not in said.log_odds for said in tables.values() for one in (challenger, incumbent)):
-            continue
-        p_values = [_p_value(said, said.log_odds[challenger], said.log_odds[incumbent]) for said in tables.values()]
-        cells = ", ".join(f"{label} {p_value:.4f}" for label, p_value in zip(tables, p_values, strict=True))
-        write(f"{challenger} better than {incumbent}: p = {cells}")
+        if all({challenger, incumbent} <= speakers.said.keys() for speakers in labels.values()):
+            p_values = {
+                label: diebold_mariano(speakers.of(challenger), speakers.said[incumbent]).p_value
+                for label, speakers in labels.items()
+            }
+            cells = ", ".join(f"{label} {p_value:.4f}" for label, p_value in p_values.items())
+            write(f"{challenger} better than {incumbent}: p = {cells}")
 
 
 def write(line: str) -> None:
@@ -160,18 +162,19 @@ def write(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-def main(database: Path, symbol: str) -> None:
-    """Tables for all symbols and for one."""
-    tables = {label: base_rate(without_networks(said)) for label, said in read(database).items()}
-    first, last = (f"{one:%Y-%m-%d}" for one in (tables["gap"].sessions[0], tables["gap"].sessions[-1]))
-    write(f"{first} to {last}, {len(tables['gap'].symbols)} symbols; AUC over folds / log loss (p of what it adds)\n")
-    print_table(tables, ALL_FOLDS)
+def main(database: Path, first: str, last: str) -> None:
+    """Tables for all symbols and for one; the base rate counts what came before `first` too."""
+    with reading(open_store(f"sqlite:///{database}")) as conn:
+        labels = {label: speakers.between(first, last) for label, speakers in read(conn).items()}
+    scored = next(iter(labels.values())).scored
+    begin, end = (f"{one:%Y-%m-%d}" for one in (scored.sessions[0], scored.sessions[-1]))
+    write(f"{begin} to {end}, {len(scored.symbols)} symbols; AUC over folds / log loss (p of what it adds)\n")
+    print_table(labels)
     write("")
-    incumbents = ("logit", "lightgbm", WITHOUT_NETWORKS, BASE)
-    print_duels(tables, [(SPOKEN, MEAN), *((MEAN, incumbent) for incumbent in incumbents)])
-    write(f"\n{symbol} alone\n")
-    print_table({label: said.only(symbol) for label, said in tables.items()}, ONE_FOLDS)
+    print_duels(labels, [(SPOKEN, MEAN), *((MEAN, incumbent) for incumbent in (*SIMPLE, WITHOUT_NETWORKS, BASE))])
+    write(f"\n{ALONE} alone\n")
+    print_table({label: speakers.only(ALONE) for label, speakers in labels.items()})
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "RELIANCE.NS")
+    main(Path(sys.argv[1]), *sys.argv[2:4])
