@@ -1,7 +1,7 @@
 """What each member knows and adds: `python -m tests.bench.quality signals.db FROM TO` on what a backtest left behind.
 
-Prints Markdown, for all symbols and for RELIANCE.NS alone. Every forecast was made out of sample; nothing here chooses anything. The file is opened for writing,
-because an older one is upgraded first: give it a copy.
+Prints Markdown, for all symbols and for RELIANCE.NS alone. Every forecast was made out of sample; nothing here chooses
+anything. The file is opened for writing, because an older one is upgraded first: give it a copy.
 """
 
 import sys
