@@ -1,0 +1,43 @@
+"""Where there is nothing to know, nothing is found; where there is, most of it is, and never more than there is."""
+
+import numpy as np
+import pytest
+
+from ensemble.evaluation.synthetic import ORACLE_LABELS, SyntheticOptions, simulate_market
+from ensemble.evaluation.synthetic.bound import recover
+from ensemble.members.specs import LogitSpec
+from tests.bench.synthetic import MEAN, Plan, edges, walk
+
+QUICK = Plan((LogitSpec(),), step_sessions=300)
+LEVEL = 0.05
+
+
+def test_part_of_what_can_be_known_is_found_and_no_more() -> None:
+    market = simulate_market(SyntheticOptions(auc=0.75, years=4, symbols=2, seed=0))
+    found = [recover(scored, market) for scored in walk(market, QUICK)[MEAN].values()]
+    assert all(0.6 < one.share < 1.1 for one in found)
+    assert not any(one.beyond for one in found)
+
+
+def test_no_edge_is_claimed_where_there_is_none() -> None:
+    market = simulate_market(SyntheticOptions(auc=0.5, years=4, symbols=2, seed=0))
+    for area, claimed in edges(market, QUICK).values():
+        assert area == pytest.approx(0.5, abs=0.05)
+        assert not claimed
+
+
+def test_a_member_that_is_taught_by_the_test_lies_beyond_the_oracle() -> None:
+    market = simulate_market(SyntheticOptions(auc=0.75, years=4, symbols=2, seed=0))
+    scored = walk(market, QUICK)[MEAN]["gap"]
+    peeked = np.where(np.isfinite(scored.outcome), 0.8 * scored.probability + 0.2 * scored.outcome, np.nan)
+    assert recover(scored.saying(peeked), market).beyond
+
+
+@pytest.mark.slow  # two to three minutes
+def test_forty_null_markets_have_an_area_of_one_half_and_five_in_a_hundred_claim_an_edge_at_most() -> None:
+    nulls = [SyntheticOptions(auc=0.5, years=6, symbols=2, seed=seed) for seed in range(40)]
+    runs = [edges(simulate_market(options), Plan()) for options in nulls]
+    assert sum(any(claimed for _, claimed in run.values()) for run in runs) <= LEVEL * len(runs)
+    for label in ORACLE_LABELS:
+        areas = np.array([run[label][0] for run in runs])
+        assert areas.mean() == pytest.approx(0.5, abs=2 * areas.std(ddof=1) / np.sqrt(len(areas)))
