@@ -71,7 +71,7 @@ def _corrections(graded: Graded) -> str:
     labels = next(iter(graded.cards.values())).verdict.labels
     line = (
         f"p is the chance of so high an AUC without skill, given {labels} label{'s' * (labels > 1)} looked at and "
-        f"{graded.trials} configuration{'s' * (graded.trials > 1)} tried."
+        f"{graded.trials} configuration{'s' * (graded.trials > 1)} in the ledger."
     )
     best = [
         f"{label} {chance(card.best_trial.p_value)} ({card.best_trial.tried})"

@@ -59,7 +59,7 @@ def _part(name: str, scored: Scored, history: History) -> Part:
         name=name,
         forecasts=int(scored.known.sum()),
         up_share=count_sides(*scored.flat()).up_share,
-        accuracy=share(right, horizon=scored.horizon),
+        accuracy=share(right, lags=scored.lags),
         auc=fold_auc(scored).estimate,
         log_loss=_mean(log_losses(np.where(both, scored.probability, np.nan), scored.outcome)),
         base_log_loss=_mean(log_losses(np.where(both, base, np.nan), scored.outcome)),

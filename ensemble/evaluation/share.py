@@ -7,11 +7,11 @@ from ensemble.evaluation.estimate import Z_95, Estimate
 from ensemble.long_run import rows_for_one
 
 
-def share(hits: Floats, *, horizon: int) -> Estimate:
+def share(hits: Floats, *, lags: int) -> Estimate:
     """The share of ones in `hits` (n_symbols, n_sessions), NaN left out, with Wilson's (1927) 95 % interval.
 
     It is as wide as for the number of independent rows that say as much (Kish 1965): stocks of one session move
-    together, and labels overlap over `horizon` sessions. Where all hits are alike, a session counts as one row.
+    together, and labels overlap: `lags` as in `Scored`. Where all hits are alike, sessions that share no label count.
     Resampling, which serves larger ranges, would call three hits of three a certainty.
     """
     known = np.isfinite(hits)
@@ -19,8 +19,8 @@ def share(hits: Floats, *, horizon: int) -> Estimate:
     if not count:
         return Estimate(np.nan, np.nan, np.nan)
     value = float(hits[known].mean())
-    worth = count / rows_for_one(hits, lags=horizon - 1) if 0 < value < 1 else int(known.any(axis=0).sum()) / horizon
-    worth = max(worth, 1.0)
+    apart = int(known.any(axis=0).sum()) / (lags // 2 + 1)
+    worth = max(count / rows_for_one(hits, lags=lags) if 0 < value < 1 else apart, 1.0)
     centre = (value + Z_95**2 / (2 * worth)) / (1 + Z_95**2 / worth)
     reach = Z_95 / (1 + Z_95**2 / worth) * np.sqrt(value * (1 - value) / worth + Z_95**2 / (4 * worth**2))
     return Estimate(value, float(max(centre - reach, 0.0)), float(min(centre + reach, 1.0)))

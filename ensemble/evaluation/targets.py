@@ -78,11 +78,11 @@ def _reached(estimate: Estimate, constant: float, least: float) -> Reached:
 
 def _accuracy(scored: Scored) -> Estimate:
     right = (scored.probability > 0.5) == (scored.outcome > 0.5)
-    return share(np.where(scored.known, right, np.nan), horizon=scored.horizon)
+    return share(np.where(scored.known, right, np.nan), lags=scored.lags)
 
 
 def _f1(scored: Scored) -> Estimate:
     """2 j / (1 + j), where j is the share of true ups among all that was called up or went up."""
     up, went_up = scored.probability > 0.5, scored.outcome > 0.5
-    hits = share(np.where(scored.known & (up | went_up), up & went_up, np.nan), horizon=scored.horizon)
+    hits = share(np.where(scored.known & (up | went_up), up & went_up, np.nan), lags=scored.lags)
     return Estimate(*(2 * one / (1 + one) for one in (hits.value, hits.low, hits.high)))

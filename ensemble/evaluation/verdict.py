@@ -127,5 +127,5 @@ def _verdict(scored: Scored, area: RocArea, p_value: float) -> tuple[Verdict, st
 def _precision_error(scored: Scored, sides: Sides[float]) -> float:
     """Standard error of the precision if every case were as likely up as any; stocks of a session count together."""
     called_up = np.where(scored.known & (scored.probability > 0.5), scored.outcome, np.nan)
-    count = float(np.isfinite(called_up).sum()) / rows_for_one(called_up, lags=scored.horizon - 1)
+    count = float(np.isfinite(called_up).sum()) / rows_for_one(called_up, lags=scored.lags)
     return float(np.sqrt(sides.up_share * (1 - sides.up_share) / count))

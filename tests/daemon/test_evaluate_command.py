@@ -113,7 +113,7 @@ def test_the_card_begins_with_a_verdict_on_each_label(lines: list[str]) -> None:
     assert lines[0].startswith("Report card of the backtest forecasts, 2020-01-01 to 2020-12-31: AAA.NS, BBB.NS.")
     assert lines[1].startswith("gap: EDGE, AUC 0.")
     assert any(line.startswith("close_to_close: DEGENERATE, it always says up;") for line in lines)
-    assert any("given 2 labels looked at and 1 configuration tried" in line for line in lines)
+    assert any("given 2 labels looked at and 1 configuration in the ledger" in line for line in lines)
 
 
 def test_a_degenerate_model_gets_no_f1(labels: Any, lines: list[str]) -> None:
