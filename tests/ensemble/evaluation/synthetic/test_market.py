@@ -12,8 +12,9 @@ from ensemble.bars import BarRules, check_bars, sift_bars
 from ensemble.evaluation.roc_area import pooled_auc
 from ensemble.evaluation.synthetic import ORACLE_LABELS, SyntheticMarket, SyntheticOptions, simulate_market
 from ensemble.evaluation.synthetic.bound import oracle_scored, recover
-from ensemble.evaluation.synthetic.drivers import COMMON_SHARE, OWN_SHARE, draw_drivers
-from ensemble.evaluation.synthetic.market import DAY_LEADER, FEAR, FEAR_AT_USUAL_LEVEL, GAP_LEADER, LEADER_VOLATILITY
+from ensemble.evaluation.synthetic.coupling import DEGREES_OF_FREEDOM
+from ensemble.evaluation.synthetic.drivers import COMMON_SHARE, draw_drivers
+from ensemble.evaluation.synthetic.market import DAY_LEADER, FEAR, FEAR_AT_USUAL_LEVEL, GAP_LEADER
 from ensemble.evaluation.synthetic.timeline import make_timeline
 from ensemble.evaluation.synthetic.volatility import STORMY, volatility_levels
 from ensemble.features.as_of import newest_known
@@ -90,37 +91,24 @@ def test_a_null_market_has_nothing_to_know(null: SyntheticMarket) -> None:
     assert abs(before.corr(gap)) < 4 / np.sqrt(len(gap))
 
 
-def test_the_oracle_can_be_worked_out_from_the_bars_known_at_the_decision(market: SyntheticMarket) -> None:
-    sessions = market.calendar.sessions
+@pytest.mark.parametrize(("label", "leader"), [("gap", GAP_LEADER), ("open_to_close", DAY_LEADER)])
+def test_the_oracle_follows_from_bars_known_at_the_decision(market: SyntheticMarket, label: str, leader: str) -> None:
+    """Without the unknown volatility and coupling, it is linear in the news and in the stock's last bar."""
     fear = market.context[FEAR][1]["close"]
-    level = (fear / FEAR_AT_USUAL_LEVEL).to_numpy()
+    quoted = (fear / FEAR_AT_USUAL_LEVEL).to_numpy()
     known_at = available_at(pd.DatetimeIndex(fear.index), "XNYS", delay_min=60)
     newest = newest_known(known_at, market.calendar.decisions(market.market().decision_time))
-    news = {}
-    for leader in (GAP_LEADER, DAY_LEADER):
-        change = log_change(market.context[leader][1]).to_numpy() / level[:-1] / LEADER_VOLATILITY
-        total = np.concatenate([[0.0], np.cumsum(change)])[newest]
-        news[leader] = np.diff(total, prepend=total[0])
-    calm = level[newest] <= STORMY
-    for label, leader in (("gap", GAP_LEADER), ("open_to_close", DAY_LEADER)):
-        score = score_of(market, label)
-        for symbol in range(4):
-            rest = (
-                score[symbol, 1:] - np.sqrt(1 - OWN_SHARE) * coupling_of(score[symbol], news[leader]) * news[leader][1:]
-            )
-            # What the leader leaves unexplained is the stock's own last surprise: nothing else moves the oracle.
-            assert np.var(rest) / np.var(score[symbol, 1:]) == pytest.approx(OWN_SHARE, abs=0.05)
-    assert 0.5 < calm.mean() < 0.98
-    assert len(sessions) == len(newest)
-
-
-def score_of(market: SyntheticMarket, label: str) -> np.ndarray:
-    """What is known, times the coupling."""
-    return np.asarray(stats.t.ppf(market.probability[..., ORACLE_LABELS.index(label)], 5))
-
-
-def coupling_of(score: np.ndarray, news: np.ndarray) -> float:
-    return float(np.polyfit(np.sqrt(1 - OWN_SHARE) * news[1:], score[1:], 1)[0])
+    nights = log_change(market.context[leader][1]).to_numpy() / quoted[:-1]
+    news = np.diff(np.concatenate([[0.0], np.cumsum(nights)])[newest], prepend=0.0)
+    level, turn = quoted[newest], np.where(quoted[newest] > STORMY, -1.0, 1.0)
+    bars = market.bars["SYN003.NS"]
+    start = bars["open"] if label == "open_to_close" else bars["close"].shift(1)
+    end = bars["close"] if label == "open_to_close" else bars["open"]
+    moved = (end / start).apply(np.log).to_numpy() / level
+    score = stats.t.ppf(market.probability[2, :, ORACLE_LABELS.index(label)], DEGREES_OF_FREEDOM)
+    known = np.stack([news[3:], turn[3:] * moved[2:-1], turn[3:] * score[2:-1]])
+    weights = np.linalg.lstsq(known.T, score[3:])[0]
+    assert weights @ known == pytest.approx(score[3:], abs=1e-3)
 
 
 def test_what_is_decided_does_not_hang_on_what_follows(market: SyntheticMarket) -> None:
