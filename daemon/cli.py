@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from daemon.audit_command import audit_command
 from daemon.clock import Clock, FixedClock, SystemClock
 from daemon.errors import DaemonError
 from daemon.market_commands import market_app
@@ -37,6 +38,7 @@ app.add_typer(forecasts_app, name="forecasts")
 cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
+app.command("audit")(audit_command)
 
 
 @dataclass(frozen=True, slots=True)

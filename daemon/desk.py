@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from loguru import logger
+from sqlalchemy import Engine
 
 from daemon.decisions import Decision
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
@@ -132,7 +133,7 @@ class Desk:
     def factory(self) -> ModelFactory:
         """Makes this desk's models, from the beginning of history."""
         services = self.services
-        market = self.market if self.whole else _load_market(services, self.market.calendar, context_from=None)
+        market = self.market if self.whole else load_market(services.engine, services.settings, self.market.calendar)
         return ModelFactory(
             self.panel if self.whole else build_panel(market),
             open_bar_digests(services.models, market),
@@ -269,11 +270,11 @@ def open_desk(
     stop = calendar.position(last) + 1
     known = SessionCalendar(calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop])
     if first is None:
-        market = _load_market(services, known, context_from=None)
+        market = load_market(services.engine, services.settings, known)
         return Desk(services, market, build_panel(market), whole=True)
     rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.risk))
     start = known.sessions[max(known.position(first) - rows_before, 0)]
-    market = _load_market(services, known, context_from=context_needed_from(known, start))
+    market = load_market(services.engine, services.settings, known, context_from=context_needed_from(known, start))
     return Desk(services, market, build_panel(market, start), whole=False)
 
 
@@ -282,11 +283,14 @@ def outcome_sessions(limits: RiskLimits) -> int:
     return limits.max_holding_sessions + CORRECTED_SESSIONS
 
 
-def _load_market(services: Services, calendar: SessionCalendar, *, context_from: date | None) -> Market:
-    settings, last = services.settings, calendar.sessions[-1]
+def load_market(
+    engine: Engine, settings: Settings, calendar: SessionCalendar, *, context_from: date | None = None
+) -> Market:
+    """The stored bars up to the last session of `calendar`; of the context those from `context_from` on."""
+    last = calendar.sessions[-1]
     begin = settings.market.history_start
     panel, exchanges = (*settings.market.symbols, *settings.market.peers), context_symbols(settings.market.context)
-    with reading(services.engine) as conn:
+    with reading(engine) as conn:
         bars = read_bars(conn, panel, first=begin)
         context = read_bars(conn, list(exchanges), first=begin if context_from is None else max(begin, context_from))
     return Market(

@@ -128,6 +128,11 @@ class ModelFactory:
         """Under which keys the trained members of `month` are kept. Raises WindowError."""
         return self._plan(month).keys
 
+    def tasks(self, month: str) -> list[tuple[Fold, TrainingTask]]:
+        """The trainings that the model of `month` and its history miss, with the fold each is for."""
+        months = (*self._history_months(month), self._plan(month))
+        return [(one.fold, task) for one in months for task in self._tasks(one)]
+
     def fold(self, month: str) -> Fold:
         """The month's rows, and those that its members learn from. Raises WindowError."""
         return self._plan(month).fold
@@ -207,11 +212,7 @@ class ModelFactory:
         missing: dict[str, TrainingTask] = {}  # two months of one model need the same
         for month in months:
             self._record(month)
-            specs = {key: spec for spec in self.recipe.ensemble.members for key in month.keys[spec.name]}
-            needed = [key for key in specs if key not in missing and not self.store.has_part(key)]
-            if needed:
-                window = training_window(self.panel, month.fold, self.recipe.limits)
-                missing.update((key, TrainingTask(specs[key], window, key)) for key in needed)
+            missing.update((task.key, task) for task in self._tasks(month) if task.key not in missing)
         train_parts(
             list(missing.values()),
             self.store,
@@ -219,6 +220,14 @@ class ModelFactory:
             progress=self.progress,
             out_of_time=self.out_of_time,
         )
+
+    def _tasks(self, month: Planned) -> list[TrainingTask]:
+        specs = {key: spec for spec in self.recipe.ensemble.members for key in month.keys[spec.name]}
+        needed = [key for key in specs if not self.store.has_part(key)]
+        if not needed:
+            return []
+        window = training_window(self.panel, month.fold, self.recipe.limits)
+        return [TrainingTask(specs[key], window, key) for key in needed]
 
     def _record(self, planned: Planned) -> None:
         """Notes which parts serve the month: what `cache list` shows and `cache prune` keeps."""

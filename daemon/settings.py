@@ -17,6 +17,7 @@ from daemon.errors import ConfigError
 from daemon.overrides import Key, read_overrides
 from daemon.workers import WorkerOptions
 from ensemble.bars import BarRules
+from ensemble.evaluation.audit.options import AuditOptions
 from ensemble.evaluation.holdout import EvaluationOptions
 from ensemble.evaluation.search_space import SweepOptions
 from ensemble.model import EnsembleOptions
@@ -150,6 +151,7 @@ class Settings(Options):
     risk: RiskLimits = RiskLimits()
     costs: Costs = Costs()
     evaluation: EvaluationOptions = EvaluationOptions()
+    audit: AuditOptions = AuditOptions()
     sweep: SweepOptions = SweepOptions()
     storage: StorageOptions = StorageOptions()
 

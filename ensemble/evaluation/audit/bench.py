@@ -1,11 +1,13 @@
 """What is audited, and the worlds that several checks look at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from ensemble.evaluation.audit.effort import Effort
+from ensemble.evaluation.audit.learners import DyedLearners, Trace, dyed
 from ensemble.evaluation.audit.plant import Planted, plant
 from ensemble.evaluation.audit.world import World, last_months
 from ensemble.evaluation.audit.worlds import as_known, other_future, signs_flipped
@@ -70,6 +72,14 @@ class Bench:
     def other_future(self) -> World:
         """Everything not known when `said_row` was decided went another way."""
         return self.clean.of(other_future(self.market, self.said_row))
+
+    @cached_property
+    def traces(self) -> Sequence[Trace]:
+        """What everything that is fitted was given, read off a dyed panel."""
+        learners = DyedLearners()
+        panel = dyed(self.panel, self.market.limits)
+        self.clean.pipeline.walk(self.market, panel, self.clean.months, learners)
+        return learners.traces
 
     @cached_property
     def flipped(self) -> tuple[World, ...]:

@@ -20,4 +20,4 @@ class Effort:
 
 
 QUICK = Effort(rows=6, flips=1, flip_months=4, planted_symbols=4, planted_years=4, planted_months=6)
-FULL = Effort(rows=24, flips=4, flip_months=12, planted_symbols=7, planted_years=8, planted_months=24)
+FULL = Effort(rows=24, flips=2, flip_months=12, planted_symbols=5, planted_years=6, planted_months=12)

@@ -60,7 +60,7 @@ def shuffled_against_purged(bench: Bench) -> Finding:
     expected = shuffled * np.sqrt((rows.stop - rows.start) / moves.shape[1])
     detail = (
         f"barrier forecasts lie {ours:.1f} standard deviations from knowing nothing of later coins; shuffled folds "
-        f"would lie {expected:.1f}; over all history neighbours' labels lie {shuffled:.1f} shuffled, {purged:.1f} purged"
+        f"would lie {expected:.1f}; all history's neighbouring labels lie {shuffled:.1f} shuffled, {purged:.1f} purged"
     )
     if expected <= MAX_DEVIATIONS_SHUFFLED:
         return Finding(check, Verdict.INCONCLUSIVE, f"{detail}: too few sessions to see it")

@@ -8,7 +8,7 @@ import numpy as np
 from ensemble.arrays import Integers
 from ensemble.evaluation.audit.bench import Bench
 from ensemble.evaluation.audit.finding import Finding, Verdict
-from ensemble.evaluation.audit.learners import DyedLearners, Trace, changed_objects, dyed
+from ensemble.evaluation.audit.learners import Trace, changed_objects
 from ensemble.evaluation.audit.world import forecast_sessions, joined, said_difference
 from ensemble.labels import LABELS, label_horizon
 from ensemble.panel import Panel
@@ -19,7 +19,7 @@ def provenance(bench: Bench) -> Finding:
 
     So do the forecasts that stack and calibrators learn from: each made by members that had not seen its row.
     """
-    traces = _traces(bench)
+    traces = bench.traces
     late = [one for one in traces if one.last_row >= one.first_test_row]
     in_sample = [one for one in traces if one.in_sample]
     clauses = []
@@ -35,7 +35,7 @@ def provenance(bench: Bench) -> Finding:
 
 def label_overlap(bench: Bench) -> Finding:
     """Every label that anything learns from is known before the first test row: purge and embargo hold."""
-    traces = _traces(bench)
+    traces = bench.traces
     late = [one for one in traces if one.labels_too_late]
     if late:
         one = max(late, key=lambda trace: trace.labels_too_late)
@@ -65,12 +65,6 @@ def label_corruption(bench: Bench) -> Finding:
     return Finding(
         "label corruption", Verdict.CLEAN, f"{count} fitted objects and all forecasts ignore the test's labels"
     )
-
-
-def _traces(bench: Bench) -> Sequence[Trace]:
-    world, learners = bench.clean, DyedLearners()
-    world.pipeline.walk(world.market, dyed(world.panel, world.market.limits), world.months, learners)
-    return learners.traces
 
 
 def _label_ends(bench: Bench) -> Integers:

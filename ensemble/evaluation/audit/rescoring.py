@@ -7,10 +7,11 @@ import numpy as np
 from ensemble.arrays import Floats
 from ensemble.evaluation.audit.bench import Bench
 from ensemble.evaluation.audit.finding import Finding, Verdict
-from ensemble.evaluation.audit.relabel import relabelled
+from ensemble.evaluation.audit.relabel import RELABELLED, relabelled
 from ensemble.evaluation.audit.world import World, joined, scored_world
 from ensemble.evaluation.scored import Scored
 from ensemble.evaluation.scores import score
+from ensemble.features.matrix import Market
 from ensemble.labels import LABELS
 
 CHECK = "independent rescoring"
@@ -51,6 +52,25 @@ def wrong_labels(world: World, rows: slice) -> str:
             return (
                 f"{int(wrong.sum())} labels of {symbol} are not what its bars say, first {LABELS[column]} on "
                 f"{panel.sessions[rows][row]:%Y-%m-%d} ({said:g} in the panel, {again[row, column]:g} by the bars)"
+            )
+    return ""
+
+
+def wrong_outcomes(market: Market, scored: Scored) -> str:
+    """Where outcomes beside forecasts are not what the bars say now, as one clause; empty where all are."""
+    sessions, column = market.calendar.sessions, RELABELLED.index(scored.label)
+    rows = sessions.get_indexer(scored.sessions)
+    inside = rows >= 0
+    for symbol, happened in zip(scored.symbols, scored.outcome[:, inside], strict=True):
+        if symbol not in market.bars or not inside.any():
+            continue
+        stretch = slice(int(rows[inside].min()), int(rows.max()) + 1)
+        again = relabelled(market.bars[symbol], sessions, stretch, market.limits)[rows[inside] - stretch.start, column]
+        wrong = np.isfinite(happened) & (again != happened)
+        if wrong.any():
+            first = scored.sessions[inside][wrong][0]
+            return (
+                f"{int(wrong.sum())} outcomes of {scored.label}, {symbol}, are not what its bars say: {first:%Y-%m-%d}"
             )
     return ""
 

@@ -1,6 +1,6 @@
 """All checks of the audit, in the order in which they cost more."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ensemble.evaluation.audit.bench import Bench
@@ -49,7 +49,16 @@ CHECKS = (
 )
 
 
-def audit(bench: Bench) -> Iterator[Finding]:
+def audit(bench: Bench, checks: Sequence[Check] = CHECKS) -> Iterator[Finding]:
     """One finding after the other, so that a reader sees how far it is."""
-    for check in CHECKS:
+    for check in checks:
         yield check(bench)
+
+
+def named(names: Collection[str]) -> tuple[Check, ...]:
+    """The checks of these names, in their order; all without names. Raises ValueError for a name that is none."""
+    known = [check.name for check in CHECKS]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is no check; take some of {', '.join(known)}.")
+    return tuple(check for check in CHECKS if not names or check.name in names)
