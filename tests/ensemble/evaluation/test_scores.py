@@ -7,8 +7,10 @@ from numpy.testing import assert_allclose
 from sklearn import metrics
 
 from ensemble.evaluation.estimate import from_draws
+from ensemble.evaluation.placement import auc
 from ensemble.evaluation.scored import Scored
-from ensemble.evaluation.scores import effective_forecasts, score
+from ensemble.evaluation.scores import effective_forecasts, log_losses, score
+from ensemble.evaluation.sides import count_sides
 from tests.ensemble.evaluation.conftest import MakeScored
 
 
@@ -62,6 +64,29 @@ def test_intervals_hold_their_95_percent(make_scored: MakeScored, symbols: int, 
         accuracy = score(scored, draws=100, seed=seed).accuracy
         held += accuracy.low <= 0.5 <= accuracy.high
     assert 0.86 <= held / cases <= 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("symbols", "together", "horizon"), [(1, 0.0, 1), (5, 0.6, 1), (3, 0.5, 10)])
+def test_every_score_s_interval_holds_its_truth(
+    make_scored: MakeScored, symbols: int, together: float, horizon: int
+) -> None:
+    """About 20 seconds on an idle core. The truth is the score of 400,000 independent forecasts."""
+    whole = make_scored(0.2, 1000, 400, drift=0.1, seed=10**6).flat()
+    sides = count_sides(*whole)
+    truth = {
+        name: getattr(sides, name) for name in ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "mcc")
+    }
+    truth |= {"auc": auc(*whole), "log_loss": log_losses(*whole).mean(), "brier": ((whole[0] - whole[1]) ** 2).mean()}
+    held = dict.fromkeys(truth, 0)
+    for seed in range(150):
+        scored = make_scored(0.2, 750, symbols, together=together, horizon=horizon, drift=0.1, seed=seed)
+        found = score(scored, draws=300, seed=seed)
+        for name in truth:
+            held[name] += getattr(found, name).low <= truth[name] <= getattr(found, name).high
+    # Three standard errors below .94; three years hold few independent labels that reach over two weeks.
+    least = 0.88 if horizon == 1 else 0.85
+    assert {name: count for name, count in held.items() if count / 150 < least} == {}
 
 
 def test_copies_of_a_stock_add_neither_forecasts_nor_certainty(make_scored: MakeScored) -> None:
