@@ -1,13 +1,12 @@
 """What a person sees of a sweep: every trial, and what is left of the best once it counts that it was chosen."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
+from daemon.console import new_table, open_console, print_json
 from daemon.study import Study, spec_in
 from daemon.sweep_results import results_of, selection_of, write_results
 from ensemble.evaluation.search_space import SweepOptions, params_of
@@ -20,13 +19,13 @@ def show_sweep(study: Study, folder: Path, *, as_json: bool) -> None:
     selection = selection_of(study)
     paths = write_results(study, selection, folder)
     if as_json:
-        typer.echo(json.dumps(results_of(study, selection), indent=1, default=str))
+        print_json(results_of(study, selection))
         return
-    console = _console()
+    console = open_console()
     wanted, held_out = study.wanted, study.services.settings.evaluation.holdout_from
     reserved = f", nothing from {held_out} on" if held_out else ""
     title = f"{wanted.label}, {wanted.first} to {wanted.last}: {len(study.trials)} trials, out of sample{reserved}"
-    console.print(_trial_table(study.trials, study.services.settings.sweep, title))
+    console.print(_trial_table(console, study, title))
     for line in verdict_lines(selection, study.trials):
         console.print(line, soft_wrap=True)
     console.print("Written: " + ", ".join(str(path) for path in paths), soft_wrap=True)
@@ -63,21 +62,16 @@ def _verdict(selection: Selection) -> str:
     return "Nothing is proven: the best of as many without skill may look like this."
 
 
-def _trial_table(trials: Sequence[Trial], options: SweepOptions, title: str) -> Table:
-    table = Table(title=title, title_justify="left")
-    table.add_column("trial", justify="right")
-    for name in ("member", "figures", "state"):
-        table.add_column(name)
-    for name in ("sessions", "log loss", "base rate's", "AUC", "right %"):
-        table.add_column(name, justify="right")
-    ranked = sorted(trials, key=lambda trial: (trial.state, trial.scores.log_loss or 0.0))
-    for trial in ranked:
+def _trial_table(console: Console, study: Study, title: str) -> Table:
+    columns = ("member", "figures", "state", "trial", "sessions", "log loss", "base rate's", "AUC", "right %")
+    table = new_table(console, title, *columns, left=3)
+    for trial in sorted(study.trials, key=lambda trial: (trial.state, trial.scores.log_loss or 0.0)):
         scores = trial.scores
         table.add_row(
-            str(trial.number),
             str(trial.settings["name"]),
-            _figures(trial, options),
+            _figures(trial, study.services.settings.sweep),
             str(trial.state),
+            str(trial.number),
             str(scores.sessions or ""),
             _decimals(scores.log_loss, 4),
             _decimals(scores.base_log_loss, 4),
@@ -96,9 +90,3 @@ def _figures(trial: Trial, options: SweepOptions) -> str:
 
 def _decimals(value: float | None, count: int) -> str:
     return "" if value is None else f"{value:.{count}f}"
-
-
-def _console() -> Console:
-    """Standard output; a pipe gets lines wide enough not to be cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)

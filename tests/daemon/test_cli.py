@@ -14,7 +14,18 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(sys.executable).with_name("reliance-daemon")
-HEAVY = ("tensorflow", "keras", "lightgbm", "numba", "scipy", "sklearn", "yfinance", "alembic", "google.cloud")
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "lightgbm",
+    "numba",
+    "scipy",
+    "sklearn",
+    "yfinance",
+    "alembic",
+    "optuna",
+    "google.cloud",
+)
 SESSION_WITHOUT_TRAINING = """
 import sys
 sys.argv = ["reliance-daemon", "--config", sys.argv[1], "run-once", "--now", "2021-10-06T03:20:00Z"]
