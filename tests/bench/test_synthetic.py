@@ -6,7 +6,7 @@ import pytest
 from ensemble.evaluation.synthetic import ORACLE_LABELS, SyntheticOptions, simulate_market
 from ensemble.evaluation.synthetic.bound import recover
 from ensemble.members.specs import LogitSpec
-from tests.bench.synthetic import MEAN, Plan, edges, walk
+from tests.bench.synthetic import MEAN, Plan, better_than_reference, edges, walk
 
 QUICK = Plan((LogitSpec(),), step_sessions=300)
 LEVEL = 0.05
@@ -41,3 +41,28 @@ def test_forty_null_markets_have_an_area_of_one_half_and_five_in_a_hundred_claim
     for label in ORACLE_LABELS:
         areas = np.array([run[label][0] for run in runs])
         assert areas.mean() == pytest.approx(0.5, abs=2 * areas.std(ddof=1) / np.sqrt(len(areas)))
+
+
+@pytest.mark.slow  # about a minute each
+@pytest.mark.parametrize(
+    ("options", "seeds", "plan", "floor"),
+    [
+        (SyntheticOptions(auc=0.75), 4, Plan(step_sessions=125), 0.85),
+        (SyntheticOptions(auc=0.65), 4, Plan(step_sessions=125), 0.75),
+        (SyntheticOptions(auc=0.65, symbols=20), 2, Plan(step_sessions=800), 0.85),
+    ],
+    ids=["0.75", "0.65", "0.65 with 20 symbols"],
+)
+def test_in_fifteen_years_most_of_what_can_be_known_is_found_and_no_more(
+    options: SyntheticOptions, seeds: int, plan: Plan, floor: float
+) -> None:
+    """The floors lie below what docs/synthetic.md reports, by two standard errors or more: a guard, no claim."""
+    found, gains = [], []
+    for seed in range(seeds):
+        market = simulate_market(options.model_copy(update={"seed": seed}))
+        said = walk(market, plan)
+        found.append([recover(said[MEAN][label], market) for label in ORACLE_LABELS])
+        gains.append([better_than_reference(said, MEAN, label).difference for label in ORACLE_LABELS])
+    assert not any(one.beyond for labels in found for one in labels)
+    assert np.mean([[one.share for one in labels] for labels in found], axis=0).min() > floor
+    assert np.mean(gains, axis=0).min() > -0.005
