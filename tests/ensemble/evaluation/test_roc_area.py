@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as np_st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.nonparametric import rank_compare_2indep
+from statsmodels.stats.sandwich_covariance import S_hac_simple
 
 from ensemble.evaluation.placement import auc, placements
 from ensemble.evaluation.roc_area import (
@@ -129,6 +130,15 @@ def test_the_fold_average_is_the_mean_of_the_months_areas(make_scored: MakeScore
     assert (found.low, found.high) == pytest.approx(interval, abs=1e-12)
     assert found.p_value == pytest.approx(stats.ttest_1samp(areas, 0.5, alternative="greater").pvalue, rel=1e-9)
     assert found.folds == month.nunique()
+
+
+def test_neighbouring_folds_share_what_overlapping_labels_share(make_scored: MakeScored) -> None:
+    scored = make_scored(0.3, sessions=500, symbols=2, horizon=10)
+    month = scored.sessions.to_period("M")
+    areas = np.array([auc(*scored.where(np.tile(month == one, (2, 1))).flat()) for one in month.unique()])
+    count, centred = len(areas), (areas - areas.mean())[:, None]
+    variance = float(np.squeeze(S_hac_simple(centred, nlags=1))) / count
+    assert fold_auc(scored).standard_error == pytest.approx(np.sqrt(variance / (count - 1)), rel=1e-9)
 
 
 def test_a_single_symbol_is_folded_by_quarters(make_scored: MakeScored) -> None:
