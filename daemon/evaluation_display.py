@@ -86,6 +86,7 @@ def _tables(console: Console, cards: Mapping[str, LabelCard]) -> Iterator[Table]
     yield _up_table(console, cards)
     yield _ranking_table(console, cards)
     yield _calibration_table(console, cards)
+    yield _curve_table(console, cards)
     yield _target_table(console, cards)
     yield _rival_table(console, cards)
 
@@ -155,6 +156,17 @@ def _calibration_table(console: Console, cards: Mapping[str, LabelCard]) -> Tabl
             p_cell(error.p_value),
             number(card.augrc),
         )
+    return table
+
+
+def _curve_table(console: Console, cards: Mapping[str, LabelCard]) -> Table:
+    tenths = tuple(f"{place}" for place in range(1, 11))
+    title = "Curves, a tenth of the forecasts at a time: said % > came true %; wrong % of the most confident"
+    table = new_table(console, title, "label", "curve", *tenths, left=2)
+    for label, card in cards.items():
+        said = (f"{100 * one.mean_probability:.0f} > {100 * one.up_share:.0f}" for one in card.calibration_curve)
+        table.add_row(label, "calibration", *said)
+        table.add_row(label, "risk", *(f"{100 * one.risk:.0f}" for one in card.risk_coverage))
     return table
 
 

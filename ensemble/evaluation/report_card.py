@@ -7,10 +7,17 @@ import numpy as np
 import pandas as pd
 
 from ensemble.evaluation.baselines import Baseline, base_rate, baselines, member_baseline
-from ensemble.evaluation.calibration import BrierParts, CalibrationError, brier_parts, calibration_error
+from ensemble.evaluation.calibration import (
+    BrierParts,
+    CalibrationBin,
+    CalibrationError,
+    brier_parts,
+    calibration_curve,
+    calibration_error,
+)
 from ensemble.evaluation.history import History
 from ensemble.evaluation.resampling import block_length
-from ensemble.evaluation.risk_coverage import risk_coverage
+from ensemble.evaluation.risk_coverage import RiskPoint, risk_coverage
 from ensemble.evaluation.roc_area import compare_auc, fold_auc
 from ensemble.evaluation.scored import Scored
 from ensemble.evaluation.scores import Scores, log_losses, score
@@ -69,7 +76,11 @@ class LabelCard:
     confident: ConfidentPart
     rivals: tuple[Rival, ...]
     calibration: CalibrationError
+    calibration_curve: tuple[CalibrationBin, ...]
+    """Tenths of the forecasts, least probable first: what was said, and how often it came true."""
     brier: BrierParts
+    risk_coverage: tuple[RiskPoint, ...]
+    """How often the most confident tenth was wrong, the most confident two tenths, and so on."""
     augrc: float
     """Share that is both acted on and wrong, averaged over coverages."""
     best_trial: BestOfMany | None
@@ -113,7 +124,7 @@ def _label_card(
     base = base_rate(scored, history)
     loss_p_value = diebold_mariano(scored, base).p_value
     rivals = tuple(_rival(scored, one) for one in _simple(scored, history, evidence))
-    confident = _confident(scored, min_confidence)
+    confident, risks = _confident(scored, min_confidence), risk_coverage(scored)
     return LabelCard(
         verdict=verdict,
         remarks=tuple(_remarks(verdict, loss_p_value, rivals, confident)),
@@ -124,8 +135,10 @@ def _label_card(
         confident=confident,
         rivals=rivals,
         calibration=calibration_error(scored, draws=draws),
+        calibration_curve=calibration_curve(scored),
         brier=brier_parts(scored),
-        augrc=risk_coverage(scored).augrc,
+        risk_coverage=risks.tenths(),
+        augrc=risks.augrc,
         best_trial=_best_trial(evidence.tried.get(scored.label), horizon=scored.horizon, draws=draws),
     )
 

@@ -9,6 +9,18 @@ from ensemble.evaluation.scored import Scored
 
 
 @dataclass(frozen=True, slots=True)
+class RiskPoint:
+    """One point of the curve."""
+
+    coverage: float
+    """Share of all forecasts that are kept."""
+    confidence: float
+    """They have max(p, 1 - p) at or above it."""
+    risk: float
+    """Share of those kept that was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
 class RiskCoverage:
     """The risk-coverage curve, most confident forecasts first, one point a distinct confidence."""
 
@@ -21,6 +33,14 @@ class RiskCoverage:
     augrc: float
     """Share that is kept and wrong, averaged over all coverages: half the square of the overall risk for a confidence
     that knows all errors, half the overall risk for one that knows nothing. Traub et al. (2024)."""
+
+    def tenths(self) -> tuple[RiskPoint, ...]:
+        """The points at which a tenth of the forecasts is kept, two tenths, and so on, or a few more of one size."""
+        places = np.searchsorted(self.coverage, np.linspace(0.1, 1, 10) - 1e-9)
+        return tuple(
+            RiskPoint(float(self.coverage[place]), float(self.confidence[place]), float(self.risk[place]))
+            for place in dict.fromkeys(places.tolist())
+        )
 
 
 def risk_coverage(scored: Scored) -> RiskCoverage:

@@ -1,7 +1,7 @@
 """One market seen through one pipeline, worked out once; and where two worlds differ."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,10 +29,11 @@ class World:
     market: Market
     dressed: Panel | None = None
     """A panel to take in place of the pipeline's own."""
-    learners: NotingLearners = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "learners", NotingLearners(self.options.stack))
+    @cached_property
+    def learners(self) -> NotingLearners:
+        """Who learns in this world, with notes of what they made."""
+        return NotingLearners(self.options.stack)
 
     @cached_property
     def panel(self) -> Panel:

@@ -49,3 +49,18 @@ def test_confidence_that_knows_all_errors_costs_half_the_square_of_the_risk(make
     sure = np.where(wrong, 0.1, 0.4)
     curve = risk_coverage(made.saying(np.where(said > 0.5, 0.5 + sure, 0.5 - sure)))
     assert curve.augrc == pytest.approx(0.25**2 / 2)
+
+
+def test_tenths_are_points_of_the_curve_up_to_the_whole(make_scored: MakeScored) -> None:
+    curve = risk_coverage(make_scored(0.4, sessions=200, symbols=2))
+    points = curve.tenths()
+    assert [round(10 * one.coverage) for one in points] == list(range(1, 11))
+    for one in points:
+        place = int(np.flatnonzero(curve.coverage == one.coverage)[0])
+        assert (one.confidence, one.risk) == (curve.confidence[place], curve.risk[place])
+
+
+def test_forecasts_of_one_size_are_one_point(make_scored: MakeScored) -> None:
+    made = make_scored(0.4, sessions=50)
+    (point,) = risk_coverage(made.saying(np.full(made.outcome.shape, 0.6))).tenths()
+    assert (point.coverage, point.confidence) == (1.0, 0.6)
