@@ -7,7 +7,7 @@ from datetime import time
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -80,6 +80,7 @@ def test_another_future_leaves_what_was_known_and_changes_all_the_rest(market: M
         assert (other.loc[first:, "close"] != bars.loc[first:, "close"]).all()
 
 
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**16))
 def test_flipping_signs_keeps_the_size_of_every_move_and_turns_about_half(market: Market, seed: int) -> None:
     bars, flipped = market.bars["SYN001.NS"], signs_flipped(market, seed).bars["SYN001.NS"]
