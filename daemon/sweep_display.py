@@ -55,6 +55,8 @@ def verdict_lines(selection: Selection | None, trials: Sequence[Trial]) -> list[
 
 
 def _verdict(selection: Selection) -> str:
+    if selection.is_superior and selection.overfitting is None:
+        return "It is better than the base rate; too little is complete to say whether choosing it chose something."
     if selection.is_proven:
         return "What was chosen is better than the base rate, and choosing it chose something."
     if selection.is_superior:

@@ -48,7 +48,8 @@ def deflated_sharpe(gains: Floats, trial_sharpes: Floats, *, trials: float, lags
     not; with overlapping labels `lags` is how many neighbouring sessions a gain depends on.
     """
     said = moments(gains, lags=lags)
-    variance = float(np.var(trial_sharpes, ddof=1)) if len(trial_sharpes) > 1 else 0.0
+    # A single one known says nothing of how much they vary; without skill, each would by one over the sessions.
+    variance = float(np.var(trial_sharpes, ddof=1)) if len(trial_sharpes) > 1 else 1 / said.sessions
     benchmark = expected_maximum(variance, trials)
     return DeflatedSharpe(said.sharpe, benchmark, probabilistic_sharpe(said, benchmark), trials)
 

@@ -88,3 +88,10 @@ def test_trials_that_say_the_same_are_worth_one_and_unrelated_ones_all() -> None
     assert independent_trials(one + 0.001 * many, 10) == pytest.approx(1, abs=0.01)
     assert independent_trials(many, 10) == pytest.approx(10, abs=0.3)
     assert independent_trials(one, 7) == 7
+
+
+def test_where_one_trial_of_many_is_known_the_others_are_taken_to_vary_as_without_skill() -> None:
+    gains = np.random.default_rng(6).normal(0.1, 1, 400)
+    found = deflated_sharpe(gains, np.array([0.1]), trials=50)
+    assert found.benchmark == pytest.approx(expected_maximum(1 / 400, 50))
+    assert found.probability < deflated_sharpe(gains, np.array([0.1]), trials=1).probability
