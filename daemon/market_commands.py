@@ -13,7 +13,7 @@ def group() -> None:
     """A group of commands, also while it holds one."""
 
 
-@market_app.command()
+@market_app.command("simulate")
 def simulate(  # noqa: PLR0913 - one parameter an option
     out: Annotated[Path, typer.Option(help="Folder to write bars/, oracle.csv and config.toml into; new or empty.")],
     auc: Annotated[
