@@ -206,7 +206,18 @@ def _widen(values: dict[str, Floats]) -> None:
 
 
 def _stray_closes(close: Floats, limit: float) -> Mask:
-    """Closes that are far from the one before and from the one after, while those two agree."""
+    """Closes that are far from their neighbours, looked for again among those that are left until there is none."""
+    stray = np.zeros(len(close), dtype=np.bool_)
+    while True:
+        left = np.flatnonzero(~stray)
+        found = _far_from_neighbours(close[left], limit)
+        if not found.any():
+            return stray
+        stray[left[found]] = True
+
+
+def _far_from_neighbours(close: Floats, limit: float) -> Mask:
+    """Closes that are far from the one before and from the one after, while those two agree; a last one that is far."""
     stray = np.zeros(len(close), dtype=np.bool_)
     if len(close) < 2:
         return stray

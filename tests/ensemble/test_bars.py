@@ -181,6 +181,15 @@ def test_raw_bars_without_a_column_are_a_defect() -> None:
         sift(bars().drop(columns="volume"))
 
 
+def test_closes_that_go_to_and_fro_are_refused_until_one_is_confirmed() -> None:
+    days = pd.date_range("2024-01-01", periods=6, name="session")
+    raw = pd.DataFrame(dict.fromkeys(BAR_COLUMNS, 100.0), index=days)
+    raw["close"] = [0.5, 2.0, 0.5, 2.0, 2.0, 2.0]
+    newest_is_lonely = sift(raw.iloc[:4], complete=False)
+    assert list(newest_is_lonely.kept["close"]) == [0.5]
+    assert list(sift(raw, complete=False).kept["close"]) == [0.5, 2.0, 2.0, 2.0]
+
+
 WILD = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 1.00005, 1.4, 2.0, 100.0, math.nan, math.inf, -math.inf])
 ROWS = st.lists(st.tuples(st.integers(-1, 9), *[WILD] * len(BAR_COLUMNS)), max_size=12)
 
