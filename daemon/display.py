@@ -139,7 +139,7 @@ def _before_holdout(replayed: Sequence[Replayed], settings: Settings) -> tuple[S
 
 
 def _forecast_table(console: Console, forecasts: pd.DataFrame, session: date) -> Table:
-    columns = ("symbol", "label", "who speaks", "P(up)", "interval", "members' mean")
+    columns = ("symbol", "label", "who speaks", "P(up)", "Venn-Abers", "members' mean")
     table = new_table(console, f"Forecasts for {session:%A %Y-%m-%d}", *columns, left=3)
     for row in forecasts.sort_values("label", key=lambda labels: labels.map(LABELS.index)).to_dict("records"):
         table.add_row(
@@ -174,7 +174,7 @@ def _with_intervals(signals: Sequence[Signal], forecasts: pd.DataFrame) -> list[
 
 def _signal_table(console: Console, signals: Sequence[Signal], forecasts: pd.DataFrame) -> Table:
     session = f" for {signals[0].session}" if signals else ""
-    columns = ("symbol", "action", "reasons", "shares", "P(up)", "interval", "confidence")
+    columns = ("symbol", "action", "reasons", "shares", "P(up)", "Venn-Abers", "confidence")
     table = new_table(console, f"Signals{session}", *columns, left=3)
     for signal, row in zip(signals, _with_intervals(signals, forecasts), strict=True):
         said = ["", "", ""]

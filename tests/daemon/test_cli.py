@@ -61,7 +61,7 @@ def test_a_session_is_decided_shown_and_not_decided_again(copy: Path) -> None:
     first = call(copy, "run-once", "--now", "2021-10-06T03:20:00Z")
     assert first.returncode == 0, first.stderr
     title = "Forecasts for Wednesday 2021-10-06"
-    for expected in (title, "interval", "open_to_close", "Signals for 2021-10-06", "sqlite3"):
+    for expected in (title, "Venn-Abers", "open_to_close", "Signals for 2021-10-06", "sqlite3"):
         assert expected in first.stdout
     assert re.search(r"0\.\d{3} to 0\.\d{3}", first.stdout)
     again = call(copy, "run-once", "--now", "2021-10-06T03:20:00Z")
