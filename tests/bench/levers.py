@@ -23,7 +23,7 @@ LADDER = (
 """Each differs from the one before in one thing."""
 GAINS = (
     "a loss at every step of a segment instead of one a window",
-    "the step written out in NumPy instead of Keras fit",
+    "the step written out and compiled instead of Keras fit",
     "larger batches",
 )
 

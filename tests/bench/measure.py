@@ -1,9 +1,11 @@
 """How things are measured: interleaved repetitions, CPU-seconds, processes of one thread."""
 
+import json
 import multiprocessing
 import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -26,17 +28,24 @@ class Cost:
     memory_mb: float
 
 
+MEASURED = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+wall_s, usage = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+"""
+"""Runs in a small process of its own: a child's peak begins with what its parent holds when it starts it."""
+
+
 def process_cost(words: Sequence[str], environment: Mapping[str, str]) -> Cost:
     """Wall clock, CPU time and peak memory of one process. Raises CalledProcessError when it fails."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        words, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, words)
-    return Cost(time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    asked = [sys.executable, "-I", "-S", "-c", MEASURED, *words]
+    done = subprocess.run(asked, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+    code, *cost = json.loads(done.stdout)
+    if code:
+        raise subprocess.CalledProcessError(code, words)
+    return Cost(*cost)
 
 
 def interleaved(sides: Mapping[str, Callable[[], Measured]], repetitions: int) -> dict[str, list[Measured]]:
