@@ -169,9 +169,19 @@ def test_sigterm_ends_the_daemon_in_the_middle_of_its_work(copy: Path) -> None:
         assert daemon.poll() is None
 
 
+def hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_says_that_what_was_finished_is_kept(copy: Path) -> None:
     words = command(copy, "run-once", "--now", "2021-11-01T03:20:00Z")
-    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        words,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - a shell's background job ignores it, and so would all it starts
+    ) as process:
         wait_for_line(process, "2021-11: training the models")
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
