@@ -41,6 +41,10 @@ class ChildFailed(DaemonError):
     """The child broke a limit or died; what it was told to do is not done."""
 
 
+class DiedIdle(ChildFailed):
+    """The child died before it took up what it was told to do: no fault of that, and another child can do it."""
+
+
 class GivenUp(DaemonError):
     """Whoever asked for the result no longer wants it."""
 
@@ -67,13 +71,14 @@ class Child:
     ) -> Result:
         """function(argument), worked out in the child; what it raises there is raised here.
 
-        Raises ChildFailed or GivenUp, and then the child has been ended.
+        Raises ChildFailed (DiedIdle where it never began) or GivenUp, and then the child has been ended.
         """
         end = time.monotonic() + self._limits.timeout_min * 60
         try:
-            self._answer(end, given_up)  # it is up and listening, so that sending cannot block
+            self._answer(end, given_up, died=DiedIdle)  # it is up and listening, so that sending cannot block
             with suppress(BrokenPipeError):  # it died meanwhile, as will be told next
                 self._pipe.send((function, argument))
+            self._answer(end, given_up, died=DiedIdle)  # it has taken it up
             failed, answer = self._answer(end, given_up)
         except BaseException:
             self.end()
@@ -91,7 +96,7 @@ class Child:
         self._process.join()
         self._pipe.close()
 
-    def _answer(self, end: float, given_up: Callable[[], bool]) -> Any:
+    def _answer(self, end: float, given_up: Callable[[], bool], *, died: type[ChildFailed] = ChildFailed) -> Any:
         try:
             while not self._pipe.poll(WATCH_EVERY_S):
                 if given_up():
@@ -100,7 +105,7 @@ class Child:
             return self._pipe.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            raise ChildFailed(
+            raise died(
                 f"its process {_ended(self._process.exitcode)}, most likely for want of memory; "
                 "lower workers.processes or ensemble.window_years."
             ) from None
@@ -135,17 +140,25 @@ class Children:
         self, function: Callable[[Argument], Result], argument: Argument, *, given_up: Callable[[], bool]
     ) -> Result:
         """function(argument), worked out in one of them. Raises ChildFailed, GivenUp, and what the function raises."""
-        child = self._living() or Child(self._limits)
-        try:
+        while (idle := self._living()) is not None:
+            with suppress(DiedIdle), self._kept(idle):  # the kernel may not yet have told of its end
+                return idle.call(function, argument, given_up=given_up)
+        with self._kept(Child(self._limits)) as child:
             return child.call(function, argument, given_up=given_up)
-        finally:
-            if child.alive:
-                self._idle.append(child)
 
     def end(self) -> None:
         """Kills those that are idle."""
         while self._idle:
             self._idle.pop().end()
+
+    @contextmanager
+    def _kept(self, child: Child) -> Iterator[Child]:
+        """Idle again afterwards, if it lives."""
+        try:
+            yield child
+        finally:
+            if child.alive:
+                self._idle.append(child)
 
     def _living(self) -> Child | None:
         """An idle one. The kernel ends these first when memory is short, and that is no task's fault."""
@@ -159,7 +172,7 @@ class Children:
 
 
 def _serve(pipe: Connection) -> None:
-    """The child's whole life: say that it listens, do what it is told, answer."""
+    """The child's whole life: say that it listens, say that it has heard, do what it is told, answer."""
     os.setsid()  # a group of its own, to be killed as one
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     with suppress(OSError):
@@ -170,6 +183,7 @@ def _serve(pipe: Connection) -> None:
     while True:
         pipe.send(None)
         function, argument = pipe.recv()
+        pipe.send(None)
         try:
             pipe.send((False, function(argument)))
         except Exception as error:

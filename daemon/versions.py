@@ -16,12 +16,9 @@ AFTER_FORECASTS = (
     "evaluation",
     "forecasts.py",
     "session_forecasts.py",
-    "trading/account.py",
-    "trading/costs.py",
-    "trading/session_bars.py",
-    "trading/signals.py",
+    "trading",
 )
-"""Folders and files of `ensemble` that no model depends on."""
+"""Folders and files of `ensemble` that no model depends on; of the limits it is their values that count, not code."""
 AFTER_TRAINING = (*AFTER_FORECASTS, "long_run.py", "stacking", "model.py")
 """The same for a single member: what only says how members are put together."""
 _CODE = Path(ensemble.__file__).parent

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats
-from ensemble.trading.fills import fill_exits, stop_price, target_price
+from ensemble.fills import fill_exits, is_locked, stop_price, target_price
 from ensemble.trading.limits import RiskLimits
 
 Label = Literal["gap", "close_to_close", "open_to_close", "barrier"]
@@ -33,7 +33,8 @@ def label_bars(bars: pd.DataFrame, *, sessions: pd.DatetimeIndex, limits: RiskLi
 
     gap: open(S) > close(S-1); close_to_close: close(S) > close(S-1); open_to_close: close(S) > open(S), where
     S-1 is the session before S in `sessions`. barrier: a position entered at open(S) under `limits` leaves
-    above its entry, costs aside. Raises ValueError when `sessions` is not strictly increasing.
+    above its entry, costs aside; not known where S or its last session is locked, and nobody gets in or out.
+    Raises ValueError when `sessions` is not strictly increasing.
     """
     if not (sessions.is_monotonic_increasing and sessions.is_unique):
         raise ValueError("sessions were out of order or repeated; they must be strictly increasing")
@@ -64,7 +65,7 @@ def _barrier(prices: _SessionPrices, *, n_past: int, limits: RiskLimits) -> Floa
     target = target_price(entry, limits.take_profit_pct)
     horizon = label_horizon("barrier", limits)
     label = np.full(entry.shape, np.nan)
-    held = np.isfinite(entry)
+    held = np.isfinite(entry) & ~is_locked(prices)
     for step in range(horizon + 1):
         bar = prices.ahead(step)
         exit_price = fill_exits(bar, stop=stop, target=target, last=step == horizon).price

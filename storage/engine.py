@@ -7,14 +7,16 @@ URL. Either way there is one writer at a time, and nothing changes between a wri
 import math
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -23,6 +25,7 @@ from storage.migrations import HEAD_REVISION, is_known, upgrade
 
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
 
+WAL_RETRY_S = 0.01
 BUSY_TIMEOUT_S = 30.0
 """How long to wait for another writer; `sqlite:///signals.db?timeout=5` in storage.url sets another."""
 
@@ -120,7 +123,8 @@ def _engine(address: URL, *, read_only: bool) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
     if sqlite:
-        event.listen(engine, "connect", _set_up_reader if read_only else _set_up_writer)
+        patience_s = float(address.query.get("timeout", BUSY_TIMEOUT_S))  # type: ignore[arg-type]  # one value
+        event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, patience_s))
     if sqlite and read_only:
         event.listen(engine, "do_connect", _refuse_writes)
     event.listen(engine, "begin", _begin)
@@ -154,12 +158,25 @@ def provide_ln(connection: DBAPIConnection) -> None:
         cursor.close()
 
 
-def _set_up_writer(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+def _set_up_writer(patience_s: float, connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
     _set_up_reader(connection, entry)
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _keep_in_wal(cursor, patience_s)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _keep_in_wal(cursor: DBAPICursor, patience_s: float) -> None:
+    """Waits for other programs that are turning a new file into WAL too: SQLite itself fails then without waiting."""
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+        time.sleep(WAL_RETRY_S)
 
 
 def _begin(conn: Connection) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from ensemble.fills import ExitReason, fill_exits, is_locked, stop_price, target_price
 from ensemble.trading.costs import Costs, buy_price, commission, sell_price
-from ensemble.trading.fills import ExitReason, fill_exits, stop_price, target_price
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Signal, precedence
@@ -130,7 +130,7 @@ def settle(
 ) -> Settlement:
     """The account after `session`, what was closed in it, and the mark. Only actionable signals are traded.
 
-    A symbol without a bar fills nothing: its position stays, marked at its last known close. Raises
+    A symbol without a bar, or with a locked one, fills nothing: its position stays, marked at the last close. Raises
     ValueError for a signal of another session and for two signals of one symbol.
     """
     orders = _orders(signals, session)
@@ -170,7 +170,7 @@ def _enter(
     entered: list[Position] = []
     buyers = [order for order in orders.values() if order.action is Action.BUY and order.symbol not in held]
     for order in sorted(buyers, key=precedence):
-        if order.symbol not in bars or len(entered) >= places:
+        if order.symbol not in bars or is_locked(bars[order.symbol]) or len(entered) >= places:
             continue
         price = buy_price(bars[order.symbol].open, rules.costs)
         quantity = _affordable(order.quantity, price=price, cash=cash, rules=rules)
@@ -209,6 +209,8 @@ def _position(order: Signal, *, price: float, quantity: int, costs: Costs) -> Po
 
 def _exit(position: Position, bar: Bar, *, selling: bool, rules: TradingRules) -> tuple[float, ExitReason] | None:
     """The price a share leaves at, after slippage, and why; None while the position stays open."""
+    if is_locked(bar):
+        return None
     if selling:
         return sell_price(bar.open, rules.costs), ExitReason.SIGNAL
     last = position.sessions_held + 1 >= rules.limits.max_holding_sessions

@@ -12,7 +12,7 @@ from timeit import timeit
 
 import pytest
 
-from daemon.child import Child, ChildFailed, Children, GivenUp, TaskLimits
+from daemon.child import Child, ChildFailed, Children, DiedIdle, GivenUp, TaskLimits
 
 WIDE = TaskLimits(timeout_min=2, memory_mb=4000, threads=3)
 START_SLEEPER = partial(os.spawnlp, os.P_NOWAIT, "sleep", "sleep")
@@ -113,11 +113,21 @@ def test_what_is_no_longer_wanted_is_ended_at_once() -> None:
     assert time.monotonic() < started + 10
 
 
-def test_one_that_was_ended_while_idle_is_no_task_s_failure() -> None:
+def test_one_that_was_ended_while_idle_says_that_it_never_began() -> None:
+    child = Child(WIDE)
+    process = int(child.call(OWN_ID, "/proc/self", given_up=never))
+    os.kill(process, signal.SIGKILL)
+    assert gone(process)
+    with pytest.raises(DiedIdle):
+        child.call(len, "abc", given_up=never)
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.002, 0.05])
+def test_one_that_was_ended_while_idle_is_no_task_s_failure(pause_s: float) -> None:
     children = Children(WIDE)
     process = int(children.call(OWN_ID, "/proc/self", given_up=never))
     os.kill(process, signal.SIGKILL)
-    assert gone(process)
+    time.sleep(pause_s)  # the kernel takes a moment, in which it still looks alive
     assert children.call(len, "abc", given_up=never) == 3
     children.end()
 

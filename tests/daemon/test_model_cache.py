@@ -291,7 +291,7 @@ def test_a_changed_feature_is_another_code_and_a_changed_report_is_not(tmp_path:
         now = code_digest(folder, AFTER_FORECASTS), code_digest(folder, AFTER_TRAINING)
         return now[0] != before[0], now[1] != before[1]
 
-    for both in ("features/momentum.py", "labels.py", "windows.py", "members/logit.py", "trading/fills.py", "trees.py"):
+    for both in ("features/momentum.py", "labels.py", "windows.py", "members/logit.py", "fills.py", "trees.py"):
         assert after(both) == (True, True)
     assert after("stacking/combiner.py") == (True, False)
     for neither in ("evaluation/scores.py", "trading/account.py"):

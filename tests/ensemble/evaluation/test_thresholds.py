@@ -26,7 +26,7 @@ def bars(opens: list[float], closes: list[float]) -> pd.DataFrame:
     """From the session before SESSIONS on."""
     index = CALENDAR.sessions[:1].append(SESSIONS)[: len(opens)]
     prices = {"open": opens, "close": closes}
-    prices |= {"high": np.maximum(opens, closes).tolist(), "low": np.minimum(opens, closes).tolist()}
+    prices |= {"high": (np.maximum(opens, closes) + 0.01).tolist(), "low": (np.minimum(opens, closes) - 0.01).tolist()}
     return pd.DataFrame(prices | {"adj_close": closes, "volume": 1.0}, index=index)
 
 

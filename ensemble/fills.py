@@ -4,6 +4,7 @@ In this order: an open at or beyond the stop fills at the open; an open at or be
 open; a low at or below the stop fills at the stop; a high at or above the target fills at the target; the
 last holding session fills at its close. A bar that holds both stop and target is a loss: its path is unknown.
 The entry bar is live and needs no exception: its open is the entry, which lies between stop and target.
+A locked bar, which knew one price all session as at a circuit band, fills nobody, in or out.
 """
 
 from dataclasses import dataclass
@@ -60,17 +61,24 @@ def target_price(entry_price: Price, take_profit_pct: float) -> Price:
     return entry_price * (100 + take_profit_pct) / 100  # this order is exact for round prices
 
 
-def fill_exits(prices: Prices, *, stop: Numbers, target: Numbers, last: bool) -> Exits:
-    """Exits of positions with these stops and targets inside the bar, elementwise; NaN prices fill nothing.
+def is_locked(prices: Prices) -> Mask:
+    """True where one price held all session, elementwise: at a circuit band, nobody can be sure of a fill."""
+    return np.equal(prices.high, prices.low)
 
-    `last` is the last session a position may be held: what neither barrier closed leaves at the close.
+
+def fill_exits(prices: Prices, *, stop: Numbers, target: Numbers, last: bool) -> Exits:
+    """Exits of positions with these stops and targets inside the bar, elementwise.
+
+    NaN prices and locked bars fill nothing. `last` is the last session a position may be held: what neither barrier
+    closed leaves at the close.
     """
+    traded = ~is_locked(prices)
     gap_down = np.less_equal(prices.open, stop)
     gap_up = np.greater_equal(prices.open, target) & ~gap_down
-    stopped = gap_down | (np.less_equal(prices.low, stop) & ~gap_up)
-    on_target = gap_up | (np.greater_equal(prices.high, target) & ~stopped)
+    stopped = traded & (gap_down | (np.less_equal(prices.low, stop) & ~gap_up))
+    on_target = traded & (gap_up | (np.greater_equal(prices.high, target) & ~stopped))
     at_stop = np.minimum(prices.open, stop)  # never better than an open that has already gapped through
     at_target = np.maximum(prices.open, target)
-    otherwise = prices.close if last else np.nan
+    otherwise = np.where(traded, prices.close, np.nan) if last else np.nan
     price = np.where(stopped, at_stop, np.where(on_target, at_target, otherwise))
     return Exits(price, np.asarray(stopped), np.asarray(on_target))

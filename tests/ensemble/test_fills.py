@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble.arrays import Floats
-from ensemble.trading.fills import Exits, fill_exits, stop_price, target_price
+from ensemble.fills import Exits, fill_exits, stop_price, target_price
 from ensemble.trading.session_bars import Bar
 
 STOP, TARGET = 98.0, 104.0
@@ -82,6 +82,15 @@ def test_a_missing_bar_fills_nothing(last: bool) -> None:
     assert np.isnan(fill(Bar(nan, nan, nan, nan), last=last).price)
 
 
+@pytest.mark.parametrize("price", [90.0, 98.0, 101.0, 104.0, 110.0])
+@pytest.mark.parametrize("last", [False, True])
+def test_a_locked_bar_fills_nobody(price: float, last: bool) -> None:
+    exits = fill(Bar(price, price, price, price), last=last)
+    assert np.isnan(exits.price)
+    assert not exits.stopped
+    assert not exits.on_target
+
+
 def test_barriers_are_percentages_of_the_entry() -> None:
     assert stop_price(2_000.0, 2) == pytest.approx(1_960)
     assert target_price(2_000.0, 4) == pytest.approx(2_080)
@@ -105,10 +114,11 @@ def test_a_stop_never_fills_better_than_the_open_or_the_stop(bar: Bar, last: boo
 @given(bars, st.booleans())
 @settings(deadline=None)
 def test_a_position_leaves_exactly_when_a_barrier_is_touched_or_its_time_is_up(bar: Bar, last: bool) -> None:
-    touched = bar.low <= STOP or bar.high >= TARGET
+    locked = bar.low == bar.high
+    touched = not locked and (bar.low <= STOP or bar.high >= TARGET)
     exits = fill(bar, last=last)
     assert bool(exits.stopped | exits.on_target) == touched
-    assert bool(np.isfinite(exits.price)) == (touched or last)
+    assert bool(np.isfinite(exits.price)) == (touched or (last and not locked))
     assert not (exits.stopped & exits.on_target)
 
 
