@@ -8,6 +8,7 @@ from daemon.evaluation_display import interval, notes, number
 from daemon.settings import Settings
 from ensemble.evaluation.estimate import Estimate
 from ensemble.evaluation.thresholds import ThresholdAdvice
+from ensemble.trading.costs import Schedule
 
 COLUMNS = ("signals", "of all %", "right %", "interval", "a year", "buys a year", "right %", "interval", "trades")
 AFTER_COSTS = ("a trade, bp", "interval", "account %")
@@ -29,14 +30,19 @@ def show_thresholds(material: Material, settings: Settings, *, as_json: bool) ->
     for one in advice:
         table.add_row(f"{'* ' * (one.threshold == configured)}{one.threshold:.2f}", *_cells(one))
     console.print(table)
-    costs = settings.costs
     console.print(
-        f"Trades are the paper account's: its fills, stops, targets and places, {costs.commission_bp:g} bp of "
-        f"commission and {costs.slippage_bp:g} bp of slippage a side. The threshold that looks best here was chosen "
-        "with hindsight; the next years' best is another."
+        f"Trades are the paper account's: its fills, stops, targets and places, {_paid(settings)} and "
+        f"{settings.costs.slippage_bp:g} bp of slippage a side. The threshold that looks best here was chosen with "
+        "hindsight; the next years' best is another."
     )
     for note in notes(material):
         console.print(note)
+
+
+def _paid(settings: Settings) -> str:
+    if settings.costs.schedule is Schedule.FLAT:
+        return f"{settings.costs.commission_bp:g} bp of commission"
+    return f"the charges of {settings.market.exchange} by date"
 
 
 def _cells(one: ThresholdAdvice) -> tuple[str, ...]:

@@ -151,7 +151,7 @@ def test_the_thresholds_are_those_of_what_is_traded_with_the_configured_one_mark
     shown = call(folder, *RANGE, "--thresholds")
     assert "Thresholds for gap of AAA.NS, 2020-01-01 to 2020-12-31" in shown
     assert "* 0.60" in shown
-    assert "12 bp of commission and 5 bp of slippage a side" in " ".join(shown.split())
+    assert "the charges of XNSE by date and 5 bp of slippage a side" in " ".join(shown.split())
     found = read(folder, *RANGE, "--thresholds", "--symbol", "BBB.NS", "--label", "close_to_close")
     assert (found["label"], found["symbols"]) == ("close_to_close", "BBB.NS")
     assert [one["threshold"] for one in found["thresholds"]] == [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8]

@@ -197,7 +197,12 @@ def test_a_decision_time_is_a_minute_of_the_local_clock(tmp_path: Path, text: st
             'unknown key risk.min_confidence; did you mean "signals.min_confidence"?',
         ),
         ("[feed.files]\npaths = 'x'", 'unknown key feed.files.paths; did you mean "path"?'),
-        ("[costs]\nbrokers = 1", "unknown key costs.brokers; it must be one of commission_bp, slippage_bp."),
+        ("[costs]\nbrokers = 1", 'unknown key costs.brokers; did you mean "brokerage_bp"?'),
+        (
+            "[costs]\nrounding = 1",
+            "unknown key costs.rounding; it must be one of brokerage_bp, brokerage_max, commission_bp, "
+            "delivery_brokerage_bp, schedule, slippage_bp.",
+        ),
         (
             "[[ensemble.members]]\npreset = 'wider'\ndropot = 0.5",
             'unknown key ensemble.members[0].dropot; did you mean "dropout"?',

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from ensemble.labels import LABELS, label_bars, label_horizon
 from ensemble.trading.account import Account, settle
-from ensemble.trading.costs import Costs
+from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Action, Reason, Signal
 
 LIMITS = RiskLimits(stop_loss_pct=5, take_profit_pct=10, max_holding_sessions=3)
-FREE = Costs(commission_bp=0, slippage_bp=0)
+FREE = Costs(schedule=Schedule.FLAT, commission_bp=0, slippage_bp=0)
 
 Ohlc = tuple[float, float, float, float]
 CALM: Ohlc = (100, 101, 99, 100)

@@ -17,7 +17,7 @@ from ensemble.trading.account import (
     open_account,
     settle,
 )
-from ensemble.trading.costs import Costs
+from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar, SessionBars
@@ -25,8 +25,8 @@ from ensemble.trading.signals import Action, Quote, Reason, Signal, SignalOption
 
 SESSION = date(2021, 10, 1)
 LIMITS = RiskLimits(max_positions=3, max_holding_sessions=3, initial_capital=100_000)
-FREE = TradingRules(LIMITS, Costs(commission_bp=0, slippage_bp=0))
-COSTLY = TradingRules(LIMITS, Costs(commission_bp=100, slippage_bp=50))
+FREE = TradingRules(LIMITS, Costs(schedule=Schedule.FLAT, commission_bp=0, slippage_bp=0))
+COSTLY = TradingRules(LIMITS, Costs(schedule=Schedule.FLAT, commission_bp=100, slippage_bp=50))
 CALM = Bar(100, 101, 99, 100.5)
 
 
@@ -177,7 +177,7 @@ def test_a_gap_up_buys_only_as_many_whole_lots_as_the_cash_pays_for() -> None:
 
 
 def test_cash_short_of_the_last_share_by_a_rounding_error_does_not_buy_it() -> None:
-    rules = replace(FREE, costs=Costs(commission_bp=12, slippage_bp=0))
+    rules = replace(FREE, costs=Costs(schedule=Schedule.FLAT, commission_bp=12, slippage_bp=0))
     account = holding(cash=math.nextafter(100 * 94.6 * 1.0012, 0))  # cash // price says 100 shares
     settlement = settled(account, {"A": Bar(94.6, 95, 94, 94.6)}, signal(), rules=rules)
     assert settlement.account.held == {"A": 99}
@@ -249,7 +249,13 @@ any_rules = st.builds(
         lot_size=st.sampled_from([1, 7]),
         initial_capital=st.sampled_from([150.0, 10_000.0]),
     ),
-    costs=st.builds(Costs, commission_bp=st.floats(0, 1_000), slippage_bp=st.floats(0, 1_000)),
+    costs=st.builds(
+        Costs,
+        schedule=st.sampled_from(Schedule),
+        commission_bp=st.floats(0, 1_000),
+        delivery_brokerage_bp=st.floats(0, 1_000),
+        slippage_bp=st.floats(0, 1_000),
+    ),
 )
 
 
