@@ -12,6 +12,7 @@ from loguru import logger
 from sqlalchemy import Engine
 
 from daemon.decisions import Decision
+from daemon.demergers import known_demergers
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
@@ -25,6 +26,8 @@ from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
+from ensemble.trading.actions import held_actions
+from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
@@ -101,6 +104,7 @@ class Desk:
             bars=self._bars.on(session.date()),
             signals=signals,
             rules=TradingRules(settings.risk, settings.costs, settings.market.exchange),
+            actions=held_actions(account, self._bars, session.date(), self._demergers),
         )
 
     def outcomes(self, sessions: pd.DatetimeIndex) -> pd.DataFrame:
@@ -129,6 +133,10 @@ class Desk:
     def _bars(self) -> SessionBars:
         """Of what is traded, all of them: a position may have been held for long."""
         return SessionBars({symbol: self.market.bars[symbol] for symbol in self.services.settings.market.symbols})
+
+    @cached_property
+    def _demergers(self) -> tuple[Demerger, ...]:
+        return known_demergers(self.services.settings)
 
     @cached_property
     def factory(self) -> ModelFactory:

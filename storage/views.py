@@ -97,7 +97,7 @@ SIGNAL_HISTORY = View(
     """,
 )
 
-_NEW = ("direction", "last_session", "entry_open", "dividends", "income")
+_NEW = ("direction", "last_session", "entry_open", "dividend_factor", "income")
 """Columns that came later, and stand at the end: whoever selects by place still finds what was there."""
 
 OPEN_POSITIONS = View(
@@ -115,7 +115,7 @@ OPEN_POSITIONS = View(
            last_close, sign * quantity * last_close AS market_value,
            sign * quantity * (last_close - entry_price) - entry_cost + income AS open_profit,
            sign * 100 * (last_close / entry_price - 1) AS return_pct,
-           direction, last_session, entry_open, dividends, income
+           direction, last_session, entry_open, dividend_factor, income
     FROM (SELECT *, CASE direction WHEN 'SHORT' THEN -1 ELSE 1 END AS sign FROM positions) AS signed
     WHERE origin = 'live'
     """,

@@ -9,6 +9,8 @@ import pandas as pd
 from ensemble.features.as_of import newest_known
 from ensemble.sessions import SessionCalendar, available_at
 from ensemble.trading.account import Settlement, open_account, settle
+from ensemble.trading.actions import held_actions
+from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, SignalOptions, decide_signals
@@ -23,6 +25,7 @@ class TradedMarket:
     bars: Mapping[str, pd.DataFrame]
     decision_time: time
     delay_min: int
+    demergers: tuple[Demerger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class TradedSessions:
     symbols: tuple[str, ...]
     bars: SessionBars
     quotes: Mapping[date, Mapping[str, Quote]]
+    demergers: tuple[Demerger, ...]
 
 
 def traded_sessions(market: TradedMarket, first: date, last: date) -> TradedSessions:
@@ -46,7 +50,7 @@ def traded_sessions(market: TradedMarket, first: date, last: date) -> TradedSess
         for session, quote in zip(sessions.date, _quotes(symbol, market, bars, rows), strict=True):
             if quote is not None:
                 quotes[session][symbol] = quote
-    return TradedSessions(tuple(sessions.date), tuple(market.bars), bars, quotes)
+    return TradedSessions(tuple(sessions.date), tuple(market.bars), bars, quotes, market.demergers)
 
 
 def replay(
@@ -70,7 +74,16 @@ def replay(
             options=options,
             limits=rules.limits,
         )
-        settled.append(settle(account, session=session, bars=traded.bars.on(session), signals=signals, rules=rules))
+        settled.append(
+            settle(
+                account,
+                session=session,
+                bars=traded.bars.on(session),
+                signals=signals,
+                rules=rules,
+                actions=held_actions(account, traded.bars, session, traded.demergers),
+            )
+        )
         account = settled[-1].account
     return tuple(settled)
 

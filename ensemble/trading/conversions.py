@@ -26,7 +26,7 @@ def convert(journal: Journal, actions: Mapping[str, HeldActions]) -> list[Trade]
             trades += _split(journal, position, action.factor)
         position = journal.account.position(symbol)
         if position is not None:
-            _pay(journal, position, EventKind.DIVIDEND, action.dividend)
+            _pay(journal, position, EventKind.DIVIDEND, action.dividend, factor=action.dividend_step)
             _pay(journal, position, EventKind.DEMERGER, action.demerger)
     return trades
 
@@ -45,7 +45,8 @@ def _split(journal: Journal, position: Position, factor: float) -> list[Trade]:
     return []
 
 
-def _pay(journal: Journal, position: Position, kind: EventKind, a_share: float) -> None:
+def _pay(journal: Journal, position: Position, kind: EventKind, a_share: float, factor: float | None = None) -> None:
     if a_share:
         amount = position.direction.sign * position.quantity * a_share
-        journal.write(kind, position.symbol, quantity=position.quantity, price=a_share, amount=amount)
+        what = {"quantity": position.quantity, "price": a_share, "amount": amount, "factor": factor}
+        journal.write(kind, position.symbol, **what)

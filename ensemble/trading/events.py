@@ -63,7 +63,7 @@ class AccountEvent:
     stop_price: float | None = None
     target_price: float | None = None
     factor: float | None = None
-    """Shares after a split for each one before."""
+    """Shares after a split for each one before; what a dividend leaves of the price."""
     sessions: int | None = None
     """How many sessions a halt lasts; of a position carried over, how many it was held before."""
     reason: str | None = None
@@ -141,7 +141,6 @@ def _split(account: Account, event: AccountEvent) -> Account:
         target_price=old.target_price / factor,
         last_close=old.last_close / factor,
         entry_open=old.entry_open / factor,
-        dividends=old.dividends / factor,
         income=old.income - old.direction.sign * fraction * entry_price,
     )
     return _with(account, scaled)
@@ -156,19 +155,17 @@ def _paid(account: Account, event: AccountEvent) -> Account:
 def _dividend(account: Account, event: AccountEvent) -> Account:
     paid = _paid(account, event)
     held = _held(paid, event)
-    return _with(paid, replace(held, dividends=held.dividends + _given(event, event.price)))
+    return _with(paid, replace(held, dividend_factor=held.dividend_factor * _given(event, event.factor)))
 
 
 def _demerger(account: Account, event: AccountEvent) -> Account:
+    """What was worth so much a share is cash now; stop, target and last close are that much lower."""
     paid, value = _paid(account, event), _given(event, event.price)
     held = _held(paid, event)
-    lowered = replace(
-        held,
-        stop_price=held.stop_price - value,
-        target_price=held.target_price - value,
-        last_close=held.last_close - value,
-    )
-    return _with(paid, lowered)
+    prices = ("stop_price", "target_price", "last_close")
+    # A price stays one, however much of the company goes.
+    lowered = {name: max(getattr(held, name) - value, getattr(held, name) / 100) for name in prices}
+    return _with(paid, replace(held, **lowered))
 
 
 def _marked(account: Account, event: AccountEvent) -> Account:

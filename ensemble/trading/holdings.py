@@ -41,8 +41,8 @@ class Position:
     entry_open: float
     """The open of the entry's bar, before slippage: a split shows by it, and by the last close."""
     direction: Direction = Direction.LONG
-    dividends: float = 0.0
-    """Credited so far, a share."""
+    dividend_factor: float = 1.0
+    """What the dividends credited so far have left of the price: 0.99 after one of 1 %."""
     income: float = 0.0
     """Dividends and other cash received on it so far, less the cost of fractions sold; in currency."""
 

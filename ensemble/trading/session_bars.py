@@ -1,5 +1,6 @@
 """Bars one session at a time, as the account wants them."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -32,10 +33,32 @@ class SymbolBars:
     """Closes, adjusted for dividends too."""
     place: Mapping[date, int]
 
+    @property
+    def opens(self) -> Sequence[float]:
+        """Opening prices."""
+        return self.prices[OHLC.index("open")]
+
+    @property
+    def closes(self) -> Sequence[float]:
+        """Closing prices, adjusted for splits alone."""
+        return self.prices[OHLC.index("close")]
+
     def bar(self, session: date) -> Bar | None:
         """The bar of one session, None where there is none."""
         place = self.place.get(session)
         return None if place is None else Bar(*(column[place] for column in self.prices))
+
+    def place_from(self, session: date) -> int:
+        """The place of the first bar that is not before `session`."""
+        return bisect_left(self.sessions, session)
+
+    def newest(self, session: date) -> int:
+        """The place of the last bar that is not after `session`, -1 before the first."""
+        return bisect_right(self.sessions, session) - 1
+
+    def payout(self, place: int) -> float:
+        """adj_close / close: what later dividends leave of the price, as far as the feed knows them."""
+        return self.adjusted[place] / self.closes[place]
 
 
 class SessionBars:
@@ -57,7 +80,7 @@ class SessionBars:
     def close(self, symbol: str, session: date) -> float:
         """The symbol's close. Raises KeyError when it has no bar then."""
         own = self._symbols[symbol]
-        return own.prices[OHLC.index("close")][own.place[session]]
+        return own.closes[own.place[session]]
 
     def volatility(self, symbol: str, session: date) -> float | None:
         """Standard deviation a session of the symbol's last 20 closes up to that one, None with fewer.

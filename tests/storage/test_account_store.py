@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -95,10 +96,10 @@ def test_what_a_failed_transaction_wrote_is_not_in_the_book(store: Engine) -> No
     book = AccountBook()
     with transaction(store) as conn:
         write_settlement(conn, "live", FIRST)
-    with pytest.raises(RuntimeError, match="as it were"), transaction(store) as conn:
+    with suppress(KeyboardInterrupt), transaction(store) as conn:
         assert book.read(conn, "live") == FIRST.account
         write_settlement(conn, "live", SECOND)
-        raise RuntimeError("as it were")
+        raise KeyboardInterrupt
     with reading(store) as conn:
         assert book.read(conn, "live") == FIRST.account
 

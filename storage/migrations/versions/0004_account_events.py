@@ -24,7 +24,7 @@ PRICE = "{0} > 0 AND {0} < 1e9"
 MONEY = "{0} > -1e15 AND {0} < 1e15"
 
 POSITIONS = """
-    SELECT p.*, 'LONG' AS direction, 0.0 AS dividends, 0.0 AS income,
+    SELECT p.*, 'LONG' AS direction, 1.0 AS dividend_factor, 0.0 AS income,
            COALESCE((SELECT open FROM bars b WHERE b.symbol = p.symbol AND b.session = p.entry_session
                      AND b.superseded_at IS NULL), p.entry_price) AS entry_open,
            COALESCE((SELECT MAX(b.session) FROM bars b WHERE b.symbol = p.symbol AND b.superseded_at IS NULL
@@ -70,7 +70,8 @@ def _make_positions() -> sa.Table:
         _column("last_session", check=DAY),
         _column("entry_open", sa.Double, check=PRICE),
         _column("direction", check=DIRECTION),
-        *(_column(name, sa.Double, check=MONEY) for name in ("dividends", "income")),
+        _column("dividend_factor", sa.Double, check=PRICE),
+        _column("income", sa.Double, check=MONEY),
         sa.PrimaryKeyConstraint("origin", "symbol", name="positions_key"),
     )
 
