@@ -194,6 +194,25 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         show_status(engine, context.obj.settings(), now=SystemClock().now(), as_json=as_json)
 
 
+@app.command()
+def halt(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Kept with the halt, and shown by `status`.")] = "",
+) -> None:
+    """Open no position from the next session on, until `resume`; what is held closes as ever. The daemon may run."""
+    from daemon.halt_command import halt_command
+
+    halt_command(context.obj.settings(), now=SystemClock().now(), reason=reason)
+
+
+@app.command()
+def resume(context: typer.Context) -> None:
+    """End a halt, by command or after a drawdown, from the next session on. The daemon may run."""
+    from daemon.halt_command import resume_command
+
+    resume_command(context.obj.settings(), now=SystemClock().now())
+
+
 @forecasts_app.command("export")
 def export_forecasts(
     context: typer.Context,

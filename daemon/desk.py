@@ -12,6 +12,7 @@ from loguru import logger
 from sqlalchemy import Engine
 
 from daemon.decisions import Decision
+from daemon.demergers import known_demergers
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
@@ -25,10 +26,13 @@ from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
+from ensemble.trading.actions import held_actions
+from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
+from ensemble.trading.situation import situation_of
 from ensemble.windows import month_of
 from storage.bar_store import read_bars
 from storage.engine import reading, transaction
@@ -100,6 +104,7 @@ class Desk:
             bars=self._bars.on(session.date()),
             signals=signals,
             rules=TradingRules(settings.risk, settings.costs, settings.market.exchange),
+            actions=held_actions(account, self._bars, session.date(), self._demergers),
         )
 
     def outcomes(self, sessions: pd.DatetimeIndex) -> pd.DataFrame:
@@ -126,9 +131,12 @@ class Desk:
 
     @cached_property
     def _bars(self) -> SessionBars:
-        """Of what is traded; a decision looks back on some sessions, a settlement on its own."""
-        traded = self.services.settings.market.symbols
-        return SessionBars({symbol: self.market.bars[symbol].loc[self.panel.sessions[0] :] for symbol in traded})
+        """Of what is traded, all of them: a position may have been held for long."""
+        return SessionBars({symbol: self.market.bars[symbol] for symbol in self.services.settings.market.symbols})
+
+    @cached_property
+    def _demergers(self) -> tuple[Demerger, ...]:
+        return known_demergers(self.services.settings)
 
     @cached_property
     def factory(self) -> ModelFactory:
@@ -243,22 +251,17 @@ class Desk:
         return load_model(services.models, model_id)
 
     def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
-        session = self.panel.sessions[row]
-        calendar = self.market.calendar
+        session = self.panel.sessions[row].date()
         ages = dict(zip(self.panel.symbols, self.panel.bar_age[:, row].tolist(), strict=True))
-        quotes = {
-            symbol: Quote(self._bars.close(symbol, calendar.previous(session, ages[symbol]).date()), ages[symbol])
-            for symbol in self.services.settings.market.symbols
-            if ages[symbol] >= 1
-        }
-        return Situation(
-            session=session.date(),
-            late=late,
-            cash=account.cash,
-            equity=account.equity,
-            held=account.held,
-            quotes=quotes,
-        )
+        traded = self.services.settings.market.symbols
+        quotes = {symbol: self._quote(symbol, session, ages[symbol]) for symbol in traded if ages[symbol] >= 1}
+        return situation_of(account, session, quotes, late=late)
+
+    def _quote(self, symbol: str, session: date, age: int) -> Quote:
+        known = self.market.calendar.previous(session, age).date()
+        by_volatility = self.services.settings.risk.sizing == "volatility"
+        volatility = self._bars.volatility(symbol, known) if by_volatility else None
+        return Quote(self._bars.close(symbol, known), age, volatility)
 
 
 def open_desk(

@@ -15,19 +15,22 @@ from sqlalchemy import Connection, Engine
 from daemon.backtest import Replayed, scored_forecasts
 from daemon.console import new_table, open_console, print_json
 from daemon.desk import home_calendar
-from daemon.reconcile import LIVE, Reconciled, timetable_of
+from daemon.halt import holds_in_force, next_session
+from daemon.reconcile import Reconciled, timetable_of
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.evaluation.right_share import LabelScore, score_labels
 from ensemble.labels import LABELS
 from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark
+from ensemble.trading.holdings import Hold
 from ensemble.trading.signals import Signal
-from storage.account_store import read_marks
+from storage.account_store import read_account, read_marks
 from storage.engine import reading
 from storage.forecast_store import read_forecasts
 from storage.run_store import Run, read_runs
 from storage.signal_store import newest_signal_session, read_signals
+from storage.tables import LIVE
 
 QUERY = "SELECT session, symbol, action, confidence, reasons FROM v_latest_signals"
 
@@ -82,19 +85,25 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
     """The last runs, the account, the next wake."""
     with reading(engine) as conn:
         runs, mark = read_runs(conn, LIVE, newest=8), _newest_mark(conn)
-    wake = timetable_of(settings, home_calendar(settings, now)).next_wake(pd.Timestamp(now))
+        account = read_account(conn, LIVE)
+    calendar = home_calendar(settings, now)
+    wake = timetable_of(settings, calendar).next_wake(pd.Timestamp(now))
+    holds = holds_in_force(account, next_session(calendar, now))
     if as_json:
         print_json(
             {
                 "next_wake": wake.isoformat(),
                 "runs": [asdict(run) for run in runs],
                 "account": mark and asdict(mark),
+                "halts": [asdict(hold) for hold in holds],
             }
         )
         return
     console = open_console()
     console.print(_run_table(console, runs) if runs else "Nothing done yet; run `reliance-daemon run-once`.")
     console.print(_account_line(mark, settings))
+    for hold in holds:
+        console.print(_hold_line(hold))
     console.print(f"Next: {_local(wake, settings)}")
 
 
@@ -216,6 +225,14 @@ def _account_line(mark: AccountMark | None, settings: Settings) -> str:
         f"Account: equity {mark.equity:,.2f}, cash {mark.cash:,.2f}, {mark.positions} positions, "
         f"{mark.drawdown_pct:.2f} % below its peak (settled {mark.session})"
     )
+
+
+def _hold_line(hold: Hold) -> str:
+    """As in "Halted: nothing is entered (DRAWDOWN_HALT since 2021-10-01, 12 sessions left)"."""
+    until = "until `resume`" if hold.sessions_left is None else f"{hold.sessions_left} sessions left"
+    note = f": {hold.note}" if hold.note else ""
+    what = hold.symbol or "nothing"
+    return f"Halted: {what} is {'not ' if hold.symbol else ''}entered ({hold.reason} since {hold.since}, {until}){note}"
 
 
 def _newest_mark(conn: Connection) -> AccountMark | None:

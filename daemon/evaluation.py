@@ -7,6 +7,7 @@ from datetime import date, datetime
 import pandas as pd
 from sqlalchemy import Engine
 
+from daemon.demergers import known_demergers
 from daemon.desk import home_calendar
 from daemon.errors import DaemonError
 from daemon.holdout import Released, release
@@ -150,6 +151,7 @@ def thresholds(settings: Settings, material: Material) -> tuple[str, tuple[Thres
         {symbol: material.bars[symbol] for symbol in traded},
         settings.schedule.decision_time,
         settings.feed.delay_min,
+        known_demergers(settings),
     )
     sessions = traded_sessions(market, own.sessions[0].date(), own.sessions[-1].date())
     levels = sorted({*THRESHOLDS, settings.signals.min_confidence})

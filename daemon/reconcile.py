@@ -14,6 +14,7 @@ from daemon.decisions import write_decisions
 from daemon.desk import Desk, home_calendar, open_desk, outcome_sessions
 from daemon.due import Task, Timetable
 from daemon.errors import DaemonError
+from daemon.halt import follow_file
 from daemon.ingest import ingest
 from daemon.services import Services
 from daemon.settings import Settings
@@ -21,16 +22,14 @@ from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Account, open_account
 from ensemble.trading.signals import Signal
 from ensemble.windows import WindowError, month_of
-from storage.account_store import read_account, write_settlement
+from storage.account_store import write_settlement
 from storage.engine import StoreError, reading, transaction
 from storage.model_index import find_model
 from storage.model_store import ModelStoreError
 from storage.outcome_store import write_outcomes
 from storage.run_store import Run, RunStatus, done_runs, write_runs
 from storage.signal_store import read_signals
-from storage.tables import Origin
-
-LIVE: Origin = "live"
+from storage.tables import LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ def reconcile(services: Services) -> Reconciled:
     Raises FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before stays, and
     the next call goes on from there.
     """
+    follow_file(services)
     calendar = home_calendar(services.settings, services.clock.now())
     timetable = timetable_of(services.settings, calendar)
     now = pd.Timestamp(services.clock.now())
@@ -130,10 +130,11 @@ def _do(desk: Desk, task: Task) -> None:
 def _decide(desk: Desk, task: Task) -> str:
     services = desk.services
     started_at = services.clock.now()
+    stand_in = desk.prepare(task.session)
+    # Training may have taken until after the open, so clock, kill switch and account are read now.
+    follow_file(services)
     with reading(services.engine) as conn:
         account = _account(desk, conn)
-    stand_in = desk.prepare(task.session)
-    # Training may have taken until after the open, so the clock is read now.
     decision = desk.decide(task.session, account, decided_at=services.clock.now())
     detail = "; ".join([*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])])
     with transaction(services.engine) as conn:
@@ -166,7 +167,7 @@ def _run(task: Task, status: RunStatus, started_at: datetime, finished_at: datet
 
 def _account(desk: Desk, conn: Connection) -> Account:
     """The live account. Raises DaemonError when it holds what is no longer traded: nothing would ever sell it."""
-    account = read_account(conn, LIVE) or open_account(desk.services.settings.risk)
+    account = desk.services.book.read(conn, LIVE) or open_account(desk.services.settings.risk)
     orphans = sorted(set(account.held) - set(desk.services.settings.market.symbols))
     if orphans:
         raise DaemonError(

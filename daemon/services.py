@@ -1,7 +1,7 @@
 """What every job works with: settings, clock, database, models, feed. Passed in, so that a test can pass in others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
@@ -10,6 +10,7 @@ from daemon.models import Recipe
 from daemon.progress import Progress
 from daemon.settings import Settings
 from daemon.versions import code_version, training_version
+from storage.account_store import AccountBook
 from storage.feeds import Feed
 from storage.model_store import ModelStore
 
@@ -24,6 +25,7 @@ class Services:
     models: ModelStore
     feed: Feed
     progress: Progress
+    book: AccountBook = field(default_factory=AccountBook)
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""

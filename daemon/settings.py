@@ -85,6 +85,10 @@ class MarketOptions(Options):
         description="oldest session that is read and learnt from",
     )
 
+    demergers: Path | None = Field(
+        default=None, description="what held shares were split up into, a CSV in place of the table that comes along"
+    )
+
     @property
     def every_symbol(self) -> tuple[str, ...]:
         """Symbols, peers and context, in this order."""

@@ -97,21 +97,26 @@ SIGNAL_HISTORY = View(
     """,
 )
 
+_NEW = ("direction", "last_session", "entry_open", "dividend_factor", "income")
+"""Columns that came later, and stand at the end: whoever selects by place still finds what was there."""
+
 OPEN_POSITIONS = View(
     "v_open_positions",
-    "Shares the live paper account holds now, at their last closes",
+    "What the live paper account holds now, at its last closes",
     (
-        *_all(positions, but=["origin"]),
-        _number("market_value", "Value at the last close, in the account's currency"),
-        _number("open_profit", "Gain or loss so far after the purchase's commission, in the account's currency"),
-        _number("return_pct", "Last close against the entry price, per cent"),
+        *_all(positions, but=["origin", *_NEW]),
+        _number("market_value", "Value at the last close, negative for a short, in the account's currency"),
+        _number("open_profit", "Gain or loss so far after the entry's fees, in the account's currency"),
+        _number("return_pct", "Gain or loss of the price since the entry, per cent of the entry price"),
+        *(_same(positions.c[name]) for name in _NEW),
     ),
     """
     SELECT symbol, quantity, entry_session, entry_price, stop_price, target_price, entry_cost, sessions_held,
-           last_close, quantity * last_close AS market_value,
-           quantity * (last_close - entry_price) - entry_cost AS open_profit,
-           100 * (last_close / entry_price - 1) AS return_pct
-    FROM positions
+           last_close, sign * quantity * last_close AS market_value,
+           sign * quantity * (last_close - entry_price) - entry_cost + income AS open_profit,
+           sign * 100 * (last_close / entry_price - 1) AS return_pct,
+           direction, last_session, entry_open, dividend_factor, income
+    FROM (SELECT *, CASE direction WHEN 'SHORT' THEN -1 ELSE 1 END AS sign FROM positions) AS signed
     WHERE origin = 'live'
     """,
 )

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
 
-import numpy as np
 import pandas as pd
 
 from ensemble.features.as_of import newest_known
 from ensemble.sessions import SessionCalendar, available_at
-from ensemble.trading.account import Account, Settlement, open_account, settle
+from ensemble.trading.account import Settlement, open_account, settle
+from ensemble.trading.actions import held_actions
+from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
-from ensemble.trading.signals import Quote, SignalOptions, Situation, decide_signals
+from ensemble.trading.signals import Quote, SignalOptions, decide_signals
+from ensemble.trading.situation import situation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class TradedMarket:
     bars: Mapping[str, pd.DataFrame]
     decision_time: time
     delay_min: int
+    demergers: tuple[Demerger, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class TradedSessions:
     symbols: tuple[str, ...]
     bars: SessionBars
     quotes: Mapping[date, Mapping[str, Quote]]
+    demergers: tuple[Demerger, ...]
 
 
 def traded_sessions(market: TradedMarket, first: date, last: date) -> TradedSessions:
@@ -40,13 +44,13 @@ def traded_sessions(market: TradedMarket, first: date, last: date) -> TradedSess
     sessions = market.calendar.between(first, last)
     start = int(market.calendar.sessions.searchsorted(pd.Timestamp(first)))
     rows = slice(start, start + len(sessions))
+    bars = SessionBars(market.bars)
     quotes: dict[date, dict[str, Quote]] = {session: {} for session in sessions.date}
-    for symbol, bars in market.bars.items():
-        for session, quote in zip(sessions.date, _quotes(bars, market, rows), strict=True):
+    for symbol in market.bars:
+        for session, quote in zip(sessions.date, _quotes(symbol, market, bars, rows), strict=True):
             if quote is not None:
                 quotes[session][symbol] = quote
-    near = {symbol: bars.loc[pd.Timestamp(first) :] for symbol, bars in market.bars.items()}
-    return TradedSessions(tuple(sessions.date), tuple(market.bars), SessionBars(near), quotes)
+    return TradedSessions(tuple(sessions.date), tuple(market.bars), bars, quotes, market.demergers)
 
 
 def replay(
@@ -66,26 +70,33 @@ def replay(
         said = probabilities.get(session, {})
         signals = decide_signals(
             {symbol: said.get(symbol) for symbol in traded.symbols},
-            _situation(session, account, traded.quotes[session]),
+            situation_of(account, session, traded.quotes[session], late=False),
             options=options,
             limits=rules.limits,
         )
-        settled.append(settle(account, session=session, bars=traded.bars.on(session), signals=signals, rules=rules))
+        settled.append(
+            settle(
+                account,
+                session=session,
+                bars=traded.bars.on(session),
+                signals=signals,
+                rules=rules,
+                actions=held_actions(account, traded.bars, session, traded.demergers),
+            )
+        )
         account = settled[-1].account
     return tuple(settled)
 
 
-def _situation(session: date, account: Account, quotes: Mapping[str, Quote]) -> Situation:
-    return Situation(session, late=False, cash=account.cash, equity=account.equity, held=account.held, quotes=quotes)
-
-
-def _quotes(bars: pd.DataFrame, market: TradedMarket, rows: slice) -> list[Quote | None]:
-    """The last close known at each decision, and its age; None where it is unknown or too old to tell."""
-    index, calendar = pd.DatetimeIndex(bars.index), market.calendar
+def _quotes(symbol: str, market: TradedMarket, traded: SessionBars, rows: slice) -> list[Quote | None]:
+    """The last close known at each decision, its age and volatility; None where there is none."""
+    index, calendar = pd.DatetimeIndex(market.bars[symbol].index), market.calendar
     known_at = available_at(index, calendar.exchange, delay_min=market.delay_min)
     known = newest_known(known_at, calendar.decisions(market.decision_time)[rows])
-    place, close = calendar.sessions.searchsorted(index), bars["close"].to_numpy(np.float64)
+    days, place = index.date, calendar.sessions.searchsorted(index)
     return [
-        Quote(float(close[row]), int(session - place[row])) if row >= 0 else None
+        None
+        if row < 0
+        else Quote(traded.close(symbol, days[row]), int(session - place[row]), traded.volatility(symbol, days[row]))
         for session, row in enumerate(known.tolist(), start=rows.start)
     ]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from ensemble.labels import Label
 from ensemble.options import Options
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.sizing import position_budget, whole_lots
 
 
 class SignalOptions(Options):
@@ -29,7 +30,7 @@ class SignalOptions(Options):
 
 
 class Action(StrEnum):
-    """What to do at the open of the session. Cash shares: SELL means flat, never short."""
+    """What to do at the open of the session. Of cash shares SELL means flat; of futures, with none held, short."""
 
     BUY = "BUY"
     SELL = "SELL"
@@ -44,7 +45,13 @@ class Reason(StrEnum):
     ALREADY_HELD = "ALREADY_HELD"
     NOTHING_TO_SELL = "NOTHING_TO_SELL"
     MAX_POSITIONS = "MAX_POSITIONS"
+    MAX_EXPOSURE = "MAX_EXPOSURE"
     NO_CAPITAL = "NO_CAPITAL"
+    NO_VOLATILITY = "NO_VOLATILITY"
+    DRAWDOWN_HALT = "DRAWDOWN_HALT"
+    DAILY_LOSS = "DAILY_LOSS"
+    COOL_DOWN = "COOL_DOWN"
+    KILL_SWITCH = "KILL_SWITCH"
     NO_FORECAST = "NO_FORECAST"
     STALE_DATA = "STALE_DATA"
     LATE = "LATE"
@@ -62,7 +69,7 @@ class Signal:
     confidence: float | None
     """max(p, 1 - p): how sure the forecast is of its own direction, from 0.5 to 1."""
     quantity: int
-    """Shares to trade: whole lots for BUY, all that is held for SELL, 0 for HOLD."""
+    """Shares to trade: whole lots to open a position, all that is held to close one, 0 for HOLD."""
     reference_price: float | None
     """The last close known at the decision."""
     stop_loss_pct: float
@@ -79,6 +86,8 @@ class Quote:
 
     close: float
     age_sessions: int
+    volatility: float | None = None
+    """Standard deviation a session of the last 20 closes known, as a ratio; None where it is not asked for or known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +97,15 @@ class Situation:
     session: date
     late: bool
     cash: float
+    """What new positions may be worth without borrowing."""
     equity: float
     held: Mapping[str, int]
-    """Shares of every open position, by symbol."""
+    """Shares of every open position, by symbol; negative where they are owed."""
     quotes: Mapping[str, Quote]
+    exposure: float = 0.0
+    """What the positions are worth, shorts counted as if they were long."""
+    forbidden: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
+    """Symbols in which no position may be opened, and why."""
 
 
 def decide_signals(
@@ -103,20 +117,22 @@ def decide_signals(
 ) -> tuple[Signal, ...]:
     """One signal for each key of `probabilities`, sorted by symbol; None is a symbol without a forecast.
 
-    The surest buyers get the free places and the cash first. A SELL of the same session frees neither,
-    because it is not filled yet. Raises ValueError for a probability outside [0, 1].
+    The surest get the free places and the cash first. A position that closes in the same session frees neither,
+    because it is not closed yet. What the situation forbids is not opened; closing is never forbidden. Raises
+    ValueError for a probability outside [0, 1].
     """
     wishes = [
         _wish(symbol, probability, situation, options=options, limits=limits)
         for symbol, probability in probabilities.items()
     ]
-    signals = [wish for wish in wishes if wish.action is not Action.BUY]
-    signals += _allot((wish for wish in wishes if wish.action is Action.BUY), situation, limits)
+    opening = [wish for wish in wishes if wish.action is not Action.HOLD and not situation.held.get(wish.symbol)]
+    signals = [wish for wish in wishes if wish not in opening]
+    signals += _allot(opening, situation, limits)
     return tuple(_finished(signal) for signal in sorted(signals, key=lambda signal: signal.symbol))
 
 
 def precedence(signal: Signal) -> tuple[float, str]:
-    """Sort key of buyers that compete for places and cash: the surest first, ties by symbol."""
+    """Sort key of signals that compete for places and cash: the surest first, ties by symbol."""
     return -(signal.confidence or 0.0), signal.symbol
 
 
@@ -132,6 +148,8 @@ def _wish(
     quote = situation.quotes.get(symbol)
     held = situation.held.get(symbol, 0)
     action, reasons = _judge(probability, quote, held=held > 0, options=options)
+    if reasons == (Reason.NOTHING_TO_SELL,) and limits.product == "futures":
+        action, reasons = _short(probability, quote, held=held, options=options)
     return Signal(
         session=situation.session,
         symbol=symbol,
@@ -139,7 +157,7 @@ def _wish(
         action=action,
         probability=probability,
         confidence=_confidence(symbol, probability),
-        quantity=held if action is Action.SELL else 0,
+        quantity=abs(held) if action is not Action.HOLD else 0,
         reference_price=quote.close if quote else None,
         stop_loss_pct=limits.stop_loss_pct,
         take_profit_pct=limits.take_profit_pct,
@@ -172,21 +190,41 @@ def _judge(
     return (Action.SELL, (Reason.CONFIDENT,)) if held else (Action.HOLD, (Reason.NOTHING_TO_SELL,))
 
 
-def _allot(buyers: Iterable[Signal], situation: Situation, limits: RiskLimits) -> Iterator[Signal]:
-    """The buyers, sized while places and cash last; the others turned into HOLD."""
+def _short(
+    probability: float | None, quote: Quote | None, *, held: int, options: SignalOptions
+) -> tuple[Action, tuple[Reason, ...]]:
+    """Of futures: sold as if they were held, unless they have been."""
+    if held < 0:
+        return Action.HOLD, (Reason.ALREADY_HELD,)
+    return _judge(probability, quote, held=True, options=options)
+
+
+def _allot(opening: Iterable[Signal], situation: Situation, limits: RiskLimits) -> Iterator[Signal]:
+    """What opens a position, sized while places, exposure and cash last; the others turned into HOLD."""
     places = limits.max_positions - len(situation.held)
     cash = situation.cash
-    for buyer in sorted(buyers, key=precedence):
-        price = buyer.reference_price or math.inf
-        budget = min(situation.equity * limits.position_pct / 100, cash)
-        quantity = int(budget // (price * limits.lot_size)) * limits.lot_size
-        if places <= 0:
-            yield replace(buyer, action=Action.HOLD, reasons=(Reason.MAX_POSITIONS,))
+    room = situation.equity * limits.max_exposure_pct / 100 - situation.exposure
+    for wish in sorted(opening, key=precedence):
+        price = wish.reference_price or math.inf
+        quote = situation.quotes.get(wish.symbol)
+        budget = position_budget(situation.equity, limits, quote.volatility if quote else None)
+        affordable = whole_lots(min(budget or 0.0, cash), price, limits.lot_size)
+        quantity = min(affordable, whole_lots(room, price, limits.lot_size))
+        if wish.symbol in situation.forbidden:
+            yield _held_back(wish, *situation.forbidden[wish.symbol])
+        elif places <= 0:
+            yield _held_back(wish, Reason.MAX_POSITIONS)
+        elif budget is None:
+            yield _held_back(wish, Reason.NO_VOLATILITY)
         elif quantity == 0:
-            yield replace(buyer, action=Action.HOLD, reasons=(Reason.NO_CAPITAL,))
+            yield _held_back(wish, Reason.MAX_EXPOSURE if affordable else Reason.NO_CAPITAL)
         else:
-            yield replace(buyer, quantity=quantity)
-            places, cash = places - 1, cash - quantity * price
+            yield replace(wish, quantity=quantity)
+            places, cash, room = places - 1, cash - quantity * price, room - quantity * price
+
+
+def _held_back(wish: Signal, *reasons: Reason) -> Signal:
+    return replace(wish, action=Action.HOLD, reasons=reasons)
 
 
 def _finished(signal: Signal) -> Signal:

@@ -29,7 +29,7 @@ COLUMNS_OF_VIEWS = {
     ),
     "v_open_positions": (
         "symbol quantity entry_session entry_price stop_price target_price entry_cost sessions_held last_close "
-        "market_value open_profit return_pct"
+        "market_value open_profit return_pct direction last_session entry_open dividend_factor income"
     ),
     "v_equity": ("origin session cash equity exposure positions peak_equity drawdown_pct profit return_pct"),
     "v_live_accuracy": "label forecasts resolved hits accuracy base_rate log_loss base_log_loss",
@@ -163,7 +163,7 @@ def test_forecasts_of_the_first_schema_are_kept_and_get_an_empty_interval(databa
     assert dict(after) == dict(before) | {"probability_low": None, "probability_high": None}
 
 
-@pytest.mark.parametrize("step", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("step", ["0001", "0002", "0003", "0004"])
 def test_the_schema_goes_forward_only(step: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))

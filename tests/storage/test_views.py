@@ -95,7 +95,7 @@ def settlement(session: date, equity: float, peak_equity: float, *held: Position
 
 
 def test_open_positions_are_valued_at_their_last_closes(conn: Connection) -> None:
-    held = Position("RELIANCE.NS", 40, FRIDAY, 2500.0, 2450.0, 2600.0, 120.0, 1, 2525.0)
+    held = Position("RELIANCE.NS", 40, FRIDAY, 2500.0, 2450.0, 2600.0, 120.0, 1, 2525.0, FRIDAY, 2499.0)
     write_settlement(conn, "live", settlement(FRIDAY, 1e6, 1e6, held))
     write_settlement(conn, "backtest", settlement(FRIDAY, 1e6, 1e6, replace(held, symbol="ITC.NS")))
     (row,) = rows(conn, "SELECT symbol, market_value, open_profit, return_pct FROM v_open_positions")

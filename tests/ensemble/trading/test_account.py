@@ -61,6 +61,8 @@ def position(symbol: str = "A", **changes: Any) -> Position:
         entry_cost=0.0,
         sessions_held=1,
         last_close=100.0,
+        last_session=SESSION - timedelta(days=1),
+        entry_open=100.0,
     )
     return replace(usual, **changes)
 
@@ -82,7 +84,7 @@ def test_a_fresh_account_is_all_cash() -> None:
 def test_a_buyer_enters_at_the_open_and_is_marked_at_the_close() -> None:
     settlement = settled(open_account(LIMITS), {"A": CALM}, signal())
     assert settlement.account.positions == (
-        position(entry_session=SESSION, entry_price=100, last_close=100.5, sessions_held=1),
+        position(entry_session=SESSION, entry_price=100, last_close=100.5, last_session=SESSION),
     )
     mark = settlement.mark
     assert (mark.cash, mark.exposure, mark.equity, mark.positions) == (90_000, 10_050, 100_050, 1)
@@ -224,7 +226,8 @@ def test_two_signals_of_one_symbol_are_refused() -> None:
 
 def test_the_bars_of_a_session_leave_out_who_has_none() -> None:
     index = pd.DatetimeIndex(["2021-09-30", "2021-10-01"], name="session")
-    frame = pd.DataFrame({"open": [1.0, 2], "high": [1.5, 2.5], "low": [0.5, 1.5], "close": [1.1, 2.1]}, index)
+    prices = {"open": [1.0, 2], "high": [1.5, 2.5], "low": [0.5, 1.5], "close": [1.1, 2.1], "adj_close": [1.0, 2.0]}
+    frame = pd.DataFrame(prices, index)
     assert SessionBars({"A": frame, "B": frame.iloc[:1]}).on(SESSION) == {"A": Bar(2, 2.5, 1.5, 2.1)}
 
 
