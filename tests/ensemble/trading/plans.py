@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.trading.account import Settlement, TradingRules, open_account, settle
+from ensemble.trading.account import Settlement, open_account, settle
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Quote, SignalOptions, Situation, decide_signals
 
