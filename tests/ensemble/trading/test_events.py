@@ -105,7 +105,7 @@ def test_a_journal_of_an_account_with_a_history_does_not_open_it_again() -> None
     account = settled(holding(position()), {"A": CALM}).account
     commanded_at = datetime(2021, 10, 1, 12, tzinfo=UTC)
     journal = Journal(account, SESSION + timedelta(days=3), commanded_at=commanded_at)
-    assert journal.events == ()
+    assert not journal.events
     journal.write(EventKind.CARRIED, amount=5.0)
     assert journal.account.cash == 5.0
     assert journal.events[0].number == account.n_events + 1
