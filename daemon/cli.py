@@ -198,19 +198,20 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 def halt(
     context: typer.Context,
     reason: Annotated[str, typer.Option(help="Kept with the halt, and shown by `status`.")] = "",
+    now: Now = None,
 ) -> None:
     """Open no position from the next session on, until `resume`; what is held closes as ever. The daemon may run."""
     from daemon.halt_command import halt_command
 
-    halt_command(context.obj.settings(), now=SystemClock().now(), reason=reason)
+    halt_command(context.obj.settings(), now=_clock(now).now(), reason=reason)
 
 
 @app.command()
-def resume(context: typer.Context) -> None:
+def resume(context: typer.Context, now: Now = None) -> None:
     """End a halt, by command or after a drawdown, from the next session on. The daemon may run."""
     from daemon.halt_command import resume_command
 
-    resume_command(context.obj.settings(), now=SystemClock().now())
+    resume_command(context.obj.settings(), now=_clock(now).now())
 
 
 @forecasts_app.command("export")
