@@ -19,7 +19,7 @@ from daemon.ingest import ingest
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.sessions import SessionCalendar
-from ensemble.trading.account import Account, open_account
+from ensemble.trading.account import Account, Direction, Trade, open_account
 from ensemble.trading.signals import Signal
 from ensemble.windows import WindowError, month_of
 from storage.account_store import write_settlement
@@ -153,9 +153,7 @@ def _settle(desk: Desk, task: Task) -> str:
         decided = pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in done_runs(conn, LIVE, "decide")))
         recent = decided[decided <= task.session][-outcome_sessions(services.settings.risk) :]
         write_outcomes(conn, desk.outcomes(recent), resolved_at=started_at)
-        trades = "".join(
-            f"; {trade.symbol} sold at {trade.exit_price:.2f} ({trade.exit_reason})" for trade in settlement.trades
-        )
+        trades = "".join(map(_describe_trade, settlement.trades))
         detail = f"equity {settlement.mark.equity:.2f}, {settlement.mark.positions} positions{trades}"
         write_runs(conn, [_run(task, RunStatus.DONE, started_at, services.clock.now(), detail)])
     return detail
@@ -174,6 +172,11 @@ def _account(desk: Desk, conn: Connection) -> Account:
             f"the account holds {', '.join(orphans)}, which market.symbols does not list; list it until it is sold."
         )
     return account
+
+
+def _describe_trade(trade: Trade) -> str:
+    verb = "sold" if trade.direction is Direction.LONG else "covered"
+    return f"; {trade.symbol} {verb} at {trade.exit_price:.2f} ({trade.exit_reason})"
 
 
 def describe_signal(signal: Signal) -> str:
