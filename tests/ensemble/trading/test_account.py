@@ -224,3 +224,14 @@ def test_a_position_that_leaves_in_the_session_it_came_is_charged_as_intraday_on
     assert kept.account.positions[0].entry_cost == 10.0
     later = settled(kept.account, {"A": Bar(100, 103, 97, 102)}, rules=rules, session=SESSION + timedelta(days=1))
     assert later.trades[0].cost == 20.0
+
+
+def test_a_flat_charge_beyond_what_there_is_takes_what_there_is() -> None:
+    class Flat(TradingRules):
+        def fees(self, side: Side, value: float, *, session: date, product: Product) -> float:
+            return 16.0
+
+    penny = position(quantity=1, entry_price=9.0, stop_price=8.8, target_price=10.0)
+    settlement = settled(holding(penny, cash=2.0), {"A": Bar(8, 8.5, 7, 8)}, rules=Flat(LIMITS, FREE.costs))
+    assert settlement.account.cash == 0
+    assert settlement.trades[0].cost == 10.0
