@@ -32,6 +32,13 @@ class Run:
     finished_at: datetime | None = None
     detail: str = ""
     """What it did, or why it failed, in a line."""
+    configuration: str | None = None
+    """Digest of what it was done by; None for a run from before configurations were kept."""
+    bars_known_at: datetime | None = None
+    """It knew every bar seen until then, and none seen later."""
+    events_known: int | None = None
+    """How many events of the paper account had made it what it was."""
+    code_version: str | None = None
 
 
 def start_run(conn: Connection, origin: Origin, kind: str, session: date, *, at: datetime) -> Run:
