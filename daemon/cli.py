@@ -341,6 +341,7 @@ def _clock(now: str | None) -> Clock:
 @contextmanager
 def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
     """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
+    from daemon.broker import open_broker
     from daemon.instance import only_instance
     from daemon.log import log_printed_error, open_log
     from daemon.progress import shown
@@ -354,8 +355,8 @@ def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator
         open_log(settings.storage.state_dir, debug=invocation.debug, quiet=quiet)
         engine = open_store(settings.storage.database_url)
         try:
-            models = ModelStore(settings.storage.models_dir)
-            yield Services(settings, clock, engine, models, open_feed(settings.feed), shown)
+            models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
+            yield Services(settings, clock, engine, models, open_feed(settings.feed), shown, broker)
         except KeyboardInterrupt:
             typer.echo("interrupted; what was finished is kept, run the same command again to go on.", err=True)
             raise

@@ -17,6 +17,7 @@ from daemon.due import Task, Timetable
 from daemon.errors import DaemonError
 from daemon.halt import follow_file
 from daemon.ingest import ingest
+from daemon.orders import hand_over
 from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
@@ -52,6 +53,7 @@ def reconcile(services: Services) -> Reconciled:
     the next call goes on from there.
     """
     follow_file(services)
+    hand_over(services)
     calendar = home_calendar(services.settings, services.clock.now())
     timetable = timetable_of(services.settings, calendar)
     now = pd.Timestamp(services.clock.now())
@@ -127,6 +129,8 @@ def _do(desk: Desk, task: Task) -> None:
             job.end(conn, RunStatus.FAILED, str(error))
         raise
     logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
+    if task.kind == "decide":
+        hand_over(desk.services)
 
 
 @dataclass(frozen=True, slots=True)
