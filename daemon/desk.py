@@ -52,12 +52,13 @@ class Past:
 
     known_at: datetime
     model: Model | None = None
-    """None where none spoke."""
+    missing: str = "nothing that is stored says which model spoke; restore a backup."
+    """Why there is no model."""
 
     def spoke(self) -> Model:
-        """The model. Raises ModelStoreError where none is known: a desk of the past finds and trains nothing."""
+        """The model. Raises ModelStoreError where there is none: a desk of the past finds and trains nothing."""
         if self.model is None:
-            raise ModelStoreError("nothing that is stored says which model spoke; restore a backup.")
+            raise ModelStoreError(self.missing)
         return self.model
 
 

@@ -16,10 +16,15 @@ def keep_configuration(conn: Connection, settings: str, *, seen_at: datetime) ->
 
     They are kept to the letter: sorting their keys would move the columns of a panel.
     """
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:_DIGEST_CHARS]
+    digest = digest_of(settings)
     if conn.scalar(select(configurations.c.digest).filter_by(digest=digest)) is None:
         insert_rows(conn, configurations, [{"digest": digest, "settings": settings, "first_seen": seen_at}])
     return digest
+
+
+def digest_of(settings: str) -> str:
+    """The digest that settings are kept under."""
+    return hashlib.sha256(settings.encode()).hexdigest()[:_DIGEST_CHARS]
 
 
 def read_configurations(conn: Connection) -> dict[str, str]:

@@ -81,6 +81,13 @@ def read_runs(conn: Connection, origin: Origin, *, kind: str | None = None, newe
     return [_run(row) for row in conn.execute(query.order_by(runs.c.session.desc(), runs.c.kind).limit(newest))]
 
 
+def runs_between(conn: Connection, origin: Origin, first: date, last: date) -> list[Run]:
+    """The runs of the sessions first to last that are done, in order of session and kind."""
+    query = select(*record_columns(Run, runs)).filter_by(origin=origin, status=RunStatus.DONE)
+    chosen = query.where(runs.c.session.between(first, last)).order_by(runs.c.session, runs.c.kind)
+    return [_run(row) for row in conn.execute(chosen)]
+
+
 def _run(row: Row[Any]) -> Run:
     kept = row._asdict()
     return Run(**kept | {"status": RunStatus(kept["status"])})
