@@ -75,7 +75,7 @@ def show_trades(engine: Engine, origin: Origin, span: tuple[date, date], *, as_j
     if trades:
         console.print(_trade_table(console, trades))
     elif every:
-        console.print(f"No position was closed then; {len(every)} were in other sessions: leave --from and --to out.")
+        console.print(f"No position was closed then; without --from and --to, {len(every)} are shown.")
     else:
         console.print("No position was closed yet; `positions` shows what is held." if settled else NOTHING_YET[origin])
 
