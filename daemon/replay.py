@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from operator import itemgetter
 
 from sqlalchemy import Engine
 
 from daemon.configurations import restored
 from daemon.decisions import write_decisions
 from daemon.desk import Desk, Past, open_desk
-from daemon.errors import ConfigError
+from daemon.errors import ConfigError, DaemonError
 from daemon.models import load_model
 from daemon.replay_plan import Batch, Needs, Step, batches
 from daemon.replay_record import Record
@@ -17,6 +18,7 @@ from daemon.replayed_account import ReplayedAccount
 from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
+from ensemble.sessions import CalendarError
 from ensemble.trading.signals import Signal
 from storage.account_store import write_settlement
 from storage.configuration_store import digest_of
@@ -42,7 +44,8 @@ class Replay:
     def __init__(self, services: Services, record: Record, scratch: Engine) -> None:
         """Nothing is done yet."""
         self._services, self._record, self._scratch = services, record, scratch
-        self._settings = {digest: _settings(digest, kept, services) for digest, kept in record.configurations.items()}
+        self._settings, self._unreadable = _settings(record.configurations, services)
+        self._needs: dict[str, Needs] = {}
         self._account = ReplayedAccount(record.events)
         self._signals: dict[date, tuple[Signal, ...]] = {}
 
@@ -53,27 +56,30 @@ class Replay:
 
     def _results(self) -> Iterator[NotReplayed | None]:
         """One a run, None where it was done again."""
-        steps = []
+        steps: list[tuple[tuple[object, ...], Step]] = []
         for run in self._record.runs:
-            hindrance = self._hindrance(run)
-            if hindrance:
-                yield NotReplayed(run.session, run.kind, hindrance)
-            else:
-                steps.append(self._step(run))
-        needs = {
-            digest: Needs(settings, self._services.clock.now())
-            for digest, settings in self._settings.items()
-            if isinstance(settings, Settings) and digest in {step.configuration for step in steps}
-        }
-        steps.sort(key=lambda step: (step.events_known, step.known_at, needs[step.configuration].due_at(step)))
-        for batch in batches(steps, self._record.sightings, needs):
-            yield from self._batch(batch, needs)
+            try:
+                steps.append(self._placed(run))
+            except (DaemonError, CalendarError) as error:
+                yield NotReplayed(run.session, run.kind, str(error))
+        in_order = [step for _, step in sorted(steps, key=itemgetter(0))]
+        for batch in batches(in_order, self._record.sightings, self._needs):
+            yield from self._batch(batch)
 
-    def _hindrance(self, run: Run) -> str:
+    def _placed(self, run: Run) -> tuple[tuple[object, ...], Step]:
+        """The run as a step, after the key that brings steps into the order that they were done in.
+
+        Raises DaemonError or CalendarError when nothing can be known of it.
+        """
         if run.configuration is None or run.bars_known_at is None or run.events_known is None:
-            return "it was done by a version that did not keep what it was done by"
-        settings = self._settings.get(run.configuration, f"its configuration {run.configuration} is gone")
-        return "" if isinstance(settings, Settings) else settings
+            raise DaemonError("it was done by a version that did not keep what it was done by")
+        if run.configuration not in self._settings:
+            raise DaemonError(self._unreadable.get(run.configuration, f"its configuration {run.configuration} is gone"))
+        if run.configuration not in self._needs:
+            settings = self._settings[run.configuration]
+            self._needs[run.configuration] = Needs(settings, self._services.clock.now())
+        step = self._step(run)
+        return (run.events_known, run.bars_known_at, self._needs[run.configuration].due_at(step)), step
 
     def _step(self, run: Run) -> Step:
         decides = run.kind == "decide"
@@ -83,14 +89,12 @@ class Replay:
             decided_at=self._record.instants.get(run.session, run.finished_at) if decides else None,
         )
 
-    def _batch(self, batch: Batch, needs: Mapping[str, Needs]) -> Iterator[NotReplayed | None]:
+    def _batch(self, batch: Batch) -> Iterator[NotReplayed | None]:
         configuration = batch.steps[0].configuration
-        settings = self._settings[configuration]
-        assert isinstance(settings, Settings)
         sessions = [step.session for step in batch.steps]
         desk = open_desk(
-            replace(self._services, settings=settings),
-            needs[configuration].calendar,
+            replace(self._services, settings=self._settings[configuration]),
+            self._needs[configuration].calendar,
             first=min(sessions),
             last=max(sessions),
             past=self._past(batch),
@@ -120,8 +124,7 @@ class Replay:
 
     def _decide(self, desk: Desk, step: Step) -> None:
         account = self._account.at(step.events_known, desk.services.settings.risk)
-        assert step.decided_at is not None
-        decision = desk.decide(step.session, account, decided_at=step.decided_at)
+        decision = desk.decide(step.session, account, decided_at=step.instant)
         if is_own(step.run):
             self._signals[step.run.session] = decision.signals
         with transaction(self._scratch) as conn:
@@ -149,11 +152,15 @@ def is_own(run: Run) -> bool:
     return run.code_version == deciding_version()
 
 
-def _settings(digest: str, kept: str, services: Services) -> Settings | str:
-    """The settings in force, or why they cannot be."""
-    if digest_of(kept) != digest:
-        return f"its configuration {digest} is damaged: it does not match its digest"
-    try:
-        return restored(kept, services.settings)
-    except ConfigError as error:
-        return str(error)
+def _settings(kept: Mapping[str, str], services: Services) -> tuple[dict[str, Settings], dict[str, str]]:
+    """By digest the settings that can be in force again, and why the others cannot."""
+    settings, unreadable = {}, {}
+    for digest, text in kept.items():
+        if digest_of(text) != digest:
+            unreadable[digest] = f"its configuration {digest} is damaged: it does not match its digest"
+            continue
+        try:
+            settings[digest] = restored(text, services.settings)
+        except ConfigError as error:
+            unreadable[digest] = str(error)
+    return settings, unreadable

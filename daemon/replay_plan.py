@@ -45,6 +45,11 @@ class Step:
         return _known(self.run.events_known)
 
     @property
+    def instant(self) -> datetime:
+        """When it was decided."""
+        return _known(self.decided_at)
+
+    @property
     def session(self) -> pd.Timestamp:
         """The session that it was for."""
         return pd.Timestamp(self.run.session)
