@@ -38,11 +38,28 @@ from storage.bar_store import read_bars
 from storage.engine import reading, transaction
 from storage.model_index import ModelEntry, earlier_models, find_model, write_model
 from storage.model_store import ModelStoreError
+from storage.sightings import next_look
 
 TRAINING_ENDS_BEFORE_OPEN = pd.Timedelta(minutes=2)
 """A new model is not worth a late decision where an older one can serve."""
 CORRECTED_SESSIONS = 30
 """How far back outcomes are worked out again, because a feed may still correct their bars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a desk of the past has at hand: the bars as known at an instant, and the model that spoke then."""
+
+    known_at: datetime
+    model: Model | None = None
+    missing: str = "nothing that is stored says which model spoke; restore a backup."
+    """Why there is no model."""
+
+    def spoke(self) -> Model:
+        """The model. Raises ModelStoreError where there is none: a desk of the past finds and trains nothing."""
+        if self.model is None:
+            raise ModelStoreError(self.missing)
+        return self.model
 
 
 @dataclass(frozen=True)
@@ -51,10 +68,13 @@ class Desk:
 
     services: Services
     market: Market
-    panel: Panel
-    whole: bool
-    """Built from the beginning of history, as for a backtest. It takes only models of the bars as they are now; the
-    live desk takes the newest published for the month, whatever was corrected since."""
+    known_at: datetime
+    """Every bar in the store that was seen until then is known here, as it was then."""
+    start: pd.Timestamp | None = None
+    """The panel's first session. Without one it is built from the beginning of history, as for a backtest, and takes
+    only models of the bars as they are now; the live desk takes the newest published for the month, whatever was
+    corrected since."""
+    past: Past | None = None
     _models: dict[str, Model] = field(default_factory=dict)
     _stand_ins: dict[str, str] = field(default_factory=dict)
     """Month -> why a model of an earlier one serves it."""
@@ -123,11 +143,23 @@ class Desk:
         )
 
     def model(self, month: str) -> Model:
-        """The model that serves `month`: found, or trained and published now."""
+        """The model that serves `month`: the one of the past, or found, or trained and published now."""
+        if self.past:
+            return self.past.spoke()
         trained_for = self.services.settings.ensemble.serving(month)
         if trained_for not in self._models:
             self._models[trained_for] = self._found(trained_for) or self._made(trained_for)
         return self._models[trained_for]
+
+    @property
+    def whole(self) -> bool:
+        """Built from the beginning of history."""
+        return self.start is None
+
+    @cached_property
+    def panel(self) -> Panel:
+        """Built when it is first asked for: a settlement needs none."""
+        return build_panel(self.market, self.start)
 
     @cached_property
     def _bars(self) -> SessionBars:
@@ -265,21 +297,32 @@ class Desk:
 
 
 def open_desk(
-    services: Services, calendar: SessionCalendar, *, last: pd.Timestamp, first: pd.Timestamp | None = None
+    services: Services,
+    calendar: SessionCalendar,
+    *,
+    last: pd.Timestamp,
+    first: pd.Timestamp | None = None,
+    past: Past | None = None,
 ) -> Desk:
-    """The desk for sessions up to `last`, from the bars in the store.
+    """The desk for sessions up to `last`, from the bars in the store: as they are, or as `past` knew them.
 
     With `first`, the first session it will be asked for, only the rows are built that this takes: a tenth of the time.
     """
     stop = calendar.position(last) + 1
     known = SessionCalendar(calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop])
-    if first is None:
-        market = load_market(services.engine, services.settings, known)
-        return Desk(services, market, build_panel(market), whole=True)
-    rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.risk))
-    start = known.sessions[max(known.position(first) - rows_before, 0)]
-    market = load_market(services.engine, services.settings, known, context_from=context_needed_from(known, start))
-    return Desk(services, market, build_panel(market, start), whole=False)
+    start = context_from = None
+    if first is not None:
+        rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.risk))
+        start = known.sessions[max(known.position(first) - rows_before, 0)]
+        context_from = context_needed_from(known, start)
+    known_at = past.known_at if past else _look(services)
+    market = load_market(services.engine, services.settings, known, context_from=context_from, known_at=known_at)
+    return Desk(services, market, known_at, start, past)
+
+
+def _look(services: Services) -> datetime:
+    with reading(services.engine) as conn:
+        return next_look(conn, services.clock.now())
 
 
 def outcome_sessions(limits: RiskLimits) -> int:
@@ -288,15 +331,23 @@ def outcome_sessions(limits: RiskLimits) -> int:
 
 
 def load_market(
-    engine: Engine, settings: Settings, calendar: SessionCalendar, *, context_from: date | None = None
+    engine: Engine,
+    settings: Settings,
+    calendar: SessionCalendar,
+    *,
+    context_from: date | None = None,
+    known_at: datetime | None = None,
 ) -> Market:
-    """The stored bars up to the last session of `calendar`; of the context those from `context_from` on."""
+    """The stored bars up to the last session of `calendar`, as known at `known_at` or now; of the context those from
+    `context_from` on.
+    """
     last = calendar.sessions[-1]
     begin = settings.market.history_start
     panel, exchanges = (*settings.market.symbols, *settings.market.peers), context_symbols(settings.market.context)
     with reading(engine) as conn:
-        bars = read_bars(conn, panel, first=begin)
-        context = read_bars(conn, list(exchanges), first=begin if context_from is None else max(begin, context_from))
+        bars = read_bars(conn, panel, first=begin, known_at=known_at)
+        needed_from = begin if context_from is None else max(begin, context_from)
+        context = read_bars(conn, list(exchanges), first=needed_from, known_at=known_at)
     return Market(
         calendar=calendar,
         bars={symbol: frame.loc[:last] for symbol, frame in bars.items()},

@@ -103,7 +103,7 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
     console.print(_run_table(console, runs) if runs else "Nothing done yet; run `reliance-daemon run-once`.")
     console.print(_account_line(mark, settings))
     for hold in holds:
-        console.print(_hold_line(hold))
+        console.print(hold_line(hold))
     console.print(f"Next: {_local(wake, settings)}")
 
 
@@ -227,7 +227,7 @@ def _account_line(mark: AccountMark | None, settings: Settings) -> str:
     )
 
 
-def _hold_line(hold: Hold) -> str:
+def hold_line(hold: Hold) -> str:
     """As in "Halted: nothing is entered (DRAWDOWN_HALT since 2021-10-01, 12 sessions left)"."""
     until = "until `resume`" if hold.sessions_left is None else f"{hold.sessions_left} sessions left"
     note = f": {hold.note}" if hold.note else ""

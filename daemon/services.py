@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
+from daemon.broker import Broker, PaperBroker
 from daemon.clock import Clock
 from daemon.models import Recipe
 from daemon.progress import Progress
@@ -26,6 +27,7 @@ class Services:
     feed: Feed
     progress: Progress
     book: AccountBook = field(default_factory=AccountBook)
+    broker: Broker = field(default_factory=PaperBroker)
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from daemon.broker import BrokerOptions
 from daemon.complaints import complain
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
@@ -154,6 +155,7 @@ class Settings(Options):
     signals: SignalOptions = SignalOptions()
     risk: RiskLimits = RiskLimits()
     costs: Costs = Costs()
+    broker: BrokerOptions = BrokerOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
     audit: AuditOptions = AuditOptions()
     sweep: SweepOptions = SweepOptions()

@@ -21,6 +21,8 @@ AFTER_FORECASTS = (
 """Folders and files of `ensemble` that no model depends on; of the limits it is their values that count, not code."""
 AFTER_TRAINING = (*AFTER_FORECASTS, "long_run.py", "stacking", "model.py")
 """The same for a single member: what only says how members are put together."""
+JUDGES = ("evaluation",)
+"""What neither forecasts nor trades."""
 _CODE = Path(ensemble.__file__).parent
 
 
@@ -34,6 +36,12 @@ def code_version() -> str:
 def training_version() -> str:
     """The same for a trained member; the version of the project is not in it, its code is."""
     return _versions(AFTER_TRAINING)
+
+
+@cache
+def deciding_version() -> str:
+    """What a session is decided and settled by: all of that, and what trades on it."""
+    return f"reliance-daemon {version('reliance-daemon')}, {_versions(JUDGES)}"
 
 
 def code_digest(folder: Path, without: tuple[str, ...]) -> str:

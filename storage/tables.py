@@ -328,8 +328,22 @@ runs = Table(
     _instant("started_at", "When it began"),
     _instant("finished_at", "When it ended; empty while running", null=True),
     _column("detail", Text, "What it did, or why it failed"),
+    _column("configuration", Text, "What it was done by, see configurations; empty before it was kept", null=True),
+    _instant("bars_known_at", "It knew every bar seen until then and none seen later", null=True),
+    _column("events_known", Integer, "How many events of the paper account it knew", check=_COUNT, null=True),
+    _column("code_version", Text, "Version of the program that did it, and of its libraries", null=True),
     _key("origin", "kind", "session"),
     comment="The ledger of jobs: what is not done here is due",
+)
+
+configurations = Table(
+    "configurations",
+    METADATA,
+    _column("digest", Text, "Digest of the settings, which `runs` names"),
+    _column("settings", Text, "All that decides and settles, as a JSON object whose order counts; never a secret"),
+    _instant("first_seen", "When something was first decided or settled by it"),
+    _key("digest"),
+    comment="Every configuration that a session was decided or settled by, which `verify` replays it with",
 )
 
 features = Table(

@@ -180,7 +180,7 @@ RUN_HEALTH = View(
     "v_run_health",
     "The last live run of each kind of job, and how long ago it was",
     (
-        *_all(runs, but=["origin"]),
+        *_all(runs, but=["origin", "configuration", "bars_known_at", "events_known", "code_version"]),
         _number("age_hours", "Hours since it ended, or began if it has not ended"),
         ViewColumn("last_done_session", "TEXT", "Newest session this job is done for, ISO date; empty if none"),
     ),

@@ -6,7 +6,7 @@ slip; a target is a limit order and does not. All that happens is an event, and 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from ensemble.fills import ExitReason
@@ -66,7 +66,7 @@ def settle(  # noqa: PLR0913  # one for each thing that makes a session
     `actions` are those on held shares, by symbol, before the open. Raises ValueError for a signal of another session
     and for two signals of one symbol.
     """
-    orders, journal = _orders(signals, session), Journal(account, session)
+    orders, journal = _orders(signals, session), Journal(_in_order(account), session)
     trades = convert(journal, actions or {})
     closing = {symbol for symbol, order in orders.items() if _closes(order, journal.account)}
     enter(journal, [order for symbol, order in orders.items() if symbol not in closing], bars=bars, rules=rules)
@@ -91,6 +91,13 @@ def mark_of(account: Account, session: date) -> AccountMark:
         peak_equity=account.peak_equity,
         drawdown_pct=account.drawdown_pct,
     )
+
+
+def _in_order(account: Account) -> Account:
+    """Whatever order somebody gave the positions and holds, what happens is written in one."""
+    positions = sorted(account.positions, key=lambda position: position.symbol)
+    holds = sorted(account.holds, key=lambda hold: (hold.reason, hold.symbol or "", hold.note))
+    return replace(account, positions=tuple(positions), holds=tuple(holds))
 
 
 def _orders(signals: Sequence[Signal], session: date) -> dict[str, Signal]:

@@ -1,11 +1,12 @@
 """Corporate actions on held shares, told from the bars: feeds scale history, and say so in no other way.
 
 A *split* (or bonus) is seen where the open of the entry's bar and the close marked last are both another number than
-they were, by one factor; a correction of one bar is none. A *dividend* is a step of adj_close / close between the entry
-and now that was not credited yet; one that the feed tells late is credited late, once. A *demerger* is listed in a
-table, and credited only where the bars fall by it: where the feed has scaled its history, it is none, or a split.
+they were, by one factor; a correction of one of two bars is none. A *dividend* is a step of adj_close / close between
+the entry and now that was not credited yet; one that the feed tells late is credited late, once. A *demerger* is listed
+in a table, and credited only where the bars fall by it: where the feed has scaled its history, it is none, or a split.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -60,7 +61,7 @@ def _actions(position: Position, own: SymbolBars, session: date, demergers: Sequ
     fallen = [one for one in demergers if _falls(own, one)]
     dividend, step = _dividend(position, own, newest, fallen)
     fresh = (one for one in fallen if position.last_session < one.session <= session and session in own.place)
-    demerger = sum(one.share * own.closes[own.place_from(one.session) - 1] for one in fresh)
+    demerger = math.fsum(one.share * own.closes[own.place_from(one.session) - 1] for one in fresh)
     return HeldActions(_split_factor(position, own), dividend, step, demerger)
 
 

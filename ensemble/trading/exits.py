@@ -22,7 +22,8 @@ def leave(journal: Journal, ordered: Collection[str], *, bars: Mapping[str, Bar]
         bar = bars.get(position.symbol)
         ending = None if bar is None else exit_fill(position, bar, ordered=position.symbol in ordered, rules=rules)
         if ending is not None:
-            trades.append(close_position(journal, position, ending, fees=_fees(journal, position, ending[0], rules)))
+            fees = _fees(journal, position, ending[0], rules)
+            trades.append(close_position(journal, position, ending, fees=fees))
         elif position.symbol in ordered:
             reason = Unfilled.NO_BAR if bar is None else Unfilled.LOCKED
             what = {"direction": position.direction, "quantity": position.quantity, "reason": reason}
@@ -78,7 +79,15 @@ def close_position(journal: Journal, position: Position, ending: Ending, *, fees
 
 
 def _fees(journal: Journal, position: Position, price: float, rules: TradingRules) -> float:
-    """Of the exit. Shares that leave in the session they came in were never delivered: their entry's fees as a
+    """Of the exit. A flat charge may be more than a penniless account gets for its last shares: it pays what it has."""
+    fees = _charged(journal, position, price, rules)
+    if rules.limits.product == "futures":
+        return fees
+    return min(fees, journal.account.cash + position.quantity * price)
+
+
+def _charged(journal: Journal, position: Position, price: float, rules: TradingRules) -> float:
+    """By the exchange. Shares that leave in the session they came in were never delivered: their entry's fees as a
     delivery are given back, and both sides are charged as intraday.
     """
     session, value = journal.session, position.quantity * price

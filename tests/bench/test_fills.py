@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from ensemble.fills import fill_exits
-from ensemble.trading.costs import Costs
+from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.rules import TradingRules
 from tests.bench import fills
 from tests.ensemble.trading.plans import walk
 
-FREE = TradingRules(fills.LIMITS, Costs(commission_bp=0, slippage_bp=0))
+FREE = TradingRules(fills.LIMITS, Costs(schedule=Schedule.FLAT, commission_bp=0, slippage_bp=0))
 
 
 def test_the_loop_makes_as_many_trades_as_the_account() -> None:

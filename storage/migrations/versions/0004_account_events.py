@@ -127,7 +127,8 @@ def _events(mark: Row, positions: Sequence[Row]) -> list[dict[str, Any]]:
         told.append({"kind": "MARKED", **closed})
     told.append({"kind": "CARRIED", "session": mark["session"], "amount": mark["cash"]})
     told.append({"kind": "SETTLED", "session": mark["session"], "amount": mark["equity"]})
-    empty = dict.fromkeys(("symbol", "direction", "price", "bar_open", "stop_price", "target_price", "sessions"))
+    words, prices = ("symbol", "direction", "sessions"), ("price", "amount", "bar_open", "stop_price", "target_price")
+    empty = dict.fromkeys((*words, *prices))
     return [
         {"origin": mark["origin"], "number": number, "quantity": 0, **empty, **event}
         for number, event in enumerate(told, start=1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.trading.account import Settlement, open_account, settle
-from ensemble.trading.costs import Costs
+from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
@@ -69,7 +69,7 @@ def account_history(plan: Plan) -> list[Settlement]:
         initial_capital=plan.cash,
     )
     options = SignalOptions(min_confidence=plan.min_confidence)
-    rules = TradingRules(limits, Costs(commission_bp=plan.commission_bp, slippage_bp=plan.entry_slippage_bp))
+    rules = TradingRules(limits, Costs(schedule=Schedule.FLAT, commission_bp=plan.commission_bp, slippage_bp=plan.entry_slippage_bp))
     account, quotes = open_account(limits), dict[str, Quote]()
     settlements = []
     for number, (probability, bar) in enumerate(zip(plan.probabilities, plan.bars, strict=True)):
