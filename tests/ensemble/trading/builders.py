@@ -6,7 +6,7 @@ from typing import Any
 
 from ensemble.trading.account import Account, Position, Settlement, settle
 from ensemble.trading.actions import HeldActions
-from ensemble.trading.costs import Costs
+from ensemble.trading.costs import Costs, Product, Side
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
@@ -15,8 +15,17 @@ from ensemble.trading.signals import Action, Reason, Signal
 SESSION = date(2021, 10, 1)
 BEFORE = SESSION - timedelta(days=1)
 LIMITS = RiskLimits(max_positions=3, max_holding_sessions=3, initial_capital=100_000)
-FREE = TradingRules(LIMITS, Costs(commission_bp=0, slippage_bp=0))
-COSTLY = TradingRules(LIMITS, Costs(commission_bp=100, slippage_bp=50))
+
+
+class FlatRules(TradingRules):
+    """One rate a side, whatever an exchange charges: what the account does with fees is not which they are."""
+
+    def fees(self, side: Side, value: float, *, session: date, product: Product) -> float:
+        return value * self.costs.commission_bp * 1e-4
+
+
+FREE = FlatRules(LIMITS, Costs(commission_bp=0, slippage_bp=0))
+COSTLY = FlatRules(LIMITS, Costs(commission_bp=100, slippage_bp=50))
 CALM = Bar(100, 101, 99, 100.5)
 
 
