@@ -69,7 +69,9 @@ def account_history(plan: Plan) -> list[Settlement]:
         initial_capital=plan.cash,
     )
     options = SignalOptions(min_confidence=plan.min_confidence)
-    rules = TradingRules(limits, Costs(schedule=Schedule.FLAT, commission_bp=plan.commission_bp, slippage_bp=plan.entry_slippage_bp))
+    rules = TradingRules(
+        limits, Costs(schedule=Schedule.FLAT, commission_bp=plan.commission_bp, slippage_bp=plan.entry_slippage_bp)
+    )
     account, quotes = open_account(limits), dict[str, Quote]()
     settlements = []
     for number, (probability, bar) in enumerate(zip(plan.probabilities, plan.bars, strict=True)):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ensemble.trading.account import Account, ExitReason, open_account
-from ensemble.trading.costs import Costs, Schedule, Product, Side
+from ensemble.trading.costs import Costs, Product, Schedule, Side
 from ensemble.trading.events import EventKind, Unfilled
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar, SessionBars

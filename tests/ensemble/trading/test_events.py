@@ -1,11 +1,13 @@
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ensemble.trading.account import open_account
-from ensemble.trading.events import NOTHING, AccountEvent, EventError, EventKind, apply, replay_events
+from ensemble.trading.events import NOTHING, AccountEvent, EventError, EventKind, Unfilled, apply, replay_events
 from ensemble.trading.holdings import Direction
 from ensemble.trading.journal import Journal
 from ensemble.trading.session_bars import Bar
@@ -24,6 +26,11 @@ ENTERED: dict[str, Any] = {
 
 def event(number: int, kind: EventKind, symbol: str | None = None, **what: Any) -> AccountEvent:
     return AccountEvent(SESSION, number, kind, symbol, **what)
+
+
+def test_every_kind_of_event_and_every_reason_for_an_unfilled_order_is_explained() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "account.md").read_text(encoding="utf-8")
+    assert [word for word in (*EventKind, *Unfilled) if not re.search(rf"\b{word}\b", page)] == []
 
 
 def test_the_first_session_opens_the_account_with_its_capital() -> None:
