@@ -21,6 +21,7 @@ from storage.bar_store import write_bars
 from storage.engine import open_store, transaction
 from storage.forecast_store import write_forecasts, write_member_forecasts
 from storage.outcome_store import write_outcomes
+from storage.views import drop_views
 
 CONFIG = """
 [market]
@@ -158,6 +159,22 @@ def test_the_thresholds_are_those_of_what_is_traded_with_the_configured_one_mark
     assert found["thresholds"][0]["signals"] == len(SESSIONS)
 
 
+def test_with_another_gate_no_threshold_is_the_configured_one_and_what_trades_is_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    own = Path(copytree(folder, tmp_path / "own"))
+    (own / "config.toml").write_text(CONFIG + 'gate = "coverage"\nmax_disagreement = 0.5\n')
+    shown = " ".join(call(own, *RANGE, "--thresholds").split())
+    assert "* is configured" not in shown
+    assert "* 0.60" not in shown
+    assert 'What trades is signals.gate = "coverage", which is no threshold of the confidence' in shown
+    assert "signals.max_disagreement holds nothing here" in shown
+    found, plain = (read(one, *RANGE, "--thresholds") for one in (own, folder))
+    assert found["thresholds"] == plain["thresholds"]
+    assert (found["gate"], plain["gate"]) == ("coverage", "confidence")
+    assert (len(found["notes"]), len(plain["notes"])) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -217,6 +234,8 @@ def test_a_database_of_an_earlier_schema_is_brought_up_to_date(folder: Path, tmp
     with writing(own) as conn:
         for table in ("trials", "trial_sessions", "holdout_openings"):
             conn.execute(text(f"DROP TABLE {table}"))
+        drop_views(conn)
+        conn.execute(text("ALTER TABLE signals DROP COLUMN expected_value_bp"))
         conn.execute(text("UPDATE alembic_version SET version_num = '0002'"))
     assert "Thresholds for gap" in call(own, *RANGE, "--thresholds")
 
