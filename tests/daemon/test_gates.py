@@ -1,6 +1,7 @@
 """Whatever the gate, what is lived session by session and what a backtest makes of it are the same rows."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from daemon.backtest import backtest
+from daemon.display import show_signals
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from storage.engine import reading
@@ -85,3 +87,15 @@ def test_the_backtest_equals_what_was_lived_row_by_row(
     assert signals["session"].tolist() == list(sessions)
     assert expected <= {reason for kept in signals["reasons"] for reason in json.loads(kept)}
     assert signals["expected_value_bp"].notna().any() == ("WORTH_ITS_COST" in expected)
+
+
+def test_what_a_trade_is_worth_is_told_where_the_gate_asks(
+    lived_by_gate: tuple[Path, set[str]], services_at: ServicesAt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, expected = lived_by_gate
+    asked = "WORTH_ITS_COST" in expected
+    with services_at(folder, AFTERWARDS) as services, reading(services.engine) as conn:
+        details = conn.scalars(text("SELECT detail FROM runs WHERE kind = 'decide' AND origin = 'live'")).all()
+        show_signals(services.engine, None, as_json=False)
+    assert all(bool(re.search(r" at 0\.\d\d, worth -?\d+\.\d bp \(", detail)) == asked for detail in details)
+    assert ("worth, bp" in capsys.readouterr().out) == asked
