@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Connection, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, text
 from typer.testing import CliRunner
 
+import storage.migrations
 from daemon.cli import app
 from ensemble.forecasts import Forecast, MemberForecast
 from ensemble.sessions import load_calendar
@@ -21,7 +24,6 @@ from storage.bar_store import write_bars
 from storage.engine import open_store, transaction
 from storage.forecast_store import write_forecasts, write_member_forecasts
 from storage.outcome_store import write_outcomes
-from storage.views import drop_views
 
 CONFIG = """
 [market]
@@ -230,13 +232,21 @@ def test_held_out_sessions_are_seen_once_by_a_declared_experiment(folder: Path, 
 
 
 def test_a_database_of_an_earlier_schema_is_brought_up_to_date(folder: Path, tmp_path: Path) -> None:
-    own = Path(copytree(folder, tmp_path / "own"))
-    with writing(own) as conn:
-        for table in ("trials", "trial_sessions", "holdout_openings"):
-            conn.execute(text(f"DROP TABLE {table}"))
-        drop_views(conn)
-        conn.execute(text("ALTER TABLE signals DROP COLUMN expected_value_bp"))
-        conn.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    own, kept = tmp_path / "own", ("bars", "forecasts", "member_forecasts", "outcomes")
+    (own / "state").mkdir(parents=True)
+    (own / "config.toml").write_text(CONFIG)
+    engine = create_engine(f"sqlite:///{own}/state/signals.db")
+    with engine.begin() as conn:
+        config = Config(attributes={"connection": conn})
+        config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, "0002")
+    with engine.connect() as conn:
+        conn.execute(text("ATTACH :stored AS stored"), {"stored": f"{folder}/state/signals.db"})
+        for table in kept:
+            conn.execute(text(f"INSERT INTO main.{table} SELECT * FROM stored.{table}"))
+        conn.commit()
+    engine.dispose()
     assert "Thresholds for gap" in call(own, *RANGE, "--thresholds")
 
 

@@ -24,7 +24,7 @@ AFTERWARDS = "2021-12-31 20:00"
 RANGE = {"first": date(2021, 9, 28), "last": date(2021, 10, 5)}
 COMPARED = ("forecasts", "signals", "account", "trades", "positions")
 PLAIN = "min_confidence = 0.5"
-WORTH = 'gate = "expected_value"\nmin_expected_value_bp = -50'
+WORTH = 'gate = "expected_value"\nmin_expected_value_bp = -200'
 LONGER = {"gate_months = 1": "gate_months = 4"}
 """Two months are too few forecasts of either side."""
 GATES = {
@@ -32,7 +32,7 @@ GATES = {
     # Two months are too few forecasts of either side.
     "expected value": (
         {PLAIN: WORTH, "gate_months = 1": "gate_months = 4"},
-        {"BELOW_EXPECTED_VALUE", "WORTH_ITS_COST"},
+        {"ALREADY_HELD", "WORTH_ITS_COST"},
     ),
     "disagreement": ({PLAIN: f"{PLAIN}\nmax_disagreement = 0.2"}, {"CONFIDENT", "DISAGREEMENT"}),
 }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ensemble.stacking.evidence import Evidence
-from ensemble.trading.costs import Costs, Product
+from ensemble.trading.costs import Costs, Product, Side
 from ensemble.trading.gate import (
     Answer,
     Beliefs,
@@ -195,10 +195,18 @@ def test_the_gate_acts_exactly_where_the_value_it_tells_is_above_the_minimum(
         assert (judged.answer is Answer.ACT) == (judged.expected_value_bp > least_bp)
 
 
-def test_a_round_trip_pays_both_ways_and_slips_twice() -> None:
-    rules = TradingRules(RiskLimits(), Costs.model_validate({"commission_bp": 12, "slippage_bp": 5}))
-    cost = round_trip_cost(rules, value=100_000, session=date(2021, 10, 1), product=Product.DELIVERY)
-    assert cost == pytest.approx(2 * (12 + 5) / 1e4)
+class Charged(TradingRules):
+    """Other fees for each side."""
+
+    def fees(self, side: Side, value: float, *, session: date, product: Product) -> float:
+        assert (value, session, product) == (50_000, date(2021, 10, 1), Product.FUTURES)
+        return {Side.BUY: 100.0, Side.SELL: 25.0}[side]
+
+
+def test_a_round_trip_pays_both_sides_and_slips_twice() -> None:
+    rules = Charged(RiskLimits(), Costs(slippage_bp=5))
+    cost = round_trip_cost(rules, value=50_000, session=date(2021, 10, 1), product=Product.FUTURES)
+    assert cost == pytest.approx(125 / 50_000 + 2 * 0.0005)
 
 
 @pytest.mark.parametrize(("probability", "score"), [(0.5, 0), (0.7, 85), (0.3, 85), (1.0, 2072), (0.0, 2072)])
