@@ -11,6 +11,7 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Engine
 
+from daemon.beliefs import Experience, beliefs_about, open_experience
 from daemon.decisions import Decision
 from daemon.demergers import known_demergers
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
@@ -28,6 +29,7 @@ from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
 from ensemble.trading.actions import held_actions
 from ensemble.trading.demerger_table import Demerger
+from ensemble.trading.gate import Beliefs
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
@@ -109,7 +111,7 @@ class Desk:
         probabilities = said.probabilities(settings.signals.label)
         signals = decide_signals(
             {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
-            self._situation(row, account, late=late),
+            replace(self._situation(row, account, late=late), beliefs=self._beliefs(session, said, account)),
             options=settings.signals,
             limits=settings.risk,
         )
@@ -169,6 +171,11 @@ class Desk:
     @cached_property
     def _demergers(self) -> tuple[Demerger, ...]:
         return known_demergers(self.services.settings)
+
+    @cached_property
+    def _experience(self) -> Experience:
+        """What trades that could have been made earned; only one gate asks."""
+        return open_experience(self.market, first=self.panel.sessions[0], label=self.services.settings.signals.label)
 
     @cached_property
     def factory(self) -> ModelFactory:
@@ -281,6 +288,13 @@ class Desk:
             write_model(conn, ModelEntry(model_id, month, services.clock.now(), manifest))
         logger.info("{}: model {} serves; {}", month, model_id, who_speaks(manifest))
         return load_model(services.models, model_id)
+
+    def _beliefs(self, session: pd.Timestamp, said: SessionForecasts, account: Account) -> Beliefs:
+        settings = self.services.settings
+        if not said.count:
+            return Beliefs()
+        experience = self._experience if settings.signals.gate == "expected_value" else None
+        return beliefs_about(said, self.model(month_of(session)), experience, settings=settings, equity=account.equity)
 
     def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
         session = self.panel.sessions[row].date()

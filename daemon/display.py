@@ -183,13 +183,16 @@ def _with_intervals(signals: Sequence[Signal], forecasts: pd.DataFrame) -> list[
 
 def _signal_table(console: Console, signals: Sequence[Signal], forecasts: pd.DataFrame) -> Table:
     session = f" for {signals[0].session}" if signals else ""
+    weighed = any(signal.expected_value_bp is not None for signal in signals)
     columns = ("symbol", "action", "reasons", "shares", "P(up)", "Venn-Abers", "confidence")
-    table = new_table(console, f"Signals{session}", *columns, left=3)
+    table = new_table(console, f"Signals{session}", *columns, *(["worth, bp"] if weighed else []), left=3)
     for signal, row in zip(signals, _with_intervals(signals, forecasts), strict=True):
         said = ["", "", ""]
         if signal.probability is not None and signal.confidence is not None:
             interval = _interval(row["probability_low"], row["probability_high"])
             said = [f"{signal.probability:.3f}", interval, f"{signal.confidence:.3f}"]
+        if weighed:
+            said.append("" if signal.expected_value_bp is None else f"{signal.expected_value_bp:.1f}")
         table.add_row(signal.symbol, signal.action, ", ".join(signal.reasons), str(signal.quantity), *said)
     return table
 

@@ -207,7 +207,8 @@ def _describe_trade(trade: Trade) -> str:
 
 
 def describe_signal(signal: Signal) -> str:
-    """One line, as in "RELIANCE.NS HOLD at 0.53 (BELOW_CONFIDENCE)"."""
+    """One line, as in "RELIANCE.NS HOLD at 0.53 (BELOW_CONFIDENCE)", with what it is worth where the gate asks."""
     at = "" if signal.probability is None else f" at {signal.probability:.2f}"
+    worth = "" if signal.expected_value_bp is None else f", worth {signal.expected_value_bp:.1f} bp"
     size = f" {signal.quantity}" if signal.quantity else ""
-    return f"{signal.symbol} {signal.action}{size}{at} ({', '.join(signal.reasons)})"
+    return f"{signal.symbol} {signal.action}{size}{at}{worth} ({', '.join(signal.reasons)})"

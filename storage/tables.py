@@ -203,6 +203,13 @@ signals = Table(
     _column("late", Flag, "1: decided after the session had opened, kept for the record", check=_FLAG),
     _column("actionable", Flag, "1: to be traded", check=_FLAG),
     _instant("decided_at", "When it was decided"),
+    _column(
+        "expected_value_bp",
+        Double,
+        "Least value of acting on the forecast after costs, basis points of what is traded; empty where no gate asks",
+        check="{0} > -1e6 AND {0} < 1e6",
+        null=True,
+    ),
     _key("origin", "session", "symbol"),
     comment="One decision a session and symbol, also when nothing is done",
 )

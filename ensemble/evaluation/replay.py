@@ -63,7 +63,8 @@ def replay(
     """One settlement a session, beginning with `rules.limits.initial_capital` in cash and nothing held.
 
     `probabilities` are those of `options.label`, by session and symbol; where one is missing nothing is done. All
-    decisions count as made in time.
+    decisions count as made in time, by a fresh model whose members agree. Nothing else is known of the forecasts: where
+    `options.gate` asks for evidence, it finds none.
     """
     account, settled = open_account(rules.limits), []
     for session in traded.sessions:

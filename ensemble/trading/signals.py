@@ -1,4 +1,4 @@
-"""From probability to decision: the confidence filter, the places left, the size; always one row a symbol."""
+"""From probability to decision: the gate, what holds, the places left, the size; always one row a symbol."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,23 +9,26 @@ from enum import StrEnum
 from pydantic import Field
 
 from ensemble.labels import Label
-from ensemble.options import Options
+from ensemble.trading.gate import Answer, Beliefs, GateOptions, Judgement, judge
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.sizing import position_budget, whole_lots
 
 
-class SignalOptions(Options):
-    """The [signals] table: which forecast is traded, and what it takes to act on it."""
+class SignalOptions(GateOptions):
+    """The [signals] table: which forecast is traded, what it takes to act on it, and what holds nevertheless."""
 
     label: Label = Field(default="open_to_close", description="the label whose forecast is traded")
-    min_confidence: float = Field(
-        default=0.7, ge=0.5, lt=1, description="act when a direction is at least this probable"
+    max_disagreement: float | None = Field(
+        None, gt=0, le=8, description="enter nothing when the members' log-odds deviate more from each other"
     )
     max_bar_age_sessions: int = Field(
         default=1,
         ge=1,
         le=20,
         description="hold when the newest bar is older; 1 is the session before the one decided, sessions",
+    )
+    max_model_age_months: int = Field(
+        2, ge=1, le=120, description="hold when the model is older; 1 is that of the session's month or quarter, months"
     )
 
 
@@ -41,7 +44,13 @@ class Reason(StrEnum):
     """Why a signal is what it is."""
 
     CONFIDENT = "CONFIDENT"
+    AMONG_SUREST = "AMONG_SUREST"
+    WORTH_ITS_COST = "WORTH_ITS_COST"
     BELOW_CONFIDENCE = "BELOW_CONFIDENCE"
+    BELOW_COVERAGE = "BELOW_COVERAGE"
+    BELOW_EXPECTED_VALUE = "BELOW_EXPECTED_VALUE"
+    NO_EVIDENCE = "NO_EVIDENCE"
+    DISAGREEMENT = "DISAGREEMENT"
     ALREADY_HELD = "ALREADY_HELD"
     NOTHING_TO_SELL = "NOTHING_TO_SELL"
     MAX_POSITIONS = "MAX_POSITIONS"
@@ -54,7 +63,16 @@ class Reason(StrEnum):
     KILL_SWITCH = "KILL_SWITCH"
     NO_FORECAST = "NO_FORECAST"
     STALE_DATA = "STALE_DATA"
+    STALE_MODEL = "STALE_MODEL"
     LATE = "LATE"
+
+
+_REASONS = {
+    "confidence": {Answer.ACT: Reason.CONFIDENT, Answer.BELOW: Reason.BELOW_CONFIDENCE},
+    "coverage": {Answer.ACT: Reason.AMONG_SUREST, Answer.BELOW: Reason.BELOW_COVERAGE},
+    "expected_value": {Answer.ACT: Reason.WORTH_ITS_COST, Answer.BELOW: Reason.BELOW_EXPECTED_VALUE},
+}
+"""Gate -> what its answer is called; no gate can answer without evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,8 @@ class Signal:
     late: bool
     """Decided after the session opened: kept for the record, never traded."""
     actionable: bool
+    expected_value_bp: float | None = None
+    """Least value of acting on the forecast after costs, basis points of what is traded; None where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +126,8 @@ class Situation:
     """What the positions are worth, shorts counted as if they were long."""
     forbidden: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
     """Symbols in which no position may be opened, and why."""
+    beliefs: Beliefs = field(default_factory=Beliefs)
+    """What stands behind the forecasts."""
 
 
 def decide_signals(
@@ -147,23 +169,23 @@ def _wish(
     """What the forecast asks for, before places and cash are counted."""
     quote = situation.quotes.get(symbol)
     held = situation.held.get(symbol, 0)
-    action, reasons = _judge(probability, quote, held=held > 0, options=options)
-    if reasons == (Reason.NOTHING_TO_SELL,) and limits.product == "futures":
-        action, reasons = _short(probability, quote, held=held, options=options)
+    confidence = _confidence(symbol, probability)
+    verdict = _judge(symbol, probability, situation, options=options, limits=limits)
     return Signal(
         session=situation.session,
         symbol=symbol,
         label=options.label,
-        action=action,
+        action=verdict.action,
         probability=probability,
-        confidence=_confidence(symbol, probability),
-        quantity=abs(held) if action is not Action.HOLD else 0,
+        confidence=confidence,
+        quantity=abs(held) if verdict.action is not Action.HOLD else 0,
         reference_price=quote.close if quote else None,
         stop_loss_pct=limits.stop_loss_pct,
         take_profit_pct=limits.take_profit_pct,
-        reasons=reasons,
+        reasons=verdict.reasons,
         late=situation.late,
         actionable=False,
+        expected_value_bp=verdict.expected_value_bp,
     )
 
 
@@ -175,28 +197,59 @@ def _confidence(symbol: str, probability: float | None) -> float | None:
     return max(probability, 1 - probability)
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What the forecast of one symbol comes to."""
+
+    action: Action
+    reasons: tuple[Reason, ...]
+    expected_value_bp: float | None = None
+
+
 def _judge(
-    probability: float | None, quote: Quote | None, *, held: bool, options: SignalOptions
-) -> tuple[Action, tuple[Reason, ...]]:
-    stale = quote is None or not 1 <= quote.age_sessions <= options.max_bar_age_sessions
+    symbol: str, probability: float | None, situation: Situation, *, options: SignalOptions, limits: RiskLimits
+) -> _Verdict:
+    """What the forecast asks for, and why.
+
+    Nothing is done on data or a model too old to be believed, not even a sale. Beyond that a hold keeps from entering
+    and never from leaving: what members disagree about may still be left.
+    """
+    stale = _stale(situation.quotes.get(symbol), situation.beliefs, options)
     if probability is None:
-        return Action.HOLD, (Reason.NO_FORECAST, Reason.STALE_DATA) if stale else (Reason.NO_FORECAST,)
+        return _Verdict(Action.HOLD, (Reason.NO_FORECAST, *stale))
     if stale:
-        return Action.HOLD, (Reason.STALE_DATA,)
-    if probability == 0.5 or max(probability, 1 - probability) < options.min_confidence:
-        return Action.HOLD, (Reason.BELOW_CONFIDENCE,)
-    if probability > 0.5:
-        return (Action.HOLD, (Reason.ALREADY_HELD,)) if held else (Action.BUY, (Reason.CONFIDENT,))
-    return (Action.SELL, (Reason.CONFIDENT,)) if held else (Action.HOLD, (Reason.NOTHING_TO_SELL,))
+        return _Verdict(Action.HOLD, stale)
+    up, held = probability > 0.5, situation.held.get(symbol, 0)
+    along = held if up else -held  # negative: held against the forecast
+    flat_only = not up and limits.product == "cash"
+    judgement = judge(probability, situation.beliefs, options, closes=along < 0 or flat_only)
+    action, reason = Action.HOLD, _reason(judgement, options)
+    if judgement.answer is Answer.ACT:
+        if along > 0:
+            reason = Reason.ALREADY_HELD
+        elif along == 0 and flat_only:
+            reason = Reason.NOTHING_TO_SELL
+        elif along == 0 and _disagree(symbol, situation.beliefs, options):
+            reason = Reason.DISAGREEMENT
+        else:
+            action = Action.BUY if up else Action.SELL
+    return _Verdict(action, (reason,), judgement.expected_value_bp)
 
 
-def _short(
-    probability: float | None, quote: Quote | None, *, held: int, options: SignalOptions
-) -> tuple[Action, tuple[Reason, ...]]:
-    """Of futures: sold as if they were held, unless they have been."""
-    if held < 0:
-        return Action.HOLD, (Reason.ALREADY_HELD,)
-    return _judge(probability, quote, held=True, options=options)
+def _stale(quote: Quote | None, beliefs: Beliefs, options: SignalOptions) -> tuple[Reason, ...]:
+    """What is too old to be acted on, either way."""
+    fresh = quote is not None and 1 <= quote.age_sessions <= options.max_bar_age_sessions
+    young = beliefs.model_age_months is None or beliefs.model_age_months <= options.max_model_age_months
+    return (*(() if fresh else (Reason.STALE_DATA,)), *(() if young else (Reason.STALE_MODEL,)))
+
+
+def _reason(judgement: Judgement, options: SignalOptions) -> Reason:
+    return _REASONS[options.gate].get(judgement.answer, Reason.NO_EVIDENCE)
+
+
+def _disagree(symbol: str, beliefs: Beliefs, options: SignalOptions) -> bool:
+    """The members are further apart than is allowed; where their spread is not known, they are not."""
+    return options.max_disagreement is not None and beliefs.spreads.get(symbol, 0.0) > options.max_disagreement
 
 
 def _allot(opening: Iterable[Signal], situation: Situation, limits: RiskLimits) -> Iterator[Signal]:

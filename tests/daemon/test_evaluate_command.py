@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Connection, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, text
 from typer.testing import CliRunner
 
+import storage.migrations
 from daemon.cli import app
 from ensemble.forecasts import Forecast, MemberForecast
 from ensemble.sessions import load_calendar
@@ -158,6 +161,22 @@ def test_the_thresholds_are_those_of_what_is_traded_with_the_configured_one_mark
     assert found["thresholds"][0]["signals"] == len(SESSIONS)
 
 
+def test_with_another_gate_no_threshold_is_the_configured_one_and_what_trades_is_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    own = Path(copytree(folder, tmp_path / "own"))
+    (own / "config.toml").write_text(CONFIG + 'gate = "coverage"\nmax_disagreement = 0.5\n')
+    shown = " ".join(call(own, *RANGE, "--thresholds").split())
+    assert "* is configured" not in shown
+    assert "* 0.60" not in shown
+    assert 'What trades is signals.gate = "coverage", which is no threshold of the confidence' in shown
+    assert "signals.max_disagreement holds nothing here" in shown
+    found, plain = (read(one, *RANGE, "--thresholds") for one in (own, folder))
+    assert found["thresholds"] == plain["thresholds"]
+    assert (found["gate"], plain["gate"]) == ("coverage", "confidence")
+    assert (len(found["notes"]), len(plain["notes"])) == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -213,11 +232,21 @@ def test_held_out_sessions_are_seen_once_by_a_declared_experiment(folder: Path, 
 
 
 def test_a_database_of_an_earlier_schema_is_brought_up_to_date(folder: Path, tmp_path: Path) -> None:
-    own = Path(copytree(folder, tmp_path / "own"))
-    with writing(own) as conn:
-        for table in ("trials", "trial_sessions", "holdout_openings"):
-            conn.execute(text(f"DROP TABLE {table}"))
-        conn.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    own, kept = tmp_path / "own", ("bars", "forecasts", "member_forecasts", "outcomes")
+    (own / "state").mkdir(parents=True)
+    (own / "config.toml").write_text(CONFIG)
+    engine = create_engine(f"sqlite:///{own}/state/signals.db")
+    with engine.begin() as conn:
+        config = Config(attributes={"connection": conn})
+        config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, "0002")
+    with engine.connect() as conn:
+        conn.execute(text("ATTACH :stored AS stored"), {"stored": f"{folder}/state/signals.db"})
+        for table in kept:
+            conn.execute(text(f"INSERT INTO main.{table} SELECT * FROM stored.{table}"))
+        conn.commit()
+    engine.dispose()
     assert "Thresholds for gap" in call(own, *RANGE, "--thresholds")
 
 

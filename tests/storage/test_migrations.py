@@ -28,12 +28,12 @@ SQL_OF_TABLES = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table'
 COLUMNS_OF_VIEWS = {
     "v_latest_signals": (
         "session symbol label action probability confidence quantity reference_price stop_loss_pct "
-        "take_profit_pct reasons late actionable decided_at probability_low probability_high"
+        "take_profit_pct reasons late actionable decided_at probability_low probability_high expected_value_bp"
     ),
     "v_signal_history": (
         "origin session symbol label action probability confidence quantity reference_price stop_loss_pct "
         "take_profit_pct reasons late actionable decided_at method model_id outcome was_right "
-        "probability_low probability_high"
+        "probability_low probability_high expected_value_bp"
     ),
     "v_open_positions": (
         "symbol quantity entry_session entry_price stop_price target_price entry_cost sessions_held last_close "
@@ -171,7 +171,7 @@ def test_forecasts_of_the_first_schema_are_kept_and_get_an_empty_interval(databa
     assert dict(after) == dict(before) | {"probability_low": None, "probability_high": None}
 
 
-@pytest.mark.parametrize("step", ["0001", "0002", "0003", "0004"])
+@pytest.mark.parametrize("step", ["0001", "0002", "0003", "0004", "0006"])
 def test_the_schema_goes_forward_only(step: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
