@@ -25,7 +25,7 @@ from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
-from ensemble.trading.limits import RiskLimits
+from ensemble.trading.barrier import BarrierOptions
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
@@ -273,15 +273,15 @@ def open_desk(
     if first is None:
         market = load_market(services.engine, services.settings, known)
         return Desk(services, market, build_panel(market), whole=True)
-    rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.risk))
+    rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.barrier))
     start = known.sessions[max(known.position(first) - rows_before, 0)]
     market = load_market(services.engine, services.settings, known, context_from=context_needed_from(known, start))
     return Desk(services, market, build_panel(market, start), whole=False)
 
 
-def outcome_sessions(limits: RiskLimits) -> int:
+def outcome_sessions(barrier: BarrierOptions) -> int:
     """How many sessions back outcomes are worked out again: until the longest label is known, and some more."""
-    return limits.max_holding_sessions + CORRECTED_SESSIONS
+    return barrier.max_holding_sessions + CORRECTED_SESSIONS
 
 
 def load_market(
@@ -300,7 +300,7 @@ def load_market(
         context={symbol: (exchanges[symbol], frame.loc[:last]) for symbol, frame in context.items()},
         decision_time=settings.schedule.decision_time,
         delay_min=settings.feed.delay_min,
-        limits=settings.risk,
+        limits=settings.barrier.limits,
     )
 
 

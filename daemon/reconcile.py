@@ -150,7 +150,7 @@ def _settle(desk: Desk, task: Task) -> str:
         settlement = desk.settle(task.session, account, read_signals(conn, LIVE, task.session.date()))
         write_settlement(conn, LIVE, settlement)
         decided = pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in done_runs(conn, LIVE, "decide")))
-        recent = decided[decided <= task.session][-outcome_sessions(services.settings.risk) :]
+        recent = decided[decided <= task.session][-outcome_sessions(services.settings.barrier) :]
         write_outcomes(conn, desk.outcomes(recent), resolved_at=started_at)
         trades = "".join(
             f"; {trade.symbol} sold at {trade.exit_price:.2f} ({trade.exit_reason})" for trade in settlement.trades
