@@ -28,9 +28,9 @@ from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
 from ensemble.trading.actions import held_actions
+from ensemble.trading.barrier import BarrierOptions
 from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.gate import Beliefs
-from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
@@ -326,7 +326,7 @@ def open_desk(
     known = SessionCalendar(calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop])
     start = context_from = None
     if first is not None:
-        rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.risk))
+        rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.barrier))
         start = known.sessions[max(known.position(first) - rows_before, 0)]
         context_from = context_needed_from(known, start)
     known_at = past.known_at if past else _look(services)
@@ -339,9 +339,9 @@ def _look(services: Services) -> datetime:
         return next_look(conn, services.clock.now())
 
 
-def outcome_sessions(limits: RiskLimits) -> int:
+def outcome_sessions(barrier: BarrierOptions) -> int:
     """How many sessions back outcomes are worked out again: until the longest label is known, and some more."""
-    return limits.max_holding_sessions + CORRECTED_SESSIONS
+    return barrier.max_holding_sessions + CORRECTED_SESSIONS
 
 
 def load_market(
@@ -368,7 +368,7 @@ def load_market(
         context={symbol: (exchanges[symbol], frame.loc[:last]) for symbol, frame in context.items()},
         decision_time=settings.schedule.decision_time,
         delay_min=settings.feed.delay_min,
-        limits=settings.risk,
+        limits=settings.barrier.limits,
     )
 
 

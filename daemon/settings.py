@@ -24,6 +24,7 @@ from ensemble.evaluation.search_space import SweepOptions
 from ensemble.model import EnsembleOptions
 from ensemble.options import Options
 from ensemble.sessions import EXCHANGES
+from ensemble.trading.barrier import BarrierOptions
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.signals import SignalOptions
@@ -154,6 +155,7 @@ class Settings(Options):
     workers: WorkerOptions = WorkerOptions()
     signals: SignalOptions = SignalOptions()
     risk: RiskLimits = RiskLimits()
+    barrier: BarrierOptions = BarrierOptions()
     costs: Costs = Costs()
     broker: BrokerOptions = BrokerOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
@@ -180,6 +182,17 @@ class Settings(Options):
                 f"feed.delay_min was {self.feed.delay_min}; it must be at most {overnight_min}, "
                 "so that a session's bar is known when the next one is decided"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _the_trade_that_is_asked_about_is_the_one_made(self) -> "Settings":
+        if self.signals.label == "barrier":
+            for name in self.barrier.unlike(self.risk):
+                asked, made = getattr(self.barrier, name), getattr(self.risk, name)
+                raise ValueError(
+                    f"barrier.{name} was {asked:g} and risk.{name} {made:g}; where the label barrier is traded they "
+                    "must be the same (another question trains all models anew)"
+                )
         return self
 
 

@@ -20,8 +20,8 @@ members = [{ preset = "logit" }]
 FROM = date(2007, 1, 1)
 RISK = "RELIANCE_DAEMON__RISK__"
 LIMITS = (
-    {f"{RISK}POSITION_PCT": "5", f"{RISK}MAX_POSITIONS": "2"},
-    {f"{RISK}POSITION_PCT": "20", f"{RISK}LOT_SIZE": "5"},
+    {f"{RISK}STOP_LOSS_PCT": "3", f"{RISK}TAKE_PROFIT_PCT": "5", f"{RISK}MAX_HOLDING_SESSIONS": "5"},
+    {f"{RISK}POSITION_PCT": "5", f"{RISK}MAX_POSITIONS": "2", f"{RISK}LOT_SIZE": "5"},
 )
 REPETITIONS = 4
 

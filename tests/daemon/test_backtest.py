@@ -68,6 +68,20 @@ def test_another_threshold_leaves_the_forecasts_where_they_are(replayed: Path, s
         assert ask(services.engine, actions) == [("HOLD",)]
 
 
+def test_other_limits_train_nothing_and_leave_the_forecasts_where_they_are(
+    replayed: Path, services_at: ServicesAt
+) -> None:
+    places = "SELECT rowid, session, symbol, label FROM forecasts WHERE origin = 'backtest' ORDER BY rowid"
+    entries = "SELECT DISTINCT stop_loss_pct, take_profit_pct FROM signals WHERE origin = 'backtest'"
+    config = replayed / "config.toml"
+    config.write_text(config.read_text() + "stop_loss_pct = 3\ntake_profit_pct = 5\nposition_pct = 5\n")
+    with services_at(replayed, AFTERWARDS, never) as services:
+        before = ask(services.engine, places)
+        backtest(services, **RANGE)
+        assert ask(services.engine, places) == before
+        assert ask(services.engine, entries) == [(3.0, 5.0)]
+
+
 def test_a_backtest_over_another_one_stores_what_it_would_have_stored_alone(
     copy: Path, services_at: ServicesAt
 ) -> None:
