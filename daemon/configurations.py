@@ -11,7 +11,7 @@ from daemon.settings import Settings
 from ensemble.options import Options
 
 DECIDES: Mapping[str, Any] = {
-    **dict.fromkeys(("market", "ensemble", "signals", "risk", "costs"), True),
+    **dict.fromkeys(("market", "labels", "ensemble", "signals", "risk", "costs"), True),
     "feed": {"delay_min"},
     "schedule": {"decision_time"},
 }

@@ -326,7 +326,7 @@ def open_desk(
     known = SessionCalendar(calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop])
     start = context_from = None
     if first is not None:
-        rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.barrier))
+        rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.labels.barrier))
         start = known.sessions[max(known.position(first) - rows_before, 0)]
         context_from = context_needed_from(known, start)
     known_at = past.known_at if past else _look(services)
@@ -368,7 +368,7 @@ def load_market(
         context={symbol: (exchanges[symbol], frame.loc[:last]) for symbol, frame in context.items()},
         decision_time=settings.schedule.decision_time,
         delay_min=settings.feed.delay_min,
-        limits=settings.barrier.limits,
+        limits=settings.labels.barrier.limits,
     )
 
 

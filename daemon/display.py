@@ -114,7 +114,7 @@ def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: 
         print_json({"held_back": held_back}) if as_json else open_console().print(held_back)
         return
     with reading(services.engine) as conn:
-        scores = score_labels(scored_forecasts(conn, replayed), services.settings.barrier.limits)
+        scores = score_labels(scored_forecasts(conn, replayed), services.settings.labels.barrier.limits)
     trades = [trade for one in replayed for trade in one.settlement.trades]
     mark = replayed[-1].settlement.mark
     if as_json:

@@ -95,7 +95,7 @@ def gather(engine: Engine, settings: Settings, question: Question, *, now: datet
     if rows.empty:
         raise DaemonError(_nothing_stored(question))
     released = release(engine, rows, settings, opening=question.open_holdout, now=now)
-    labels = scored_labels(released.rows, settings.barrier.limits)
+    labels = scored_labels(released.rows, settings.labels.barrier.limits)
     if question.symbol is not None:
         labels = {label: only_symbol(scored, question.symbol) for label, scored in labels.items()}
     labels = {label: scored for label, scored in labels.items() if scored.known.any()}
@@ -162,7 +162,7 @@ def thresholds(settings: Settings, material: Material) -> tuple[str, tuple[Thres
 def histories(settings: Settings, material: Material) -> dict[str, History]:
     """What was known of each label before each session of the range."""
     sessions = material.calendar.between(settings.market.history_start, material.question.last)
-    return label_histories(material.bars, sessions=sessions, limits=settings.barrier.limits)
+    return label_histories(material.bars, sessions=sessions, limits=settings.labels.barrier.limits)
 
 
 def _nothing_stored(question: Question) -> str:

@@ -182,7 +182,7 @@ def _settle(job: _Job) -> str:
         settlement = desk.settle(task.session, account, read_signals(conn, LIVE, task.session.date()))
         write_settlement(conn, LIVE, settlement)
         decided = pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in done_runs(conn, LIVE, "decide")))
-        recent = decided[decided <= task.session][-outcome_sessions(services.settings.barrier) :]
+        recent = decided[decided <= task.session][-outcome_sessions(services.settings.labels.barrier) :]
         write_outcomes(conn, desk.outcomes(recent), resolved_at=job.started_at)
         trades = "".join(map(_describe_trade, settlement.trades))
         detail = f"equity {settlement.mark.equity:.2f}, {settlement.mark.positions} positions{trades}"

@@ -37,8 +37,9 @@ class Services:
 def recipe_of(settings: Settings) -> Recipe:
     """What a model made by these settings and the present code would be made by."""
     when = f"decided {settings.schedule.decision_time}, bars final after {settings.feed.delay_min} min"
-    inputs = f"{settings.market.model_dump_json()} {when}"
-    return Recipe(settings.ensemble, settings.barrier.limits, inputs, code_version(), training_version())
+    market = settings.market.model_copy(update={"demergers": None})  # they are the account's: no model sees them
+    inputs = f"{market.model_dump_json()} {when}"
+    return Recipe(settings.ensemble, settings.labels.barrier.limits, inputs, code_version(), training_version())
 
 
 def context_symbols(context: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

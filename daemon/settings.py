@@ -24,7 +24,7 @@ from ensemble.evaluation.search_space import SweepOptions
 from ensemble.model import EnsembleOptions
 from ensemble.options import Options
 from ensemble.sessions import EXCHANGES
-from ensemble.trading.barrier import BarrierOptions
+from ensemble.trading.barrier import LabelOptions
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.signals import SignalOptions
@@ -151,11 +151,11 @@ class Settings(Options):
     feed: FeedOptions = FeedOptions()
     bars: BarRules = BarRules()
     schedule: ScheduleOptions = ScheduleOptions()
+    labels: LabelOptions = LabelOptions()
     ensemble: EnsembleOptions = EnsembleOptions()
     workers: WorkerOptions = WorkerOptions()
     signals: SignalOptions = SignalOptions()
     risk: RiskLimits = RiskLimits()
-    barrier: BarrierOptions = BarrierOptions()
     costs: Costs = Costs()
     broker: BrokerOptions = BrokerOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
@@ -187,11 +187,11 @@ class Settings(Options):
     @model_validator(mode="after")
     def _the_trade_that_is_asked_about_is_the_one_made(self) -> "Settings":
         if self.signals.label == "barrier":
-            for name in self.barrier.unlike(self.risk):
-                asked, made = getattr(self.barrier, name), getattr(self.risk, name)
+            for name in self.labels.barrier.unlike(self.risk):
+                asked, made = getattr(self.labels.barrier, name), getattr(self.risk, name)
                 raise ValueError(
-                    f"barrier.{name} was {asked:g} and risk.{name} {made:g}; where the label barrier is traded they "
-                    "must be the same (another question trains all models anew)"
+                    f"labels.barrier.{name} was {asked:g} and risk.{name} {made:g}; where the label barrier is traded "
+                    "they must be the same (another question trains all models anew)"
                 )
         return self
 

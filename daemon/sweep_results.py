@@ -25,7 +25,7 @@ RESULTS_JSON, RESULTS_CSV, HISTORY_CSV = (
 
 def selection_of(study: Study) -> Selection | None:
     """The study's best trial, discounted for all that were ever made for its label; None without a complete one."""
-    label, limits = study.wanted.label, study.services.settings.barrier.limits
+    label, limits = study.wanted.label, study.services.settings.labels.barrier.limits
     with reading(study.services.engine) as conn:
         gains = read_performance(conn, label, study=study.name)
         trials = number_of_trials(conn, label)

@@ -7,7 +7,7 @@ from ensemble.trading.limits import RiskLimits
 
 
 class BarrierOptions(Options):
-    """The [barrier] table. Models learn the answers, so another question trains them all anew; other limits do not."""
+    """The [labels.barrier] table. Another question trains all models anew, other limits none."""
 
     stop_loss_pct: float = Field(default=2.0, gt=0, le=50, description="loss that ends it, % below its entry")
     take_profit_pct: float = Field(default=4.0, gt=0, le=100, description="gain that ends it, % above its entry")
@@ -23,3 +23,9 @@ class BarrierOptions(Options):
     def unlike(self, limits: RiskLimits) -> list[str]:
         """The keys in which the trade that is asked about is not the one that `limits` make."""
         return [name for name, value in self if getattr(limits, name) != value]
+
+
+class LabelOptions(Options):
+    """The [labels] table: what is asked about a session, beyond the three questions that need no figure."""
+
+    barrier: BarrierOptions = BarrierOptions()

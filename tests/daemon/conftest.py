@@ -52,7 +52,7 @@ processes = 1
 label = "gap"
 min_confidence = 0.5
 
-[barrier]
+[labels.barrier]
 max_holding_sessions = 3
 
 [risk]

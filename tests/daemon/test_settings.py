@@ -308,13 +308,13 @@ def test_a_variable_goes_before_the_file(tmp_path: Path, variable: str, text: st
 
 def test_the_trade_that_is_asked_about_is_the_one_made_where_its_label_is_traded(tmp_path: Path) -> None:
     other = "[risk]\nstop_loss_pct = 3\nmax_holding_sessions = 5\n"
-    assert load(tmp_path, other).barrier == Settings().barrier
+    assert load(tmp_path, other).labels == Settings().labels
     assert refusal(tmp_path, other + '[signals]\nlabel = "barrier"\n') == (
-        "barrier.stop_loss_pct was 2 and risk.stop_loss_pct 3; where the label barrier is traded they must be the same "
-        "(another question trains all models anew)."
+        "labels.barrier.stop_loss_pct was 2 and risk.stop_loss_pct 3; where the label barrier is traded they must be "
+        "the same (another question trains all models anew)."
     )
-    both = other + '[barrier]\nstop_loss_pct = 3\nmax_holding_sessions = 5\n[signals]\nlabel = "barrier"\n'
-    assert load(tmp_path, both).barrier.limits.max_holding_sessions == 5
+    both = other + '[labels.barrier]\nstop_loss_pct = 3\nmax_holding_sessions = 5\n[signals]\nlabel = "barrier"\n'
+    assert load(tmp_path, both).labels.barrier.limits.max_holding_sessions == 5
 
 
 def test_a_variable_with_a_wrong_value_is_named(tmp_path: Path) -> None:
