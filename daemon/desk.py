@@ -24,8 +24,9 @@ from ensemble.session_forecasts import ForecastBlock, SessionForecasts, nothing_
 from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
-from ensemble.trading.account import Account, Settlement, TradingRules, settle
+from ensemble.trading.account import Account, Settlement, settle
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.windows import month_of
@@ -98,7 +99,7 @@ class Desk:
             session=session.date(),
             bars=self._bars.on(session.date()),
             signals=signals,
-            rules=TradingRules(settings.risk, settings.costs),
+            rules=TradingRules(settings.risk, settings.costs, settings.market.exchange),
         )
 
     def outcomes(self, sessions: pd.DatetimeIndex) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from ensemble.evaluation.scored import Scored, scored_labels
 from ensemble.evaluation.slices import only_symbol
 from ensemble.evaluation.thresholds import THRESHOLDS, ThresholdAdvice, advise
 from ensemble.sessions import SessionCalendar
-from ensemble.trading.account import TradingRules
+from ensemble.trading.rules import TradingRules
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.forecast_store import read_member_forecasts
@@ -153,7 +153,7 @@ def thresholds(settings: Settings, material: Material) -> tuple[str, tuple[Thres
     )
     sessions = traded_sessions(market, own.sessions[0].date(), own.sessions[-1].date())
     levels = sorted({*THRESHOLDS, settings.signals.min_confidence})
-    rules = TradingRules(settings.risk, settings.costs)
+    rules = TradingRules(settings.risk, settings.costs, settings.market.exchange)
     return label, advise(own, sessions, options=settings.signals, rules=rules, thresholds=levels)
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from ensemble.features.as_of import newest_known
 from ensemble.sessions import SessionCalendar, available_at
-from ensemble.trading.account import Account, Settlement, TradingRules, open_account, settle
+from ensemble.trading.account import Account, Settlement, open_account, settle
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, SignalOptions, Situation, decide_signals
 

@@ -12,7 +12,8 @@ from ensemble.evaluation.replay import TradedSessions, replay
 from ensemble.evaluation.scored import Scored
 from ensemble.evaluation.share import mean_of_sessions, share
 from ensemble.evaluation.slices import above_confidence
-from ensemble.trading.account import Settlement, Trade, TradingRules
+from ensemble.trading.account import Settlement, Trade
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)

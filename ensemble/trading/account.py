@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from ensemble.fills import ExitReason, fill_exits, is_locked, stop_price, target_price
-from ensemble.trading.costs import Costs, buy_price, commission, sell_price
+from ensemble.trading.costs import Product, Side, buy_price, sell_price
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Signal, precedence
 
@@ -23,7 +24,6 @@ __all__ = [
     "Position",
     "Settlement",
     "Trade",
-    "TradingRules",
     "open_account",
     "settle",
 ]
@@ -107,14 +107,6 @@ class Settlement:
     mark: AccountMark
 
 
-@dataclass(frozen=True, slots=True)
-class TradingRules:
-    """What a session is settled by."""
-
-    limits: RiskLimits
-    costs: Costs
-
-
 def open_account(limits: RiskLimits) -> Account:
     """A fresh account that holds `limits.initial_capital` in cash."""
     return Account(cash=limits.initial_capital, positions=(), peak_equity=limits.initial_capital)
@@ -141,8 +133,8 @@ def settle(
         selling = order is not None and order.action is Action.SELL
         ending = _exit(position, bar, selling=selling, rules=rules) if bar else None
         if ending:
-            trades.append(_trade(position, ending, session=session, costs=rules.costs))
-            cash += _proceeds(trades[-1], rules.costs)
+            trades.append(_trade(position, ending, session=session, rules=rules))
+            cash += _proceeds(trades[-1], rules)
         else:
             positions.append(_aged(position, bar))
     marked = replace(account, cash=cash, positions=tuple(positions))
@@ -173,27 +165,31 @@ def _enter(
         if order.symbol not in bars or is_locked(bars[order.symbol]) or len(entered) >= places:
             continue
         price = buy_price(bars[order.symbol].open, rules.costs)
-        quantity = _affordable(order.quantity, price=price, cash=cash, rules=rules)
+        quantity = _affordable(order, price=price, cash=cash, rules=rules)
         if quantity > 0:
-            entered.append(_position(order, price=price, quantity=quantity, costs=rules.costs))
-            cash -= _total_cost(quantity, price, rules.costs)
+            entered.append(_position(order, price=price, quantity=quantity, rules=rules))
+            cash -= _total_cost(quantity, price, session=order.session, rules=rules)
     return entered, cash
 
 
-def _affordable(quantity: int, *, price: float, cash: float, rules: TradingRules) -> int:
-    """As many whole lots of `quantity` as the cash pays for, commission included."""
-    lot = rules.limits.lot_size
-    lots = int(min(quantity, cash // _total_cost(1, price, rules.costs))) // lot
-    while lots > 0 and _total_cost(lots * lot, price, rules.costs) > cash:  # the division may round up
+def _affordable(order: Signal, *, price: float, cash: float, rules: TradingRules) -> int:
+    """As many whole lots of the order's quantity as the cash pays for, fees included."""
+    lot, session = rules.limits.lot_size, order.session
+    lots = int(min(order.quantity, cash // _total_cost(1, price, session=session, rules=rules))) // lot
+    while lots > 0 and _total_cost(lots * lot, price, session=session, rules=rules) > cash:  # division may round up
         lots -= 1
     return lots * lot
 
 
-def _total_cost(quantity: int, price: float, costs: Costs) -> float:
-    return quantity * price + commission(quantity * price, costs)
+def _total_cost(quantity: int, price: float, *, session: date, rules: TradingRules) -> float:
+    return quantity * price + _fees(rules, Side.BUY, quantity * price, session)
 
 
-def _position(order: Signal, *, price: float, quantity: int, costs: Costs) -> Position:
+def _fees(rules: TradingRules, side: Side, value: float, session: date) -> float:
+    return rules.fees(side, value, session=session, product=Product.DELIVERY)
+
+
+def _position(order: Signal, *, price: float, quantity: int, rules: TradingRules) -> Position:
     return Position(
         symbol=order.symbol,
         quantity=quantity,
@@ -201,7 +197,7 @@ def _position(order: Signal, *, price: float, quantity: int, costs: Costs) -> Po
         entry_price=price,
         stop_price=stop_price(price, order.stop_loss_pct),
         target_price=target_price(price, order.take_profit_pct),
-        entry_cost=commission(quantity * price, costs),
+        entry_cost=_fees(rules, Side.BUY, quantity * price, order.session),
         sessions_held=0,
         last_close=price,
     )
@@ -223,9 +219,9 @@ def _exit(position: Position, bar: Bar, *, selling: bool, rules: TradingRules) -
     return sell_price(price, rules.costs), ExitReason.STOP if exits.stopped else ExitReason.TIME
 
 
-def _trade(position: Position, ending: tuple[float, ExitReason], *, session: date, costs: Costs) -> Trade:
+def _trade(position: Position, ending: tuple[float, ExitReason], *, session: date, rules: TradingRules) -> Trade:
     price, reason = ending
-    cost = position.entry_cost + commission(position.quantity * price, costs)
+    cost = position.entry_cost + _fees(rules, Side.SELL, position.quantity * price, session)
     return Trade(
         symbol=position.symbol,
         quantity=position.quantity,
@@ -239,9 +235,9 @@ def _trade(position: Position, ending: tuple[float, ExitReason], *, session: dat
     )
 
 
-def _proceeds(trade: Trade, costs: Costs) -> float:
+def _proceeds(trade: Trade, rules: TradingRules) -> float:
     value = trade.quantity * trade.exit_price
-    return value - commission(value, costs)
+    return value - _fees(rules, Side.SELL, value, trade.exit_session)
 
 
 def _aged(position: Position, bar: Bar | None) -> Position:

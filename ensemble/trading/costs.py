@@ -1,10 +1,27 @@
 """What trading costs: a commission of the traded value, and slippage against the trader."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from ensemble.options import Options
 
 BP = 1e-4
+
+
+class Side(StrEnum):
+    """Which way an order trades."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class Product(StrEnum):
+    """How a position is carried, by which it is charged: shares overnight, shares within a session, or futures."""
+
+    DELIVERY = "delivery"
+    INTRADAY = "intraday"
+    FUTURES = "futures"
 
 
 class Costs(Options):

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ensemble.labels import LABELS, label_bars, label_horizon
-from ensemble.trading.account import Account, TradingRules, settle
+from ensemble.trading.account import Account, settle
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Action, Reason, Signal
 

@@ -11,9 +11,10 @@ from ensemble.evaluation.replay import TradedMarket, TradedSessions, replay, tra
 from ensemble.evaluation.scored import Scored
 from ensemble.evaluation.thresholds import ThresholdAdvice, advise
 from ensemble.sessions import load_calendar
-from ensemble.trading.account import ExitReason, Trade, TradingRules
+from ensemble.trading.account import ExitReason, Trade
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
 
 CALENDAR = load_calendar("XNSE", first=date(2021, 1, 1), last=date(2021, 3, 31))

@@ -14,12 +14,12 @@ from ensemble.trading.account import (
     ExitReason,
     Position,
     Settlement,
-    TradingRules,
     open_account,
     settle,
 )
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar, SessionBars
 from ensemble.trading.signals import Action, Quote, Reason, Signal, SignalOptions, Situation, decide_signals
 
