@@ -12,7 +12,7 @@ from ensemble.sessions import SessionCalendar, available_at
 from ensemble.trading.account import Account, Settlement, open_account, settle
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
-from ensemble.trading.signals import Quote, SignalOptions, Situation, decide_signals
+from ensemble.trading.signals import Quote, Signal, SignalOptions, Situation, decide_signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,29 @@ def traded_sessions(market: TradedMarket, first: date, last: date) -> TradedSess
     return TradedSessions(tuple(sessions.date), tuple(market.bars), SessionBars(near), quotes)
 
 
+@dataclass(frozen=True, slots=True)
+class Trader:
+    """Decides and settles one session after the other, as the daemon does."""
+
+    traded: TradedSessions
+    options: SignalOptions
+    rules: TradingRules
+
+    def live(self, account: Account, session: date, said: Mapping[str, float]) -> Settlement:
+        """The account after `session`, decided by `said`: probabilities of `options.label` by symbol."""
+        signals = self._decided(account, session, said) if said else ()
+        return settle(account, session=session, bars=self.traded.bars.on(session), signals=signals, rules=self.rules)
+
+    def _decided(self, account: Account, session: date, said: Mapping[str, float]) -> tuple[Signal, ...]:
+        quotes = self.traded.quotes[session]
+        return decide_signals(
+            {symbol: said.get(symbol) for symbol in self.traded.symbols},
+            Situation(session, late=False, cash=account.cash, equity=account.equity, held=account.held, quotes=quotes),
+            options=self.options,
+            limits=self.rules.limits,
+        )
+
+
 def replay(
     probabilities: Mapping[date, Mapping[str, float]],
     traded: TradedSessions,
@@ -61,22 +84,11 @@ def replay(
     `probabilities` are those of `options.label`, by session and symbol; where one is missing nothing is done. All
     decisions count as made in time.
     """
-    account, settled = open_account(rules.limits), []
+    trader, account, settled = Trader(traded, options, rules), open_account(rules.limits), []
     for session in traded.sessions:
-        said = probabilities.get(session, {})
-        signals = decide_signals(
-            {symbol: said.get(symbol) for symbol in traded.symbols},
-            _situation(session, account, traded.quotes[session]),
-            options=options,
-            limits=rules.limits,
-        )
-        settled.append(settle(account, session=session, bars=traded.bars.on(session), signals=signals, rules=rules))
+        settled.append(trader.live(account, session, probabilities.get(session, {})))
         account = settled[-1].account
     return tuple(settled)
-
-
-def _situation(session: date, account: Account, quotes: Mapping[str, Quote]) -> Situation:
-    return Situation(session, late=False, cash=account.cash, equity=account.equity, held=account.held, quotes=quotes)
 
 
 def _quotes(bars: pd.DataFrame, market: TradedMarket, rows: slice) -> list[Quote | None]:
