@@ -102,10 +102,7 @@ def odds_lines(odds: SharpeOdds | None) -> Iterator[str]:
         f"{odds.trials} account{'s' * (odds.trials != 1)} in the ledger, the best of which would show "
         f"{odds.benchmark:.2f} without skill."
     )
-    yield (
-        f"To be 95 % sure of it takes {_record(odds.track_record_sessions)} alone, "
-        f"{_record(odds.deflated_track_record_sessions)} with the others counted."
-    )
+    yield _record_line(odds)
 
 
 def part_tables(console: Console, account: AccountReport) -> Iterator[Table]:
@@ -134,10 +131,17 @@ def _of_drawdown(drawdown: Drawdown | None, row: _Row) -> str:
     return NONE if drawdown is None else cell(asdict(drawdown)[row.figure], row.digits)
 
 
-def _record(sessions: float | None) -> str:
-    if sessions is None:
-        return "more than any record, for the ratio is not above it"
-    return f"{sessions:,.0f} sessions ({sessions / SESSIONS_A_YEAR:.1f} years)"
+def _record_line(odds: SharpeOdds) -> str:
+    if odds.track_record_sessions is None:
+        return "No record of such sessions is long enough to be 95 % sure of it: the ratio is not above 0."
+    alone = f"To be 95 % sure of it takes {_record(odds.track_record_sessions)} like these alone"
+    if odds.deflated_track_record_sessions is None:
+        return f"{alone}; with the others counted no record is long enough."
+    return f"{alone}, {_record(odds.deflated_track_record_sessions)} with the others counted."
+
+
+def _record(sessions: float) -> str:
+    return f"{sessions:,.0f} sessions ({sessions / SESSIONS_A_YEAR:,.1f} years)"
 
 
 def _part_table(console: Console, title: str, kind: str, parts: Sequence[Part]) -> Table:

@@ -82,7 +82,7 @@ def probabilistic_sharpe(said: Moments, benchmark: float) -> float:
 def minimum_track_record(said: Moments, benchmark: float, *, sure: float = 0.95) -> float | None:
     """Sessions that such gains must last before the true Sharpe ratio exceeds `benchmark` with probability `sure`.
 
-    Bailey and Lopez de Prado (2012), eq. 11. None where no record is long enough: the ratio is not above it.
+    Bailey and Lopez de Prado (2012). None where no record is long enough: the ratio is not above it.
     """
     from scipy import stats
 
@@ -92,7 +92,7 @@ def minimum_track_record(said: Moments, benchmark: float, *, sure: float = 0.95)
 
 
 def _spread(said: Moments) -> float:
-    """Variance of an estimated Sharpe ratio, times the sessions. Bailey and Lopez de Prado (2012), eq. 3."""
+    """Variance of an estimated Sharpe ratio, times the sessions. Bailey and Lopez de Prado (2012)."""
     return 1 - said.skewness * said.sharpe + (said.kurtosis - 1) / 4 * said.sharpe**2
 
 
