@@ -106,7 +106,7 @@ def _store(desk: Desk, replayed: Sequence[Replayed]) -> None:
         write_decisions(conn, BACKTEST, decisions, code_version=code_version, kept=kept)
         write_settlement(conn, BACKTEST, *(one.settlement for one in replayed))
         write_outcomes(conn, desk.outcomes(sessions), resolved_at=services.clock.now())
-        write_trial(conn, trial_of_backtest(services, sessions))
+        write_trial(conn, trial_of_backtest(conn, services, sessions))
 
 
 def _kept(conn: Connection, decisions: Sequence[Decision], code_version: str) -> Collection[date]:

@@ -84,19 +84,22 @@ def run(context: typer.Context) -> None:
 
 
 @app.command()
-def backtest(
+def backtest(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write equity, trades, signals and performance to.")
+    ] = None,
     now: Now = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay past sessions with the daemon's own jobs; stored beside the live rows as origin "backtest"."""
     from daemon.backtest import backtest as replay
-    from daemon.display import show_backtest
+    from daemon.backtest_display import show_backtest
 
     with _services(context.obj, _clock(now), quiet=as_json) as services:
-        show_backtest(services, replay(services, first=first.date(), last=last.date()), as_json=as_json)
+        show_backtest(services, replay(services, first=first.date(), last=last.date()), out=out, as_json=as_json)
 
 
 @app.command()

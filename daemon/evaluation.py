@@ -1,7 +1,7 @@
 """What `evaluate` reads from the store, and what it has worked out from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import pandas as pd
@@ -13,11 +13,12 @@ from daemon.errors import DaemonError
 from daemon.holdout import Released, release
 from daemon.settings import Settings
 from ensemble.evaluation.breakdown import Part, Parts, break_down
+from ensemble.evaluation.edge_split import EdgeSplit, edge_splits, session_moves
 from ensemble.evaluation.history import History, label_histories
 from ensemble.evaluation.replay import TradedMarket, traded_sessions
 from ensemble.evaluation.report_card import Evidence, LabelCard, report_card
 from ensemble.evaluation.scored import Scored, scored_labels
-from ensemble.evaluation.slices import only_symbol
+from ensemble.evaluation.slices import only_symbol, only_symbols
 from ensemble.evaluation.thresholds import THRESHOLDS, ThresholdAdvice, advise
 from ensemble.sessions import SessionCalendar
 from ensemble.trading.rules import TradingRules
@@ -83,6 +84,8 @@ class Graded:
     material: Material
     cards: Mapping[str, LabelCard]
     trials: int
+    edges: tuple[EdgeSplit, ...]
+    """Of the labels shown: where in the session the move lay that was forecast."""
 
 
 def gather(engine: Engine, settings: Settings, question: Question, *, now: datetime) -> Material:
@@ -122,7 +125,17 @@ def grade(engine: Engine, settings: Settings, material: Material) -> Graded:
         tried=tried,
     )
     cards = report_card(material.labels, evidence, min_confidence=settings.signals.min_confidence)
-    return Graded(material, {label: cards[label] for label in material.shown()}, trials)
+    return Graded(material, {label: cards[label] for label in material.shown()}, trials, _edges(settings, material))
+
+
+def _edges(settings: Settings, material: Material) -> tuple[EdgeSplit, ...]:
+    sessions = material.calendar.between(settings.market.history_start, material.question.last)
+    return edge_splits(
+        {label: material.labels[label] for label in material.shown()},
+        session_moves(material.bars, sessions),
+        min_confidence=settings.signals.min_confidence,
+        traded=settings.market.symbols,
+    )
 
 
 def parts(settings: Settings, material: Material, by: Parts) -> tuple[Part, ...]:
@@ -144,8 +157,7 @@ def thresholds(settings: Settings, material: Material) -> tuple[str, tuple[Thres
         raise DaemonError(
             f"no forecast of {label} for {', '.join(wanted)} is stored in this range; choose another label or symbol."
         )
-    rows = [scored.symbols.index(symbol) for symbol in traded]
-    own = replace(scored, symbols=tuple(traded), probability=scored.probability[rows], outcome=scored.outcome[rows])
+    own = only_symbols(scored, traded)
     market = TradedMarket(
         material.calendar,
         {symbol: material.bars[symbol] for symbol in traded},

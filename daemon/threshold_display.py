@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 from daemon.console import new_table, open_console, print_json
 from daemon.evaluation import Material, thresholds
-from daemon.evaluation_display import interval, notes, number
+from daemon.evaluation_display import notes
+from daemon.number_cells import interval, number
 from daemon.settings import Settings
 from ensemble.evaluation.estimate import Estimate
 from ensemble.evaluation.thresholds import ThresholdAdvice

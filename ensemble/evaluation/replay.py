@@ -8,12 +8,12 @@ import pandas as pd
 
 from ensemble.features.as_of import newest_known
 from ensemble.sessions import SessionCalendar, available_at
-from ensemble.trading.account import Settlement, open_account, settle
+from ensemble.trading.account import Account, Settlement, open_account, settle
 from ensemble.trading.actions import held_actions
 from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
-from ensemble.trading.signals import Quote, SignalOptions, decide_signals
+from ensemble.trading.signals import Quote, Signal, SignalOptions, decide_signals
 from ensemble.trading.situation import situation_of
 
 
@@ -53,6 +53,36 @@ def traded_sessions(market: TradedMarket, first: date, last: date) -> TradedSess
     return TradedSessions(tuple(sessions.date), tuple(market.bars), bars, quotes, market.demergers)
 
 
+@dataclass(frozen=True, slots=True)
+class Trader:
+    """Decides and settles one session after the other, as the daemon does."""
+
+    traded: TradedSessions
+    options: SignalOptions
+    rules: TradingRules
+
+    def live(self, account: Account, session: date, said: Mapping[str, float]) -> Settlement:
+        """The account after `session`, decided by `said`: probabilities of `options.label` by symbol."""
+        signals = self._decided(account, session, said) if said else ()
+        traded = self.traded
+        return settle(
+            account,
+            session=session,
+            bars=traded.bars.on(session),
+            signals=signals,
+            rules=self.rules,
+            actions=held_actions(account, traded.bars, session, traded.demergers),
+        )
+
+    def _decided(self, account: Account, session: date, said: Mapping[str, float]) -> tuple[Signal, ...]:
+        return decide_signals(
+            {symbol: said.get(symbol) for symbol in self.traded.symbols},
+            situation_of(account, session, self.traded.quotes[session], late=False),
+            options=self.options,
+            limits=self.rules.limits,
+        )
+
+
 def replay(
     probabilities: Mapping[date, Mapping[str, float]],
     traded: TradedSessions,
@@ -66,25 +96,9 @@ def replay(
     decisions count as made in time, by a fresh model whose members agree. Nothing else is known of the forecasts: where
     `options.gate` asks for evidence, it finds none.
     """
-    account, settled = open_account(rules.limits), []
+    trader, account, settled = Trader(traded, options, rules), open_account(rules.limits), []
     for session in traded.sessions:
-        said = probabilities.get(session, {})
-        signals = decide_signals(
-            {symbol: said.get(symbol) for symbol in traded.symbols},
-            situation_of(account, session, traded.quotes[session], late=False),
-            options=options,
-            limits=rules.limits,
-        )
-        settled.append(
-            settle(
-                account,
-                session=session,
-                bars=traded.bars.on(session),
-                signals=signals,
-                rules=rules,
-                actions=held_actions(account, traded.bars, session, traded.demergers),
-            )
-        )
+        settled.append(trader.live(account, session, probabilities.get(session, {})))
         account = settled[-1].account
     return tuple(settled)
 

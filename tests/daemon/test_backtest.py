@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from daemon.backtest import backtest
-from daemon.display import show_backtest
+from daemon.backtest_display import show_backtest
 from daemon.services import Services
 from storage.engine import reading, transaction
 from storage.tables import METADATA
@@ -172,7 +172,7 @@ def test_of_what_is_held_out_a_backtest_shows_nothing(
     config = replayed / "config.toml"
     config.write_text(config.read_text() + f"\n[evaluation]\nholdout_from = {since}\n")
     with services_at(replayed, AFTERWARDS, never) as services:
-        show_backtest(services, backtest(services, **RANGE), as_json=False)
+        show_backtest(services, backtest(services, **RANGE), out=None, as_json=False)
     said = capsys.readouterr().out
     assert ("sessions from" in said) is (since < "2021-12")
     assert ("Account" in said) is bool(shown)

@@ -41,6 +41,7 @@ min_confidence = 0.6
 CALENDAR = load_calendar("XNSE", first=date(2019, 1, 1), last=date(2020, 12, 31))
 SESSIONS = CALENDAR.between(date(2020, 1, 1), date(2020, 12, 31))
 RANGE = ("--from", "2020-01-01", "--to", "2020-12-31")
+SAID = ("gap", "close_to_close")
 NOW = datetime(2021, 1, 4, tzinfo=UTC)
 
 
@@ -126,6 +127,19 @@ def test_a_degenerate_model_gets_no_f1(labels: Any, lines: list[str]) -> None:
         assert [one["estimate"] for one in part if one["target"]["score"] == "F1"] == [None]
     rows = [line for line in lines if line.startswith("close_to_close")]
     assert sum("degenerate" in row for row in rows) == 3  # among the ups, and twice among what was asked for
+
+
+def test_the_card_says_where_in_the_session_each_labels_edge_lay(folder: Path, lines: list[str]) -> None:
+    found = read(folder, *RANGE)["edges"]
+    asked = [(one["label"], len(one["symbols"]), one["min_confidence"]) for one in found]
+    assert asked == [(label, stocks, level) for label in SAID for stocks in (2, 1) for level in (0.5, 0.6)]
+    # The walk opens 10 bp below the close: what always says up gains that after the open.
+    always_up = next(one for one in found if one["label"] == "close_to_close")
+    assert always_up["after_open"]["value"] == pytest.approx(1e4 * np.log(1 / 0.999))
+    assert any(line.startswith("Where the edge lies") for line in lines)
+    assert [one["label"] for one in read(folder, *RANGE, "--label", "gap", "--symbol", "AAA.NS")["edges"]] == [
+        "gap"
+    ] * 2
 
 
 def test_the_simple_members_stand_beside_the_ensemble(labels: Any) -> None:

@@ -1,0 +1,113 @@
+"""What a backtest comes to, worked out for people and files; of the sessions that are held out, nothing."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pandas as pd
+
+from daemon.backtest import Replayed, scored_forecasts
+from daemon.desk import home_calendar
+from daemon.services import Services
+from daemon.settings import Settings
+from ensemble.evaluation.account_path import AccountPath, path_of
+from ensemble.evaluation.account_report import AccountMarket, AccountReport, account_report
+from ensemble.evaluation.edge_split import EdgeSplit, edge_splits, session_moves
+from ensemble.evaluation.replay import TradedMarket, Trader, traded_sessions
+from ensemble.evaluation.right_share import LabelScore, score_labels
+from ensemble.evaluation.scored import scored_labels
+from ensemble.trading.rules import TradingRules
+from ensemble.trading.signals import Action, Reason, Signal
+from storage.bar_store import read_bars
+from storage.engine import reading
+from storage.trial_store import number_of_accounts
+
+BARS_BEFORE = timedelta(days=400)
+"""What a first decision may look back on."""
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestReport:
+    """The replayed sessions that may be seen, and what they come to."""
+
+    replayed: Sequence[Replayed]
+    held_back: str
+    """A line about those that may not; empty when there is none."""
+    scores: tuple[LabelScore, ...]
+    edges: tuple[EdgeSplit, ...]
+    path: AccountPath
+    account: AccountReport
+
+    @property
+    def span(self) -> tuple[date, date]:
+        """First and last session."""
+        return self.replayed[0].decision.session, self.replayed[-1].decision.session
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """Every signal, in order of the sessions."""
+        return tuple(signal for one in self.replayed for signal in one.decision.signals)
+
+
+def backtest_report(services: Services, replayed: Sequence[Replayed]) -> BacktestReport | str:
+    """The report of a backtest that has just been stored; only the line about the held-out sessions if all are."""
+    settings = services.settings
+    seen, held_back = before_holdout(replayed, settings)
+    if not seen:
+        return held_back
+    first, last = seen[0].decision.session, seen[-1].decision.session
+    panel = (*settings.market.symbols, *settings.market.peers)
+    with reading(services.engine) as conn:
+        rows = scored_forecasts(conn, seen)
+        bars = read_bars(conn, panel, first=first - BARS_BEFORE)
+        trials = number_of_accounts(conn)
+    bars = {symbol: frame.loc[: pd.Timestamp(last)] for symbol, frame in bars.items()}
+    path = path_of([one.settlement for one in seen], capital=settings.risk.initial_capital)
+    market = _market(services, seen, bars)
+    sessions = home_calendar(settings, services.clock.now()).between(first - BARS_BEFORE, last)
+    return BacktestReport(
+        replayed=seen,
+        held_back=held_back,
+        scores=score_labels(rows, settings.risk),
+        edges=edge_splits(
+            scored_labels(rows, settings.risk),
+            session_moves(bars, sessions),
+            min_confidence=settings.signals.min_confidence,
+            traded=settings.market.symbols,
+        ),
+        path=path,
+        account=account_report(path, market, trials=trials, risk_free_pct=settings.evaluation.risk_free_pct),
+    )
+
+
+def before_holdout(replayed: Sequence[Replayed], settings: Settings) -> tuple[Sequence[Replayed], str]:
+    """What may be shown, and a line about what may not; no line when all may be shown."""
+    last = settings.evaluation.last_open(replayed[-1].decision.session)
+    seen = [one for one in replayed if one.decision.session <= last]
+    held_back = len(replayed) - len(seen)
+    since = f"from {settings.evaluation.holdout_from} on are held out; `evaluate --open-holdout` shows them once."
+    return seen, f"{held_back} sessions {since}" if held_back else ""
+
+
+def _market(services: Services, seen: Sequence[Replayed], bars: Mapping[str, pd.DataFrame]) -> AccountMarket:
+    """The market that the account traded in, over the sessions that may be seen."""
+    settings = services.settings
+    traded = {symbol: bars[symbol] for symbol in settings.market.symbols}
+    market = TradedMarket(
+        home_calendar(settings, services.clock.now()), traded, settings.schedule.decision_time, settings.feed.delay_min
+    )
+    sessions = traded_sessions(market, seen[0].decision.session, seen[-1].decision.session)
+    trader = Trader(sessions, settings.signals, TradingRules(settings.risk, settings.costs))
+    return AccountMarket(trader, traded, {symbol: _sells(seen, symbol) for symbol in traded})
+
+
+def _sells(seen: Sequence[Replayed], symbol: str) -> Collection[date]:
+    """Sessions in which the symbol was sold, or would have been, had it been held."""
+    return {
+        signal.session
+        for one in seen
+        for signal in one.decision.signals
+        if signal.symbol == symbol
+        and not signal.late
+        and (signal.action is Action.SELL or Reason.NOTHING_TO_SELL in signal.reasons)
+    }
