@@ -24,6 +24,7 @@ OPENING, SESSION, CLOSING = range(3)
 class TheirTrade:
     """A closed trade; sessions are places in `Plan.bars`, `profit` is after both commissions."""
 
+    direction: str
     quantity: int
     entry_session: int
     entry_price: float
@@ -52,7 +53,7 @@ def trade_independently(plan: Plan) -> Independent:
     equity = stats["_equity_curve"]["Equity"].to_numpy()
     trades = stats["_trades"].sort_values("EntryBar").itertuples(index=False)
     return Independent(
-        tuple(_their_trade(trade, shown, plan) for trade in trades),
+        tuple(_their_trade(trade, stats["_strategy"]) for trade in trades),
         {session: float(equity[_row(place, CLOSING)]) for place, session in enumerate(shown)},
     )
 
@@ -82,7 +83,7 @@ class _Known:
 
 
 class _Follower(Strategy):  # type: ignore[misc]  # it has no types
-    """Acts on sure probabilities: buys when flat, sells what it holds."""
+    """Acts on sure probabilities: enters when flat, closes what they speak against."""
 
     plan: Any = None
     known: Any = None
@@ -100,20 +101,30 @@ class _Follower(Strategy):  # type: ignore[misc]  # it has no types
             self._before_close(self.known.sessions[place])
 
     def _before_open(self, session: int) -> None:
-        probability, close = self.plan.probabilities[session], self.known.closes[session]
-        held = self.position.size
+        wish, close = wish_of(self.plan, session), self.known.closes[session]
+        opens = wish > 0 or (wish < 0 and self.plan.product == "futures")
         self.quantity = 0
-        if held and 1 - probability >= self.plan.min_confidence:
-            self.position.close()
-        elif not held and probability >= self.plan.min_confidence and close == close:
-            self.quantity = int(self.equity * self.plan.position_pct / 100 // close)
+        if self.position:
+            if wish * self.position.size < 0:
+                self.position.close()
+        elif opens and close == close and not self._cools_down(session):
+            self.quantity = wish * int(self.equity * self.plan.position_pct / 100 // close)
+
+    def _cools_down(self, session: int) -> bool:
+        """A stop may have closed the last trade alone: nothing is entered while it cools down."""
+        for trade in self.closed_trades[-1:]:
+            stopped, reason = _exit_of(trade.exit_bar, trade.exit_price, trade.sl, trade.size, self)
+            return reason == "STOP" and session <= stopped + self.plan.cool_down_sessions
+        return False
 
     def _at_open(self) -> None:
         """The order is filled at the open of the next bar, which is the price of this one."""
-        fill = self.data.Close[-1] * (1 + self.plan.entry_slippage_bp / 10_000)
         if self.quantity:
-            stop, target = 100 - self.plan.stop_loss_pct, 100 + self.plan.take_profit_pct
-            self.buy(size=self.quantity, sl=fill * stop / 100, tp=fill * target / 100)
+            sign = 1 if self.quantity > 0 else -1
+            fill = self.data.Close[-1] * (1 + sign * self.plan.entry_slippage_bp / 10_000)
+            stop, target = 100 - sign * self.plan.stop_loss_pct, 100 + sign * self.plan.take_profit_pct
+            order = self.buy if sign > 0 else self.sell
+            order(size=abs(self.quantity), sl=fill * stop / 100, tp=fill * target / 100)
 
     def _before_close(self, session: int) -> None:
         for trade in self.trades:
@@ -141,23 +152,34 @@ def _session_of(row: int) -> tuple[int, int]:
     return divmod(row - 2, 3)
 
 
-def _their_trade(trade: Any, shown: Sequence[int], plan: Plan) -> TheirTrade:
-    place, phase = _session_of(trade.ExitBar)
+def _their_trade(trade: Any, follower: _Follower) -> TheirTrade:
+    session, reason = _exit_of(trade.ExitBar, trade.ExitPrice, trade.SL, trade.Size, follower)
     return TheirTrade(
-        quantity=int(trade.Size),
-        entry_session=shown[_session_of(trade.EntryBar)[0]],
+        direction="LONG" if trade.Size > 0 else "SHORT",
+        quantity=abs(int(trade.Size)),
+        entry_session=follower.known.sessions[_session_of(trade.EntryBar)[0]],
         entry_price=float(trade.EntryPrice),
-        exit_session=shown[place],
+        exit_session=session,
         exit_price=float(trade.ExitPrice),
-        exit_reason=_reason(trade, phase, sure_to_fall=1 - plan.probabilities[shown[place]] >= plan.min_confidence),
+        exit_reason=reason,
         cost=float(trade.Commission),
         profit=float(trade.PnL),
     )
 
 
-def _reason(trade: Any, phase: int, *, sure_to_fall: bool) -> str:
+def _exit_of(row: int, price: float, stop: float, size: float, follower: _Follower) -> tuple[int, str]:
+    """The session of an exit in that row, and why it was: they do not say."""
+    place, phase = _session_of(row)
+    session: int = follower.known.sessions[place]
     if phase == CLOSING:
-        return "TIME"
-    if phase == OPENING and sure_to_fall:
-        return "SIGNAL"
-    return "STOP" if trade.ExitPrice <= trade.SL else "TARGET"
+        return session, "TIME"
+    if phase == OPENING and wish_of(follower.plan, session) * size < 0:
+        return session, "SIGNAL"
+    beyond = price <= stop if size > 0 else price >= stop
+    return session, "STOP" if beyond else "TARGET"
+
+
+def wish_of(plan: Plan, session: int) -> int:
+    """1 for a sure rise, -1 for a sure fall, 0 for neither; of cash shares a fall is acted on by selling only."""
+    probability = plan.probabilities[session]
+    return (probability >= plan.min_confidence) - (1 - probability >= plan.min_confidence)

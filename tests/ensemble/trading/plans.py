@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
-from ensemble.trading.signals import Quote, SignalOptions, Situation, decide_signals
+from ensemble.trading.signals import Quote, SignalOptions, decide_signals
+from ensemble.trading.situation import situation_of
 
 START = date(2000, 1, 1)
 """The first session; the others follow day by day."""
@@ -33,6 +34,8 @@ class Plan:
     cash: float = 100_000.0
     commission_bp: float = 0.0
     entry_slippage_bp: float = 0.0
+    product: Literal["cash", "futures"] = "cash"
+    cool_down_sessions: int = 0
 
 
 def walk(seed: int, sessions: int, *, move_pct: float, tick: float = NO_TICK) -> list[Bar | None]:
@@ -59,24 +62,32 @@ def plan_of(seed: int, bars: Sequence[Bar | None], **rules: Any) -> Plan:
     return Plan(bars, random.choice([0.1, 0.5, 0.6, 0.9], len(bars), p=[0.1, 0.1, 0.2, 0.6]).tolist(), **rules)
 
 
-def account_history(plan: Plan) -> list[Settlement]:
-    """The daemon's way: decide on the last close known, settle, session after session."""
+def rules_of(plan: Plan) -> TradingRules:
+    """What the plan asks for, and no guard that it does not."""
     limits = RiskLimits(
+        product=plan.product,
         stop_loss_pct=plan.stop_loss_pct,
         take_profit_pct=plan.take_profit_pct,
         max_holding_sessions=plan.max_holding_sessions,
         position_pct=plan.position_pct,
+        cool_down_sessions=plan.cool_down_sessions,
+        max_drawdown_pct=100,
+        max_daily_loss_pct=100,
         initial_capital=plan.cash,
     )
-    options = SignalOptions(min_confidence=plan.min_confidence)
-    rules = TradingRules(
-        limits, Costs(schedule=Schedule.FLAT, commission_bp=plan.commission_bp, slippage_bp=plan.entry_slippage_bp)
-    )
+    costs = Costs(schedule=Schedule.FLAT, commission_bp=plan.commission_bp, slippage_bp=plan.entry_slippage_bp)
+    return TradingRules(limits, costs)
+
+
+def account_history(plan: Plan) -> list[Settlement]:
+    """The daemon's way: decide on the last close known, settle, session after session."""
+    rules = rules_of(plan)
+    options, limits = SignalOptions(min_confidence=plan.min_confidence), rules.limits
     account, quotes = open_account(limits), dict[str, Quote]()
     settlements = []
     for number, (probability, bar) in enumerate(zip(plan.probabilities, plan.bars, strict=True)):
         session = START + timedelta(days=number)
-        situation = Situation(session, False, account.cash, account.equity, account.held, quotes)
+        situation = situation_of(account, session, quotes, late=False)
         signals = decide_signals({"A": probability}, situation, options=options, limits=limits)
         bars = {} if bar is None else {"A": bar}
         settlements.append(settle(account, session=session, bars=bars, signals=signals, rules=rules))
