@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from daemon.backtest import Replayed, scored_forecasts
 from daemon.console import new_table, open_console, print_json
 from daemon.desk import home_calendar
+from daemon.holdout import without_holdout
 from daemon.reconcile import LIVE, Reconciled, timetable_of
 from daemon.services import Services
 from daemon.settings import Settings
@@ -105,7 +106,8 @@ def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: 
         print_json({"held_back": held_back}) if as_json else open_console().print(held_back)
         return
     with reading(services.engine) as conn:
-        scores = score_labels(scored_forecasts(conn, replayed), services.settings.risk)
+        rows = without_holdout(scored_forecasts(conn, replayed), services.settings, now=services.clock.now())
+    scores = score_labels(rows, services.settings.risk)
     trades = [trade for one in replayed for trade in one.settlement.trades]
     mark = replayed[-1].settlement.mark
     if as_json:
