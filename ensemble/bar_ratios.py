@@ -22,7 +22,7 @@ from ensemble.sessions import available_at
 
 TOLERANCE = 1e-5
 """Relative. A vendor's float32 moves a ratio by 1e-7, four decimals of a price of 20 by 5e-6; a tick is 2e-5."""
-REACH_SESSIONS = 280
+REACH_SESSIONS = 300
 """Sessions that a row's features look back. The share of up-gaps alone looks further: one old gap more or less moves it
 by less than a thousandth, which is no reason to train again."""
 TRADED = ("open", "high", "low", "close", "adj_close", "volume")

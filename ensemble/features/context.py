@@ -40,7 +40,7 @@ def context_features(series: ContextSeries, instants: Instants, since_close: Flo
 
     `since_close` is its `move_since_close` at the same instants.
     """
-    close, opened = _adjusted(series.bars)
+    close, opened = adjusted_close_and_open(series.bars)
     change = log_change(close)
     scale = _volatility(change)
     known = newest_known(series.available_at, instants.decisions)
@@ -57,7 +57,7 @@ def context_features(series: ContextSeries, instants: Instants, since_close: Flo
 
 def move_since_close(series: ContextSeries, instants: Instants) -> Floats:
     """Log move from the previous session's close to the decision, (n_sessions,); a series at home: its last bar's."""
-    close, _ = _adjusted(series.bars)
+    close, _ = adjusted_close_and_open(series.bars)
     now = take_known(np.log(close), newest_known(series.available_at, instants.decisions))
     if series.at_home:
         return take_known(log_change(close), newest_known(series.available_at, instants.decisions))
@@ -71,8 +71,8 @@ def rolling_beta(answer: Floats, moves: Floats) -> Floats:
     """
     known = np.isfinite(answer) & np.isfinite(moves)
     x, y = np.where(known, moves, 0.0), np.where(known, answer, 0.0)
-    slope = ratio(_rolling_sum(x * y, BETA_SESSIONS), _rolling_sum(x * x, BETA_SESSIONS))
-    enough = _rolling_sum(known.astype(np.float64), BETA_SESSIONS) >= BETA_SESSIONS // 2
+    slope = ratio(rolling_sum(x * y, BETA_SESSIONS), rolling_sum(x * x, BETA_SESSIONS))
+    enough = rolling_sum(known.astype(np.float64), BETA_SESSIONS) >= BETA_SESSIONS // 2
     return lagged(np.where(enough, slope, np.nan))
 
 
@@ -80,11 +80,11 @@ def rolling_correlation(answer: Floats, moves: Floats) -> Floats:
     """Correlation about zero of `answer` (n,) with `moves` (k, n) over the CORRELATION_SESSIONS rows before: (k, n)."""
     known = np.isfinite(answer) & np.isfinite(moves)
     x, y = np.where(known, moves, 0.0), np.where(known, answer, 0.0)
-    xy, xx, yy = (_rolling_sum(product, CORRELATION_SESSIONS) for product in (x * y, x * x, y * y))
+    xy, xx, yy = (rolling_sum(product, CORRELATION_SESSIONS) for product in (x * y, x * x, y * y))
     return lagged(ratio(xy, np.sqrt(xx * yy)))
 
 
-def _adjusted(bars: pd.DataFrame) -> tuple[Floats, Floats]:
+def adjusted_close_and_open(bars: pd.DataFrame) -> tuple[Floats, Floats]:
     """Close and open, dividend-adjusted; an open that repeats a close is the vendor's filler: unknown."""
     close, adjusted, opened = (bars[name].to_numpy(dtype=np.float64) for name in ("close", "adj_close", "open"))
     filler = np.zeros(len(close), dtype=np.bool_)
@@ -95,12 +95,12 @@ def _adjusted(bars: pd.DataFrame) -> tuple[Floats, Floats]:
 def _volatility(change: Floats) -> Floats:
     """Root mean square of the last VOLATILITY_BARS changes, (n_bars,); NaN until there are so many."""
     known = np.isfinite(change)
-    squares = _rolling_sum(np.where(known, change, 0.0) ** 2, VOLATILITY_BARS)
-    enough = _rolling_sum(known.astype(np.float64), VOLATILITY_BARS) == VOLATILITY_BARS
+    squares = rolling_sum(np.where(known, change, 0.0) ** 2, VOLATILITY_BARS)
+    enough = rolling_sum(known.astype(np.float64), VOLATILITY_BARS) == VOLATILITY_BARS
     return np.where(enough, np.sqrt(squares / VOLATILITY_BARS), np.nan)
 
 
-def _rolling_sum(values: Floats, rows: int) -> Floats:
+def rolling_sum(values: Floats, rows: int) -> Floats:
     """Sum of the last `rows` values along the last axis; shorter at the start.
 
     Added newest to oldest in every row alike, so that a row's sum is the same bits however long the history is.

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats, Integers
+from ensemble.features.answers import ANSWER_SESSIONS, SCALE_SESSIONS, expected_answers, night_and_parts
 from ensemble.features.as_of import newest_known, take_known
 from ensemble.features.context import (
-    BETA_SESSIONS,
     VOLATILITY_BARS,
     ContextSeries,
     Instants,
@@ -31,7 +31,7 @@ from ensemble.trading.limits import RiskLimits
 
 MIN_BARS = 3
 """Fewer known bars say nothing; the indicators need at least one change between bars."""
-LEAD_SESSIONS = BETA_SESSIONS + 2
+LEAD_SESSIONS = ANSWER_SESSIONS + SCALE_SESSIONS + 2
 """Rows built before the first one wanted, for windows over the panel's own rows."""
 MARGIN = pd.Timedelta(days=60)
 """Other exchanges close on other days."""
@@ -68,10 +68,11 @@ def build_panel(market: Market, first: date | None = None) -> Panel:
     series = _context_series(market)
     moves = {symbol: move_since_close(one, instants) for symbol, one in series.items()}
     shared = _shared_features(series, instants, moves)
+    expected = _expected(market, series, instants, moves, sessions[built])
     blocks, labels, ages = [], [], []
-    for bars in market.bars.values():
+    for place, bars in enumerate(market.bars.values()):
         known = _known_rows(bars, market, instants)
-        own = _symbol_features(bars, known)
+        own = _symbol_features(bars, known) | {name: rows[place] for name, rows in expected.items()}
         blocks.append(own | shared | _answers(bars, series, moves, sessions[built]))
         labels.append(label_bars(bars, sessions=sessions[built], limits=market.limits).to_numpy(dtype=np.float32))
         ages.append(_bar_age(bars, known, sessions)[start - begin :])
@@ -151,6 +152,26 @@ def _answers(
         **_named(abroad, "beta_move", beta_move),
         "beta_move": _mean(beta_move),
     }
+
+
+def _expected(
+    market: Market,
+    series: Mapping[str, ContextSeries],
+    instants: Instants,
+    moves: Mapping[str, Floats],
+    sessions: pd.DatetimeIndex,
+) -> dict[str, Floats]:
+    """What to expect of every symbol, (n_symbols, n_sessions) each, from what happened abroad overnight."""
+    prices = [(adjusted_prices(bars), bars) for bars in market.bars.values()]
+    own = {
+        "gap": [_on_sessions(log_gap(one.open, one.close), bars, sessions) for one, bars in prices],
+        "intraday": [_on_sessions(np.log(one.close / one.open), bars, sessions) for one, bars in prices],
+        "return": [_on_sessions(log_change(one.close), bars, sessions) for one, bars in prices],
+    }
+    abroad = [night_and_parts(one, instants, moves[name]) for name, one in series.items() if not one.at_home]
+    none = np.zeros((0, len(sessions)))
+    nights, parts = (np.concatenate([none, *(pair[place] for pair in abroad)]) for place in (0, 1))
+    return expected_answers({name: np.stack(rows) for name, rows in own.items()}, nights, parts)
 
 
 def _rows(moves: Mapping[str, Floats], symbols: list[str], columns: int) -> Floats:

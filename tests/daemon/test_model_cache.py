@@ -150,7 +150,7 @@ def test_a_new_month_trains_one_month(copy: Path, services_at: ServicesAt) -> No
     [
         ("AAA.NS", "2021-09-30", 1),  # the last session that is learnt from
         ("BBB.NS", "2021-05-03", 5),
-        ("AAA.NS", "2019-03-15", 8),  # looked back on by the older months only
+        ("AAA.NS", "2019-03-15", 9),  # looked back on by the older months only
         ("AAA.NS", "2018-01-04", 0),  # out of everybody's sight
     ],
 )
