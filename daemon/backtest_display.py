@@ -15,7 +15,6 @@ from daemon.edge_display import edge_table, round_trip_line
 from daemon.performance_display import chance_line, odds_lines, part_tables, performance_table
 from daemon.services import Services
 from ensemble.evaluation.right_share import LabelScore
-from ensemble.trading.rules import TradingRules
 
 
 def show_backtest(services: Services, replayed: Sequence[Replayed], *, out: Path | None, as_json: bool) -> None:
@@ -42,7 +41,7 @@ def _shown(console: Console, report: BacktestReport, services: Services) -> Iter
     title = f"{first} to {last}: {len(report.replayed)} sessions, every symbol of the panel, out of sample"
     yield _score_table(console, report.scores, title)
     yield edge_table(console, report.edges)
-    yield round_trip_line(TradingRules(settings.risk, settings.costs), session=last)
+    yield round_trip_line(settings.rules, session=last)
     yield performance_table(console, account, ", ".join(settings.market.symbols))
     yield chance_line(account)
     yield from odds_lines(account.odds)

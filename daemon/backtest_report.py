@@ -7,7 +7,9 @@ from datetime import date, timedelta
 import pandas as pd
 
 from daemon.backtest import Replayed, scored_forecasts
+from daemon.demergers import known_demergers
 from daemon.desk import home_calendar
+from daemon.holdout import without_holdout
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.evaluation.account_path import AccountPath, path_of
@@ -16,7 +18,6 @@ from ensemble.evaluation.edge_split import EdgeSplit, edge_splits, session_moves
 from ensemble.evaluation.replay import TradedMarket, Trader, traded_sessions
 from ensemble.evaluation.right_share import LabelScore, score_labels
 from ensemble.evaluation.scored import scored_labels
-from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import Action, Reason, Signal
 from storage.bar_store import read_bars
 from storage.engine import reading
@@ -58,19 +59,21 @@ def backtest_report(services: Services, replayed: Sequence[Replayed]) -> Backtes
     first, last = seen[0].decision.session, seen[-1].decision.session
     panel = (*settings.market.symbols, *settings.market.peers)
     with reading(services.engine) as conn:
-        rows = scored_forecasts(conn, seen)
+        said = scored_forecasts(conn, seen)
         bars = read_bars(conn, panel, first=first - BARS_BEFORE)
         trials = number_of_accounts(conn)
+    limits, now = settings.labels.barrier.limits, services.clock.now()
+    rows = without_holdout(said, settings, now=now)
     bars = {symbol: frame.loc[: pd.Timestamp(last)] for symbol, frame in bars.items()}
     path = path_of([one.settlement for one in seen], capital=settings.risk.initial_capital)
     market = _market(services, seen, bars)
-    sessions = home_calendar(settings, services.clock.now()).between(first - BARS_BEFORE, last)
+    sessions = home_calendar(settings, now).between(first - BARS_BEFORE, last)
     return BacktestReport(
         replayed=seen,
         held_back=held_back,
-        scores=score_labels(rows, settings.risk),
+        scores=score_labels(rows, limits),
         edges=edge_splits(
-            scored_labels(rows, settings.risk),
+            scored_labels(rows, limits),
             session_moves(bars, sessions),
             min_confidence=settings.signals.min_confidence,
             traded=settings.market.symbols,
@@ -94,10 +97,14 @@ def _market(services: Services, seen: Sequence[Replayed], bars: Mapping[str, pd.
     settings = services.settings
     traded = {symbol: bars[symbol] for symbol in settings.market.symbols}
     market = TradedMarket(
-        home_calendar(settings, services.clock.now()), traded, settings.schedule.decision_time, settings.feed.delay_min
+        home_calendar(settings, services.clock.now()),
+        traded,
+        settings.schedule.decision_time,
+        settings.feed.delay_min,
+        known_demergers(settings),
     )
     sessions = traded_sessions(market, seen[0].decision.session, seen[-1].decision.session)
-    trader = Trader(sessions, settings.signals, TradingRules(settings.risk, settings.costs))
+    trader = Trader(sessions, settings.signals, settings.rules)
     return AccountMarket(trader, traded, {symbol: _sells(seen, symbol) for symbol in traded})
 
 

@@ -15,7 +15,6 @@ from ensemble.sessions import available_at
 from ensemble.trading.costs import Product
 from ensemble.trading.gate import Beliefs, round_trip_cost
 from ensemble.trading.payoffs import PAYOFF_SESSIONS, PastTrades, Payoffs, past_trades
-from ensemble.trading.rules import TradingRules
 from ensemble.windows import month_of
 
 SMALLEST_TRADE = 1.0
@@ -64,10 +63,9 @@ def beliefs_about(
     )
     if experience is None:
         return beliefs
-    rules = TradingRules(settings.risk, settings.costs, settings.market.exchange)
     value = max(equity * settings.risk.position_pct / 100, SMALLEST_TRADE)
     product = Product.FUTURES if settings.risk.product == "futures" else Product.DELIVERY
-    cost = round_trip_cost(rules, value=value, session=said.session, product=product)
+    cost = round_trip_cost(settings.rules, value=value, session=said.session, product=product)
     return replace(beliefs, payoffs=experience.payoffs(said.session), round_trip_cost=cost)
 
 

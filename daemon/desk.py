@@ -31,7 +31,6 @@ from ensemble.trading.actions import held_actions
 from ensemble.trading.barrier import BarrierOptions
 from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.gate import Beliefs
-from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.trading.situation import situation_of
@@ -125,7 +124,7 @@ class Desk:
             session=session.date(),
             bars=self._bars.on(session.date()),
             signals=signals,
-            rules=TradingRules(settings.risk, settings.costs, settings.market.exchange),
+            rules=settings.rules,
             actions=held_actions(account, self._bars, session.date(), self._demergers),
         )
 

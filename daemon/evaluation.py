@@ -21,7 +21,6 @@ from ensemble.evaluation.scored import Scored, scored_labels
 from ensemble.evaluation.slices import only_symbol, only_symbols
 from ensemble.evaluation.thresholds import THRESHOLDS, ThresholdAdvice, advise
 from ensemble.sessions import SessionCalendar
-from ensemble.trading.rules import TradingRules
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.forecast_store import read_member_forecasts
@@ -167,7 +166,7 @@ def thresholds(settings: Settings, material: Material) -> tuple[str, tuple[Thres
     )
     sessions = traded_sessions(market, own.sessions[0].date(), own.sessions[-1].date())
     levels = sorted({*THRESHOLDS, settings.signals.min_confidence})
-    rules = TradingRules(settings.risk, settings.costs, settings.market.exchange)
+    rules = settings.rules
     return label, advise(own, sessions, options=settings.signals, rules=rules, thresholds=levels)
 
 

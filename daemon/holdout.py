@@ -7,6 +7,7 @@ from datetime import date, datetime
 import pandas as pd
 from sqlalchemy import Engine
 
+from daemon.desk import home_calendar
 from daemon.errors import DaemonError
 from daemon.settings import Settings
 from daemon.versions import code_version
@@ -31,10 +32,11 @@ class Released:
 def release(engine: Engine, rows: pd.DataFrame, settings: Settings, *, opening: bool, now: datetime) -> Released:
     """The forecasts before the hold-out; with `opening` all of them, and the look is logged, so `engine` must write.
 
-    `rows` has at least session, symbol, label and probability; each session is unseen or seen as a whole. Raises
-    DaemonError when nothing is declared to open it for, HoldoutSpent when the experiment has had its look.
+    `rows` has at least session, symbol, label, probability and outcome; each session is unseen or seen as a whole.
+    Outcomes that reach into the hold-out are unknown unless it is opened. Raises DaemonError when nothing is declared
+    to open it for, HoldoutSpent when the experiment has had its look.
     """
-    seen = before_holdout(rows, settings.evaluation.holdout_from)
+    seen = without_holdout(rows, settings, now=now)
     held_out = rows.loc[rows.index.difference(seen.index)]
     if not opening:
         return Released(seen, int(held_out["session"].nunique()))
@@ -46,6 +48,14 @@ def release(engine: Engine, rows: pd.DataFrame, settings: Settings, *, opening: 
     )
     with transaction(engine) as conn:
         return Released(rows, 0, open_holdout(conn, look))
+
+
+def without_holdout(rows: pd.DataFrame, settings: Settings, *, now: datetime) -> pd.DataFrame:
+    """The forecasts before the hold-out, their outcomes unknown where they reach into it; columns as for `release`."""
+    sessions = home_calendar(settings, now).sessions
+    return before_holdout(
+        rows, settings.evaluation.holdout_from, sessions=sessions, limits=settings.labels.barrier.limits
+    )
 
 
 def _declared(settings: Settings) -> tuple[date, str]:

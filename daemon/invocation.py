@@ -61,14 +61,20 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
 
 @contextmanager
 def upgraded(invocation: Invocation, *, read_only: bool) -> "Iterator[Engine]":
-    """The database as it is, brought to the present schema first where an earlier version wrote it."""
+    """The database as it is, brought to the present schema first where an earlier version wrote it.
+
+    That alone needs the lock. Raises AlreadyRunning while another instance holds it, StoreError.
+    """
+    from daemon.instance import only_instance
     from storage.engine import OldSchema, open_store
 
-    url = invocation.settings().storage.database_url
+    settings = invocation.settings().storage
+    url = settings.database_url
     try:
         engine = open_store(url, read_only=True)
     except OldSchema:
-        open_store(url).dispose()
+        with only_instance(settings.state_dir):
+            open_store(url).dispose()
         engine = open_store(url, read_only=True)
     if not read_only:
         engine.dispose()

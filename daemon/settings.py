@@ -27,6 +27,7 @@ from ensemble.sessions import EXCHANGES
 from ensemble.trading.barrier import LabelOptions
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
 from storage.feeds import FeedOptions
 
@@ -162,6 +163,11 @@ class Settings(Options):
     audit: AuditOptions = AuditOptions()
     sweep: SweepOptions = SweepOptions()
     storage: StorageOptions = StorageOptions()
+
+    @property
+    def rules(self) -> TradingRules:
+        """What sessions are settled by."""
+        return TradingRules(self.risk, self.costs, self.market.exchange)
 
     @model_validator(mode="after")
     def _decided_before_the_open(self) -> "Settings":

@@ -18,13 +18,14 @@ class Estimate:
     high: float
 
 
-def from_draws(value: float, draws: Floats) -> Estimate:
+def from_draws(value: float, draws: Floats, *, stretch: float = 1.0) -> Estimate:
     """The interval that holds the middle 95 % of resampled values, those that are defined.
 
-    Efron's (1979) percentile interval. Undefined draws (the precision of who happens to say up nowhere) are left out.
+    Efron's (1979) percentile interval, each end as many times as far from `value` as `stretch` says. Undefined draws
+    (the precision of who happens to say up nowhere) are left out.
     """
     known = draws[np.isfinite(draws)]
     if not np.isfinite(value) or len(known) == 0:
         return Estimate(value, np.nan, np.nan)
-    low, high = np.quantile(known, [0.025, 0.975])
+    low, high = value + stretch * (np.quantile(known, [0.025, 0.975]) - value)
     return Estimate(value, float(low), float(high))

@@ -2,10 +2,13 @@
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from ensemble.labels import LABELS, label_horizon
 from ensemble.options import Options
+from ensemble.trading.limits import RiskLimits
 
 
 class EvaluationOptions(Options):
@@ -29,6 +32,17 @@ class EvaluationOptions(Options):
         return min(last, (pd.Timestamp(self.holdout_from) - pd.Timedelta(days=1)).date())
 
 
-def before_holdout(rows: pd.DataFrame, holdout_from: date | None) -> pd.DataFrame:
-    """The rows whose `session` lies before the hold-out; all of them without one."""
-    return rows if holdout_from is None else rows[rows["session"] < pd.Timestamp(holdout_from)]
+def before_holdout(
+    rows: pd.DataFrame, holdout_from: date | None, *, sessions: pd.DatetimeIndex, limits: RiskLimits
+) -> pd.DataFrame:
+    """The rows whose `session` lies before the hold-out, outcomes that lie in it unknown; all as they are without one.
+
+    One row a forecast: session, label, outcome. `sessions` are the exchange's, in order. Left out is what may reach so
+    far: outcomes that came early, at a stop or a target, would be a biased sample.
+    """
+    if holdout_from is None:
+        return rows
+    seen = rows[rows["session"] < pd.Timestamp(holdout_from)]
+    horizons = {label: label_horizon(label, limits) for label in LABELS}
+    ends = sessions.searchsorted(pd.DatetimeIndex(seen["session"])) + seen["label"].map(horizons).to_numpy(np.int64)
+    return seen.assign(outcome=seen["outcome"].where(ends < sessions.searchsorted(pd.Timestamp(holdout_from))))

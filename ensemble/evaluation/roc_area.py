@@ -7,6 +7,7 @@ import numpy as np
 
 from ensemble.arrays import Floats
 from ensemble.evaluation.estimate import Estimate
+from ensemble.evaluation.overlap import overlap_freedom, overlap_variance
 from ensemble.evaluation.placement import auc, placements
 from ensemble.evaluation.scored import Scored
 from ensemble.long_run import long_run_variance
@@ -50,11 +51,11 @@ def pooled_auc(scored: Scored) -> RocArea:
 
     In a walk-forward the pooled area of forecasts without skill lies below one half, because what was learnt from
     past outcomes leans against later ones: `fold_auc` is the one to believe. Equals DeLong's but for a factor near 1
-    when each session has one forecast and labels do not overlap.
+    when each session has one forecast and labels do not overlap; where they do, see `overlap_variance`.
     """
-    pulls = _pulls(scored)
-    area = auc(*scored.flat())
-    return _area(area, _standard_error(pulls, scored.lags), count=len(pulls), folds=1)
+    pulls, horizon = _pulls(scored), scored.horizon
+    freedom = overlap_freedom(len(pulls), horizon=horizon)
+    return _area(auc(*scored.flat()), _standard_error(pulls, horizon), freedom=freedom, folds=1)
 
 
 def fold_auc(scored: Scored, folds: Folds | None = None) -> RocArea:
@@ -67,7 +68,8 @@ def fold_auc(scored: Scored, folds: Folds | None = None) -> RocArea:
     areas = areas[np.isfinite(areas)]
     if len(areas) == 0:
         return RocArea(np.nan, np.nan, np.nan, np.nan, 1.0, 0)
-    return _area(float(areas.mean()), _mean_error(areas, scored.horizon), count=len(areas), folds=len(areas))
+    freedom = max(len(areas) - 1, 1)
+    return _area(float(areas.mean()), _mean_error(areas, scored.horizon), freedom=freedom, folds=len(areas))
 
 
 def compare_auc(scored: Scored, other: Floats) -> AreaDifference:
@@ -76,7 +78,8 @@ def compare_auc(scored: Scored, other: Floats) -> AreaDifference:
     rival = scored.saying(other).where(np.isfinite(scored.probability))
     pulls = _pulls(both) - _pulls(rival)
     difference = auc(*both.flat()) - auc(*rival.flat())
-    return _difference(difference, _standard_error(pulls, scored.lags), count=len(pulls))
+    freedom = overlap_freedom(len(pulls), horizon=scored.horizon)
+    return _difference(difference, _standard_error(pulls, scored.horizon), freedom=freedom)
 
 
 def compare_fold_auc(scored: Scored, other: Floats, folds: Folds | None = None) -> AreaDifference:
@@ -87,7 +90,7 @@ def compare_fold_auc(scored: Scored, other: Floats, folds: Folds | None = None) 
     gains = gains[np.isfinite(gains)]
     if len(gains) == 0:
         return AreaDifference(np.nan, np.nan, 1.0)
-    return _difference(float(gains.mean()), _mean_error(gains, scored.horizon), count=len(gains))
+    return _difference(float(gains.mean()), _mean_error(gains, scored.horizon), freedom=max(len(gains) - 1, 1))
 
 
 def delong_variance(probability: Floats, outcome: Floats) -> float:
@@ -109,11 +112,11 @@ def _pulls(scored: Scored) -> Floats:
     return np.asarray(np.bincount(session, each)[np.unique(session)], dtype=np.float64)
 
 
-def _standard_error(pulls: Floats, lags: int) -> float:
+def _standard_error(pulls: Floats, horizon: int) -> float:
     count = len(pulls)
     if count < 2:
         return np.nan
-    return float(np.sqrt(count**2 / (count - 1) * long_run_variance(pulls, lags=min(lags, count - 1))))
+    return float(np.sqrt(count**2 / (count - 1) * overlap_variance(pulls, horizon=horizon)))
 
 
 def _mean_error(values: Floats, horizon: int) -> float:
@@ -137,18 +140,18 @@ def _fold_areas(scored: Scored, probability: Floats, folds: Folds | None) -> Flo
     return np.array(areas, dtype=np.float64)
 
 
-def _area(value: float, standard_error: float, *, count: int, folds: int) -> RocArea:
+def _area(value: float, standard_error: float, *, freedom: float, folds: int) -> RocArea:
     from scipy import stats
 
-    reach = float(stats.t.ppf(LEVEL, count - 1)) * standard_error if count > 1 else np.nan
+    reach = float(stats.t.ppf(LEVEL, freedom)) * standard_error
     low, high = (float(np.clip(value + side * reach, 0, 1)) for side in (-1, 1))
-    above_chance = _difference(value - 0.5, standard_error, count=count)
+    above_chance = _difference(value - 0.5, standard_error, freedom=freedom)
     return RocArea(value, low, high, standard_error, above_chance.p_value, folds)
 
 
-def _difference(value: float, standard_error: float, *, count: int) -> AreaDifference:
+def _difference(value: float, standard_error: float, *, freedom: float) -> AreaDifference:
     from scipy import stats
 
     if not standard_error > 0:
         return AreaDifference(value, standard_error, 1.0)
-    return AreaDifference(value, standard_error, float(stats.t.sf(value / standard_error, count - 1)))
+    return AreaDifference(value, standard_error, float(stats.t.sf(value / standard_error, freedom)))

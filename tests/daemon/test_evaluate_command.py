@@ -18,10 +18,12 @@ from typer.testing import CliRunner
 
 import storage.migrations
 from daemon.cli import app
+from daemon.errors import AlreadyRunning
+from daemon.instance import only_instance
 from ensemble.forecasts import Forecast, MemberForecast
 from ensemble.sessions import load_calendar
 from storage.bar_store import write_bars
-from storage.engine import open_store, transaction
+from storage.engine import OldSchema, open_store, transaction
 from storage.forecast_store import write_forecasts, write_member_forecasts
 from storage.outcome_store import write_outcomes
 
@@ -245,7 +247,9 @@ def test_held_out_sessions_are_seen_once_by_a_declared_experiment(folder: Path, 
     assert "sessions from 2020-08-01 to 2020-12-31 are held out" in str(only_held_out.exception)
 
 
-def test_a_database_of_an_earlier_schema_is_brought_up_to_date(folder: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def old(folder: Path, tmp_path: Path) -> Path:
+    """The same as an earlier version left it."""
     own, kept = tmp_path / "own", ("bars", "forecasts", "member_forecasts", "outcomes")
     (own / "state").mkdir(parents=True)
     (own / "config.toml").write_text(CONFIG)
@@ -261,7 +265,22 @@ def test_a_database_of_an_earlier_schema_is_brought_up_to_date(folder: Path, tmp
             conn.execute(text(f"INSERT INTO main.{table} SELECT * FROM stored.{table}"))
         conn.commit()
     engine.dispose()
-    assert "Thresholds for gap" in call(own, *RANGE, "--thresholds")
+    return own
+
+
+def test_a_database_of_an_earlier_schema_is_brought_up_to_date(old: Path) -> None:
+    assert "Thresholds for gap" in call(old, *RANGE, "--thresholds")
+    with only_instance(old / "state"):  # nothing is left to bring up to date, so no lock is needed
+        assert "Thresholds for gap" in call(old, *RANGE, "--thresholds")
+
+
+def test_what_another_instance_works_on_is_not_brought_up_to_date(old: Path) -> None:
+    with only_instance(old / "state"):
+        refused = invoke(old, *RANGE)
+    assert isinstance(refused.exception, AlreadyRunning)
+    assert refused.exception.exit_code == 75
+    with pytest.raises(OldSchema):
+        open_store(f"sqlite:///{old}/state/signals.db", read_only=True)
 
 
 def test_late_forecasts_count_for_nothing(folder: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from daemon.errors import DaemonError
 from daemon.holdout import release
 from daemon.settings import Settings
 from ensemble.evaluation.holdout import EvaluationOptions
+from ensemble.sessions import load_calendar
 from storage.engine import open_store, reading
 from storage.holdout_store import HoldoutSpent, read_openings
 
@@ -40,6 +41,21 @@ def test_without_an_opening_only_what_lies_before_is_seen_and_nothing_is_logged(
     assert len(released.rows) == 4
     with reading(engine) as conn:
         assert read_openings(conn) == []
+
+
+def test_an_outcome_that_reaches_into_the_hold_out_is_unknown_until_it_is_opened(url: str) -> None:
+    sessions = load_calendar("XNSE", first=date(2021, 9, 1), last=date(2021, 10, 8)).sessions
+    kinds = ("barrier", "open_to_close")
+    rows = [(session, "AAA.NS", label, 0.6, 1.0) for session in sessions for label in kinds]
+    said = pd.DataFrame(rows, columns=["session", "symbol", "label", "probability", "outcome"])
+    engine = open_store(url)
+    seen = release(engine, said, settings(), opening=False, now=NOW).rows
+    outcomes = {label: seen.loc[seen["label"] == label, "outcome"] for label in kinds}
+    known = {label: int(one.notna().sum()) for label, one in outcomes.items()}
+    before = int((sessions < pd.Timestamp(FROM)).sum())
+    assert known == {"barrier": before - 9, "open_to_close": before}  # held for ten sessions at most, its own the first
+    assert outcomes["barrier"].iloc[-9:].isna().all()
+    assert release(engine, said, settings(), opening=True, now=NOW).rows["outcome"].notna().all()
 
 
 def test_without_a_hold_out_all_is_seen(url: str) -> None:

@@ -55,6 +55,9 @@ min_confidence = 0.5
 
 [risk]
 max_holding_sessions = 4
+
+[broker]
+tickets = "tickets"
 """
 REAL_MARKET = """
 [market]
@@ -161,6 +164,7 @@ def check_parity(config: Path, first: date, last: date, *, kills: dict[int, floa
     assert Life(config, instants(config, first, last), kills, longest).live() == count
     lived = {name: table(database, name, "live") for name in COMPARED}
     known = outcomes(database)
+    check_tickets(config.parent / "tickets", lived["signals"])
     replay = command(config, "backtest", "--from", f"{first}", "--to", f"{last}", "--now", f"{last}T23:00:00Z")
     assert replay.returncode == 0, replay.stderr
     for name, live in lived.items():
@@ -168,6 +172,15 @@ def check_parity(config: Path, first: date, last: date, *, kills: dict[int, floa
     pd.testing.assert_frame_equal(known, outcomes(database))
     assert len(lived["trades"]) > len(lived["account"]) / 10
     assert set(lived["account"]["session"]) == set(lived["signals"]["session"]) != set()
+
+
+def check_tickets(folder: Path, signals: pd.DataFrame) -> None:
+    """Every session has its ticket, killed or not, and it lists what was to be traded."""
+    assert {path.name for path in folder.iterdir()} == {f"{session}.csv" for session in signals["session"]}
+    columns = ["session", "symbol", "quantity"]
+    told = pd.concat([pd.read_csv(path)[columns] for path in sorted(folder.iterdir())]).reset_index(drop=True)
+    orders = signals.loc[signals["actionable"] == 1, columns].reset_index(drop=True)
+    pd.testing.assert_frame_equal(told.astype(str), orders.astype(str))
 
 
 def corrupt(database: Path, name: str, session_column: str, column: str, value: float) -> tuple[str, ...]:
@@ -203,6 +216,7 @@ def synthetic(tmp_path: Path) -> Path:
     return config
 
 
+@pytest.mark.timeout(600)  # a dozen seconds; it is made of processes, which a busy machine keeps waiting
 def test_a_month_lived_through_three_kills_equals_its_backtest_and_its_replay_row_by_row(synthetic: Path) -> None:
     first, last = date(2020, 11, 16), date(2020, 12, 15)
     n_instants = len(instants(synthetic, first, last))
@@ -212,6 +226,7 @@ def test_a_month_lived_through_three_kills_equals_its_backtest_and_its_replay_ro
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_year_of_real_bars_lived_through_twenty_kills_equals_its_backtest_and_its_replay_row_by_row(
     market_folder: Path, tmp_path: Path
 ) -> None:

@@ -155,6 +155,20 @@ def test_a_crash_between_commit_and_ticket_is_caught_up_at_the_next_start(copy: 
     assert (copy / "tickets" / "2021-10-06.csv").is_file()
 
 
+def test_a_ticket_that_cannot_be_written_delays_no_session_and_is_there_when_it_can_be(
+    copy: Path, services_at: ServicesAt, said: list[str]
+) -> None:
+    writer = TicketWriter(copy / "tickets")
+    writer.folder.write_text("a file where the folder should be")
+    with services_at(copy, "2021-10-06 08:50") as services:
+        assert [task.kind for task in reconcile(replace(services, broker=writer)).done] == ["decide"]
+    writer.folder.unlink()
+    with services_at(copy, "2021-10-06 08:51") as services:
+        assert reconcile(replace(services, broker=writer)).done == ()
+    assert writer.has(date(2021, 10, 6))
+    assert len(said) == 1
+
+
 def test_every_session_gets_a_ticket_with_one_line_for_each_actionable_signal(
     copy: Path, services_at: ServicesAt
 ) -> None:
