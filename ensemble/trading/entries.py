@@ -12,6 +12,10 @@ from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Reason, Signal, precedence
 
+MOST_GAP = 1.5
+"""Between the close that an order was sized by and the open: more is a split that night or a fault of the feed, and so
+many shares are another position than was decided."""
+
 
 def enter(journal: Journal, orders: Sequence[Signal], *, bars: Mapping[str, Bar], rules: TradingRules) -> None:
     """Opens the positions that `orders` ask for, before anything else happens in the session.
@@ -25,7 +29,7 @@ def enter(journal: Journal, orders: Sequence[Signal], *, bars: Mapping[str, Bar]
         if order.symbol in held or (direction is Direction.SHORT and rules.limits.product == "cash"):
             continue
         bar = bars.get(order.symbol)
-        why = _why_not(journal, order.symbol, bar, places=places)
+        why = _why_not(journal, order, bar, places=places)
         if bar is not None and why is None:
             why = _fill(journal, order, direction, bar, rules)
         if why is None:
@@ -35,15 +39,17 @@ def enter(journal: Journal, orders: Sequence[Signal], *, bars: Mapping[str, Bar]
             journal.write(EventKind.UNFILLED, order.symbol, **what)
 
 
-def _why_not(journal: Journal, symbol: str, bar: Bar | None, *, places: int) -> Unfilled | None:
+def _why_not(journal: Journal, order: Signal, bar: Bar | None, *, places: int) -> Unfilled | None:
     """What keeps an order from being filled, whatever it costs; a halt by command reaches what was decided before."""
     halts = (hold for hold in journal.account.holds if hold.reason is Reason.KILL_SWITCH)
-    if any(hold.forbids(symbol, journal.session) for hold in halts):
+    if any(hold.forbids(order.symbol, journal.session) for hold in halts):
         return Unfilled.KILL_SWITCH
     if bar is None:
         return Unfilled.NO_BAR
     if is_locked(bar):
         return Unfilled.LOCKED
+    if order.reference_price and not 1 / MOST_GAP <= bar.open / order.reference_price <= MOST_GAP:
+        return Unfilled.OUT_OF_SCALE
     return Unfilled.NO_PLACE if places <= 0 else None
 
 

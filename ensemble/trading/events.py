@@ -33,6 +33,7 @@ class Unfilled(StrEnum):
 
     NO_BAR = "NO_BAR"
     LOCKED = "LOCKED"
+    OUT_OF_SCALE = "OUT_OF_SCALE"
     NO_PLACE = "NO_PLACE"
     NO_CASH = "NO_CASH"
     KILL_SWITCH = "KILL_SWITCH"

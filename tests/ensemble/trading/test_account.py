@@ -184,6 +184,8 @@ def test_the_bars_of_a_session_leave_out_who_has_none() -> None:
     [
         ({}, ["A"], holding(), [Unfilled.NO_BAR]),
         ({"A": Bar(100, 100, 100, 100)}, ["A"], holding(), [Unfilled.LOCKED]),
+        ({"A": Bar(1_000, 1_010, 990, 1_005)}, ["A"], holding(), [Unfilled.OUT_OF_SCALE]),
+        ({"A": Bar(50, 51, 49, 50)}, ["A"], holding(), [Unfilled.OUT_OF_SCALE]),
         ({"A": CALM, "B": CALM}, ["A", "B"], holding(cash=10_000.0), [Unfilled.NO_CASH]),
         (
             dict.fromkeys("ABCD", CALM),

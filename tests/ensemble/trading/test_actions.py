@@ -86,6 +86,26 @@ def test_a_correction_of_one_bar_of_several_is_no_split() -> None:
     assert seen(frame(open=one, high=one, low=one, close=one), account).factor == 1.0
 
 
+@pytest.mark.parametrize("factor", [2.0, 1.1, 0.1])
+@pytest.mark.parametrize("column", ["open", "close"])
+def test_a_correction_hides_no_split(column: str, factor: float) -> None:
+    bars = restated(frame(**{column: {BEFORE: 100.4}}), factor)
+    assert seen(bars).factor == pytest.approx(factor, abs=1e-12)
+
+
+@pytest.mark.parametrize("gone", [date(2021, 9, 28), BEFORE])
+def test_the_bar_of_the_entry_or_of_the_last_mark_may_go_and_hides_no_split(gone: date) -> None:
+    account = holding(position(entry_session=date(2021, 9, 28)))
+    assert seen(restated(frame(), 1.5).drop(pd.Timestamp(gone)), account).factor == 1.5
+
+
+@pytest.mark.parametrize("corrected", [1.03, 1.061])
+def test_where_one_bar_has_gone_the_other_tells_only_of_plain_ratios(corrected: float) -> None:
+    account = holding(position(entry_session=date(2021, 9, 28)))
+    bars = frame(close={BEFORE: 100 / corrected}).drop(pd.Timestamp("2021-09-28"))
+    assert seen(bars, account).factor == 1.0
+
+
 def test_a_split_scales_the_position_and_leaves_its_worth() -> None:
     account = holding(position(quantity=101))
     before, after = account.equity, settled(account, {}, actions={"A": HeldActions(factor=1.5)})
@@ -167,7 +187,10 @@ def test_who_enters_on_the_ex_date_gets_none_and_what_comes_after_the_session_is
 
 def test_the_feeds_rounding_is_no_dividend() -> None:
     assert seen(frame(adj_close={BEFORE: 99.996})) == HeldActions()
-    assert seen(frame(adj_close={BEFORE: 99.99})).dividend == pytest.approx(0.01)
+    assert seen(frame(adj_close={BEFORE: 99.99})) == HeldActions()
+    assert seen(frame(adj_close={BEFORE: 99.95})).dividend == pytest.approx(0.05)
+    digits = frame(close={BEFORE: 100.00001, SESSION: 100.00001}, adj_close={BEFORE: 99.99001, SESSION: 100.00001})
+    assert seen(digits).dividend == pytest.approx(0.01, rel=1e-4)
 
 
 def test_a_short_pays_the_dividend() -> None:

@@ -126,7 +126,7 @@ def signal_of(session: date, symbol: str, action: Action, quantity: int) -> Sign
         probability=0.9,
         confidence=0.9,
         quantity=quantity,
-        reference_price=100.0,
+        reference_price=None,
         stop_loss_pct=LIMITS.stop_loss_pct,
         take_profit_pct=LIMITS.take_profit_pct,
         reasons=(Reason.CONFIDENT,),

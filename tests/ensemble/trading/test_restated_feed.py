@@ -109,6 +109,23 @@ def test_what_the_feed_restates_is_what_the_holder_got(seed: int, missing: float
     assert_as_if_there(share, settled(share, decimals=9), rel=1e-7)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_rounded_adjusted_closes_pay_no_dividend(seed: int) -> None:
+    """At 12 rupees the last digit is 8 basis points of the price."""
+    closes = 12 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.004, 60)))
+    days = pd.DatetimeIndex([day_of(session) for session in range(60)])
+    frame = pd.DataFrame(dict.fromkeys(OHLC, closes) | {"adj_close": 0.9137 * closes}, days).round(2)
+    account, income = open_account(LIMITS), list[float]()
+    for session in range(60):
+        seen, today = SessionBars({"A": frame.iloc[: session + 1]}), day_of(session)
+        orders = {5: [signal_of(today, "A", Action.BUY, 100)], 55: [signal_of(today, "A", Action.SELL, 100)]}
+        bars = {"A": Bar(12, 12.1, 11.9, 12)}
+        what = {"session": today, "bars": bars, "signals": orders.get(session, [])}
+        settlement = settle(account, **what, rules=RULES, actions=held_actions(account, seen, today))  # type: ignore[arg-type]
+        account, income = settlement.account, income + [trade.income for trade in settlement.trades]
+    assert income == [0.0]
+
+
 @pytest.mark.parametrize("price", [2_500.0, 400.0, 60.0])
 def test_a_feed_that_rounds_to_paise_hides_no_split(price: float) -> None:
     for seed in range(8):
