@@ -6,7 +6,7 @@ slip; a target is a limit order and does not. All that happens is an event, and 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from ensemble.fills import ExitReason
@@ -97,7 +97,7 @@ def _in_order(account: Account) -> Account:
     """Whatever order somebody gave the positions and holds, what happens is written in one."""
     positions = sorted(account.positions, key=lambda position: position.symbol)
     holds = sorted(account.holds, key=lambda hold: (hold.reason, hold.symbol or "", hold.note))
-    return replace(account, positions=tuple(positions), holds=tuple(holds))
+    return Account(account.cash, tuple(positions), account.peak_equity, tuple(holds), account.n_events)
 
 
 def _orders(signals: Sequence[Signal], session: date) -> dict[str, Signal]:

@@ -83,7 +83,9 @@ def apply(account: Account, event: AccountEvent) -> Account:
     """The account after `event`. Raises EventError for one out of turn, of what is not held, or not whole."""
     if event.number != account.n_events + 1:
         raise EventError(f"event {event.number} came after {account.n_events} others; it must be the next.")
-    return replace(_RULES[event.kind](account, event), n_events=event.number)
+    made = _RULES[event.kind](account, event)
+    # Not `replace`, which takes five times as long: a backtest applies tens of thousands.
+    return Account(made.cash, made.positions, made.peak_equity, made.holds, event.number)
 
 
 def replay_events(events: Iterable[AccountEvent], account: Account = NOTHING) -> Account:
