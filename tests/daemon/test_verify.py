@@ -26,6 +26,8 @@ from storage.model_store import ModelStore
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 AFTERWARDS = "2021-12-31 20:00"
 SINCE = date(2021, 9, 28)
+OTHER_LIMITS = 'position_pct = 5.5\nproduct = "futures"\nsizing = "volatility"\n'
+OTHER_GATE = 'gate = "expected_value"\nmin_expected_value_bp = -1000\n'
 PRICES = ["Open", "High", "Low", "Close", "Adj Close"]
 
 
@@ -49,8 +51,11 @@ def eventful(lived: Path, tmp_path_factory: pytest.TempPathFactory, services_at:
     live.put_back("AAA.NS", taken)
     live.through("13 17:00")
     config = folder / "config.toml"
-    config.write_text(config.read_text().replace("[risk]\n", "[risk]\nposition_pct = 5.5\n"))
-    live.through("18 10:00", "18 17:00", "19 08:50", "19 17:00")  # two sessions were missed, the third is late
+    changed = config.read_text().replace("[risk]\n", f"[risk]\n{OTHER_LIMITS}")
+    config.write_text(changed.replace("[signals]\n", f"[signals]\n{OTHER_GATE}"))
+    live.through("18 10:00", "18 17:00")  # a session was missed, the other is late
+    config.write_text(config.read_text().replace(OTHER_GATE, ""))
+    live.through("19 08:50", "19 17:00")
     return folder
 
 
@@ -123,13 +128,16 @@ def test_the_fortnight_was_eventful(eventful: Path, services_at: ServicesAt) -> 
             "halted": "SELECT count(*) FROM account_events WHERE commanded_at IS NOT NULL",
             "late": "SELECT count(*) FROM signals WHERE late = 1",
             "configured": "SELECT count(DISTINCT configuration) FROM runs",
+            "weighed": "SELECT count(*) FROM signals WHERE reasons LIKE '%EVIDENCE%'",
+            "held": "SELECT count(*) FROM positions",
             "late bar": """
                 SELECT d.started_at < s.started_at FROM runs d, runs s
                 WHERE d.kind = 'decide' AND d.session = '2021-10-13' AND s.kind = 'settle' AND s.session = '2021-10-12'
             """,
         }
         told = {name: conn.execute(text(query)).scalar_one() for name, query in count.items()}
-    assert told == {"restated": 1, "traded": 1, "halted": 2, "late": 2, "configured": 2, "late bar": 1}
+    assert told.pop("weighed") == 2
+    assert told == {"restated": 1, "traded": 1, "halted": 2, "late": 2, "configured": 3, "held": 1, "late bar": 1}
 
 
 @pytest.mark.parametrize("since", [date(2021, 9, 30), date(2021, 10, 9), date(2021, 10, 13), date(2021, 10, 19)])
