@@ -19,12 +19,12 @@ from ensemble.trading.signals import Signal
 EQUITY_CSV, TRADES_CSV, SIGNALS_CSV, PERFORMANCE_JSON = "equity.csv", "trades.csv", "signals.csv", "performance.json"
 EQUITY_COLUMNS = ("session", "equity", "cash", "exposure", "positions", "drawdown_pct", "buy_and_hold", "scaled_hold")
 TRADE_COLUMNS = (
-    *("symbol", "quantity", "entry_session", "entry_price", "exit_session", "exit_price", "exit_reason"),
-    *("cost", "profit", "entry_price_seen", "exit_price_seen", "slippage", "return_bp", "holding_sessions"),
+    *("symbol", "direction", "quantity", "entry_session", "entry_price", "exit_session", "exit_price", "exit_reason"),
+    *("cost", "income", "profit", "entry_price_seen", "exit_price_seen", "slippage", "return_bp", "holding_sessions"),
 )
 SIGNAL_COLUMNS = (
     *("session", "symbol", "label", "action", "probability", "confidence", "quantity", "reference_price"),
-    *("stop_loss_pct", "take_profit_pct", "reasons", "late", "actionable"),
+    *("stop_loss_pct", "take_profit_pct", "expected_value_bp", "reasons", "late", "actionable"),
 )
 
 

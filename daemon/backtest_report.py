@@ -12,19 +12,26 @@ from daemon.desk import home_calendar
 from daemon.holdout import without_holdout
 from daemon.services import Services
 from daemon.settings import Settings
-from ensemble.evaluation.account_path import AccountPath, path_of
+from ensemble.evaluation.account_path import AccountPath, Line, path_of
 from ensemble.evaluation.account_report import AccountMarket, AccountReport, account_report
 from ensemble.evaluation.edge_split import EdgeSplit, edge_splits, session_moves
 from ensemble.evaluation.replay import TradedMarket, Trader, traded_sessions
 from ensemble.evaluation.right_share import LabelScore, score_labels
 from ensemble.evaluation.scored import scored_labels
-from ensemble.trading.signals import Action, Reason, Signal
+from ensemble.trading.account import Direction
+from ensemble.trading.signals import Action, Reason, Signal, SignalOptions
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.trial_store import number_of_accounts
 
 BARS_BEFORE = timedelta(days=400)
 """What a first decision may look back on."""
+DECIDED = {
+    *(Reason.ALREADY_HELD, Reason.NOTHING_TO_SELL, Reason.DISAGREEMENT),
+    *(Reason.MAX_POSITIONS, Reason.MAX_EXPOSURE, Reason.NO_CAPITAL, Reason.NO_VOLATILITY),
+    *(Reason.DRAWDOWN_HALT, Reason.DAILY_LOSS, Reason.COOL_DOWN, Reason.KILL_SWITCH),
+}
+"""Why a signal holds whose forecast was sure enough to act on: it would have closed a position of the other side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,7 @@ def backtest_report(services: Services, replayed: Sequence[Replayed]) -> Backtes
     rows = without_holdout(said, settings, now=now)
     bars = {symbol: frame.loc[: pd.Timestamp(last)] for symbol, frame in bars.items()}
     path = path_of([one.settlement for one in seen], capital=settings.risk.initial_capital)
-    market = _market(services, seen, bars)
+    market = account_market(services, seen, bars)
     sessions = home_calendar(settings, now).between(first - BARS_BEFORE, last)
     return BacktestReport(
         replayed=seen,
@@ -92,8 +99,8 @@ def before_holdout(replayed: Sequence[Replayed], settings: Settings) -> tuple[Se
     return seen, f"{held_back} sessions {since}" if held_back else ""
 
 
-def _market(services: Services, seen: Sequence[Replayed], bars: Mapping[str, pd.DataFrame]) -> AccountMarket:
-    """The market that the account traded in, over the sessions that may be seen."""
+def account_market(services: Services, seen: Sequence[Replayed], bars: Mapping[str, pd.DataFrame]) -> AccountMarket:
+    """The market that the account traded in, over the sessions that may be seen; `bars` at least of what is traded."""
     settings = services.settings
     traded = {symbol: bars[symbol] for symbol in settings.market.symbols}
     market = TradedMarket(
@@ -104,17 +111,22 @@ def _market(services: Services, seen: Sequence[Replayed], bars: Mapping[str, pd.
         known_demergers(settings),
     )
     sessions = traded_sessions(market, seen[0].decision.session, seen[-1].decision.session)
-    trader = Trader(sessions, settings.signals, settings.rules)
-    return AccountMarket(trader, traded, {symbol: _sells(seen, symbol) for symbol in traded})
+    # Entries are told to it, so no gate is asked; only old bars may keep it from one.
+    told = SignalOptions(label=settings.signals.label, max_bar_age_sessions=settings.signals.max_bar_age_sessions)
+    lines = [(symbol, direction) for symbol in traded for direction in Direction]
+    return AccountMarket(Trader(sessions, told, settings.rules), traded, {line: _turns(seen, line) for line in lines})
 
 
-def _sells(seen: Sequence[Replayed], symbol: str) -> Collection[date]:
-    """Sessions in which the symbol was sold, or would have been, had it been held."""
+def _turns(seen: Sequence[Replayed], line: Line) -> Collection[date]:
+    """Sessions in which a position of the line was closed by its forecast, or would have been, had it been held."""
+    symbol, direction = line
     return {
         signal.session
         for one in seen
         for signal in one.decision.signals
         if signal.symbol == symbol
+        and signal.probability is not None
+        and (signal.probability > 0.5) == (direction is Direction.SHORT)
+        and (signal.action is not Action.HOLD or DECIDED.intersection(signal.reasons))
         and not signal.late
-        and (signal.action is Action.SELL or Reason.NOTHING_TO_SELL in signal.reasons)
     }

@@ -16,6 +16,8 @@ DECIDES: Mapping[str, Any] = {
     "schedule": {"decision_time"},
 }
 """Table -> all of it, or its keys. Where things lie, and so every secret, decides nothing."""
+DECIDES_NOTHING = frozenset({"bars", "workers", "broker", "evaluation", "audit", "sweep", "storage"})
+"""Tables of no use to a replay: its bars are sifted, its models trained, its results judged elsewhere."""
 
 
 def deciding(settings: Settings) -> str:

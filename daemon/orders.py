@@ -20,13 +20,14 @@ def hand_over(services: Services) -> None:
 
     Once a session is settled its orders are history, and nobody is told any more.
     """
+    product = Product.FUTURES if services.settings.risk.product == "futures" else Product.DELIVERY
     with reading(services.engine) as conn:
         for session in sorted(done_runs(conn, LIVE, "decide") - done_runs(conn, LIVE, "settle")):
             if not services.broker.has(session):
-                services.broker.place(session, orders_of(conn, session))
+                services.broker.place(session, orders_of(conn, session, product))
 
 
-def orders_of(conn: Connection, session: date) -> list[Order]:
+def orders_of(conn: Connection, session: date, product: Product) -> list[Order]:
     """What the actionable signals of a session ask to be traded; none of a late one is."""
     decided_at = read_decision_instants(conn, LIVE, first=session, last=session)[session]
     account = read_account(conn, LIVE)
@@ -38,7 +39,7 @@ def orders_of(conn: Connection, session: date) -> list[Order]:
             Side.BUY if signal.action is Action.BUY else Side.SELL,
             signal.quantity,
             signal.reference_price,
-            Product.DELIVERY,
+            product,
             signal.reasons,
             decided_at,
             *_levels_pct(signal, held.get(signal.symbol, 0)),

@@ -55,6 +55,7 @@ USE_ROWS = (
     _Row("exposure_pct", "mean exposure, % of equity", 2),
     _Row("invested_sessions_pct", "sessions with a position, %", 1),
     _Row("turnover_a_year", "turnover a year, times equity", 2),
+    _Row("income", "dividends received, currency", 2),
     _Row("fees", "fees, currency", 2),
     _Row("slippage", "slippage, currency", 2),
     _Row("a_year_pct", "both a year, % of equity", 3),
@@ -78,7 +79,7 @@ def performance_table(console: Console, account: AccountReport, symbols: str) ->
     for row in TRADE_ROWS:
         _add(table, account, row, asdict(own.trades), ("", "", ""))
     for row in USE_ROWS:
-        _add(table, account, row, asdict(own) | asdict(own.costs), ("", "", ""))
+        _add(table, account, row, asdict(own) | asdict(own.trades) | asdict(own.costs), ("", "", ""))
     return table
 
 
@@ -97,11 +98,14 @@ def odds_lines(odds: SharpeOdds | None) -> Iterator[str]:
     """What the Sharpe ratio is worth."""
     if odds is None:
         return
-    yield (
-        f"True Sharpe ratio above 0: probability {odds.probability:.3f} alone, {odds.deflated:.3f} as the best of "
-        f"{odds.trials} account{'s' * (odds.trials != 1)} in the ledger, the best of which would show "
-        f"{odds.benchmark:.2f} without skill."
-    )
+    alone = f"True Sharpe ratio above 0: probability {odds.probability:.3f}"
+    if odds.trials == 1:
+        yield f"{alone}; no other account is in the ledger."
+    else:
+        yield (
+            f"{alone} alone, {odds.deflated:.3f} as the best of {odds.trials} accounts in the ledger, the best of "
+            f"which would show {odds.benchmark:.2f} without skill."
+        )
     yield _record_line(odds)
 
 
@@ -134,10 +138,12 @@ def _of_drawdown(drawdown: Drawdown | None, row: _Row) -> str:
 def _record_line(odds: SharpeOdds) -> str:
     if odds.track_record_sessions is None:
         return "No record of such sessions is long enough to be 95 % sure of it: the ratio is not above 0."
-    alone = f"To be 95 % sure of it takes {_record(odds.track_record_sessions)} like these alone"
+    alone = f"To be 95 % sure of it takes {_record(odds.track_record_sessions)} like these"
+    if odds.trials == 1:
+        return f"{alone}."
     if odds.deflated_track_record_sessions is None:
-        return f"{alone}; with the others counted no record is long enough."
-    return f"{alone}, {_record(odds.deflated_track_record_sessions)} with the others counted."
+        return f"{alone} alone; with the others counted no record is long enough."
+    return f"{alone} alone, {_record(odds.deflated_track_record_sessions)} with the others counted."
 
 
 def _record(sessions: float) -> str:

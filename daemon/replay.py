@@ -36,6 +36,12 @@ class NotReplayed:
     session: date
     kind: str
     why: str
+    broken: bool = False
+    """What is stored contradicts itself or lacks something, which neither age nor a clean-up explains."""
+
+
+class _Broken(DaemonError):
+    """What is stored lacks something that nobody takes away."""
 
 
 class Replay:
@@ -61,7 +67,8 @@ class Replay:
             try:
                 steps.append(self._placed(run))
             except (DaemonError, CalendarError) as error:
-                yield NotReplayed(run.session, run.kind, str(error))
+                broken = isinstance(error, _Broken | CalendarError) and is_own(run)
+                yield NotReplayed(run.session, run.kind, str(error), broken)
         in_order = [step for _, step in sorted(steps, key=itemgetter(0))]
         for batch in batches(in_order, self._record.sightings, self._needs):
             yield from self._batch(batch)
@@ -74,7 +81,7 @@ class Replay:
         if run.configuration is None or run.bars_known_at is None or run.events_known is None:
             raise DaemonError("it was done by a version that did not keep what it was done by")
         if run.configuration not in self._settings:
-            raise DaemonError(self._unreadable.get(run.configuration, f"its configuration {run.configuration} is gone"))
+            raise self._unreadable.get(run.configuration, _Broken(f"its configuration {run.configuration} is gone"))
         if run.configuration not in self._needs:
             settings = self._settings[run.configuration]
             self._needs[run.configuration] = Needs(settings, self._services.clock.now())
@@ -119,7 +126,9 @@ class Replay:
         except Exception as error:  # whatever one session meets, the others are verified
             if step.run.kind == "settle":
                 self._account.lost()
-            return NotReplayed(step.run.session, step.run.kind, f"{error}" or type(error).__name__)
+            removed = isinstance(error, ModelStoreError) and step.model_id is not None
+            why = f"{error}" or type(error).__name__
+            return NotReplayed(step.run.session, step.run.kind, why, broken=is_own(step.run) and not removed)
         return None
 
     def _decide(self, desk: Desk, step: Step) -> None:
@@ -152,15 +161,16 @@ def is_own(run: Run) -> bool:
     return run.code_version == deciding_version()
 
 
-def _settings(kept: Mapping[str, str], services: Services) -> tuple[dict[str, Settings], dict[str, str]]:
+def _settings(kept: Mapping[str, str], services: Services) -> tuple[dict[str, Settings], dict[str, DaemonError]]:
     """By digest the settings that can be in force again, and why the others cannot."""
-    settings, unreadable = {}, {}
+    settings: dict[str, Settings] = {}
+    unreadable: dict[str, DaemonError] = {}
     for digest, text in kept.items():
         if digest_of(text) != digest:
-            unreadable[digest] = f"its configuration {digest} is damaged: it does not match its digest"
+            unreadable[digest] = _Broken(f"its configuration {digest} is damaged: it does not match its digest")
             continue
         try:
             settings[digest] = restored(text, services.settings)
         except ConfigError as error:
-            unreadable[digest] = str(error)
+            unreadable[digest] = error
     return settings, unreadable

@@ -36,8 +36,13 @@ class Verified:
     not_replayed: tuple[NotReplayed, ...]
 
     def passes(self, *, allow_unreplayed: bool) -> bool:
-        """True when all is as stored: everything or, where that is allowed, everything that can be replayed."""
-        return not self.differences and (allow_unreplayed or not self.not_replayed)
+        """True when all is as stored: everything or, where that is allowed, everything that can be replayed.
+
+        What is broken is never passed over: its record would have to be mended first.
+        """
+        if self.differences or any(one.broken for one in self.not_replayed):
+            return False
+        return allow_unreplayed or not self.not_replayed
 
 
 def verify(services: Services, *, since: date, until: date | None = None) -> Verified:

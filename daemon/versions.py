@@ -40,14 +40,15 @@ def training_version() -> str:
 
 @cache
 def deciding_version() -> str:
-    """What a session is decided and settled by: all of that, and what trades on it."""
-    return f"reliance-daemon {version('reliance-daemon')}, {_versions(JUDGES)}"
+    """What a session is decided and settled by: all of that, what trades on it, and the tables that it looks up."""
+    tables = code_digest(_CODE, JUDGES, suffix=".csv")
+    return f"reliance-daemon {version('reliance-daemon')}, {_versions(JUDGES)}, tables {tables}"
 
 
-def code_digest(folder: Path, without: tuple[str, ...]) -> str:
-    """Short SHA-256 of the Python files in `folder`, their names and content, less those `without`."""
+def code_digest(folder: Path, without: tuple[str, ...], *, suffix: str = ".py") -> str:
+    """Short SHA-256 of the Python or other files in `folder`, their names and content, less those `without`."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted(folder.rglob(f"*{suffix}")):
         name = path.relative_to(folder)
         if name.as_posix() not in without and name.parts[0] not in without:
             content = path.read_bytes()

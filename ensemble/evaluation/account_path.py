@@ -1,5 +1,6 @@
 """An account over a range of sessions: how it was marked, and what it closed. All performance follows from it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +9,10 @@ import numpy as np
 
 from ensemble.arrays import Floats
 from ensemble.evaluation.entry_draws import Habit
-from ensemble.trading.account import AccountMark, Position, Settlement, Trade
+from ensemble.trading.account import AccountMark, Direction, Position, Settlement, Trade
+
+Line = tuple[str, Direction]
+"""A symbol, and which way a position in it earns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +52,17 @@ class AccountPath:
             left[trade.exit_session] += trade.quantity * trade.exit_price
         return np.array([(mark.exposure + left[mark.session]) / mark.equity for mark in self.marks], dtype=np.float64)
 
-    def habits(self) -> dict[str, Habit]:
-        """Symbol -> how often it was entered; what is still held counts."""
+    def habits(self) -> dict[Line, Habit]:
+        """How often each symbol was entered in each direction; what is still held counts."""
         place = {session: number for number, session in enumerate(self.sessions)}
-        spans: dict[str, list[int]] = {}
+        entered = Counter((trade.symbol, trade.direction) for trade in self.trades)
+        entered.update((position.symbol, position.direction) for position in self.held)
+        held = Counter[str]()  # sessions before which the symbol was held, in either direction
         for trade in self.trades:
-            spans.setdefault(trade.symbol, []).append(place[trade.exit_session] - place[trade.entry_session])
+            held[trade.symbol] += place[trade.exit_session] - place[trade.entry_session]
         for position in self.held:
-            spans.setdefault(position.symbol, []).append(len(place) - 1 - place[position.entry_session])
-        return {symbol: Habit(len(spans[symbol]), len(place) - sum(spans[symbol])) for symbol in sorted(spans)}
+            held[position.symbol] += len(place) - 1 - place[position.entry_session]
+        return {line: Habit(entered[line], len(place) - held[line[0]]) for line in sorted(entered)}
 
 
 def path_of(settled: Sequence[Settlement], *, capital: float) -> AccountPath:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats
-from ensemble.evaluation.account_path import AccountPath
+from ensemble.evaluation.account_path import AccountPath, Line
 from ensemble.evaluation.buy_and_hold import hold_returns, scaled_returns
 from ensemble.evaluation.drawdown import Drawdown, deepest_drawdown
 from ensemble.evaluation.performance import Part, Performance, by_exit_reason, by_year, performance
@@ -28,8 +28,8 @@ class AccountMarket:
     """Decides and settles as the account was, over its sessions."""
     bars: Mapping[str, pd.DataFrame]
     """Complete bars by symbol, of what is traded."""
-    sells: Mapping[str, Collection[date]]
-    """Symbol -> sessions in which it would have been sold, had it been held."""
+    turns: Mapping[Line, Collection[date]]
+    """Line -> sessions in which its forecast would have closed it, had it been held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _random(path: AccountPath, market: AccountMarket, risk_free_pct: float) -> R
     habits = path.habits()
     if not habits:
         return None
-    books = {symbol: trade_book(symbol, market.trader, market.sells.get(symbol, ())) for symbol in habits}
+    books = {line: trade_book(line, market.trader, market.turns.get(line, ())) for line in habits}
     return random_entries(books, habits, limits=market.trader.rules.limits, risk_free_pct=risk_free_pct)
 
 

@@ -1,7 +1,7 @@
 """Is it better than chance to enter when it did? Accounts that enter as often, in sessions drawn at random.
 
-Everything else is as it was: sizes, stops, targets, holding time, SELL signals, fills and costs. So what they earn is
-what the market and the limits give to anybody, and what is above it is the choice of sessions.
+Everything else is as it was: sizes, stops, targets, holding time, cool-down, closing signals, fills and costs. So what
+they earn is what the market and the limits give to anybody, and what is above it is the choice of sessions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.arrays import Floats, Mask
+from ensemble.evaluation.account_path import Line
 from ensemble.evaluation.entry_draws import Habit, draw_entries
 from ensemble.evaluation.random_accounts import grow_accounts, places_of
 from ensemble.evaluation.return_figures import figure_table
@@ -58,25 +59,24 @@ class RandomEntries:
 
 
 def random_entries(
-    books: Mapping[str, TradeBook],
-    habits: Mapping[str, Habit],
+    books: Mapping[Line, TradeBook],
+    habits: Mapping[Line, Habit],
     *,
     limits: RiskLimits,
     risk_free_pct: float,
     replays: int = REPLAYS,
 ) -> RandomEntries:
-    """`replays` accounts that enter each symbol as often as its habit says, symbols without one never.
-
-    Raises ValueError for no habit at all.
-    """
+    """`replays` accounts that enter each line of `books`, there must be one, as often as its habit says."""
     random = np.random.default_rng(SEED)
-    chosen = {symbol: book for symbol, book in books.items() if symbol in habits}
-    drawn = [draw_entries(book.leaves, habits[one], draws=replays, random=random) for one, book in chosen.items()]
-    grown = grow_accounts(list(chosen.values()), np.stack(drawn), places=places_of(limits), random=random)
+    drawn = [
+        draw_entries(np.where(book.leaves < 0, -1, book.again), habits[line], draws=replays, random=random)
+        for line, book in books.items()
+    ]
+    grown = grow_accounts(books, np.stack(drawn), places=places_of(limits), random=random)
     before = np.concatenate([np.ones((1, replays)), grown.equity[:-1]])
     figures = figure_table(grown.equity / before - 1, risk_free_pct=risk_free_pct)
     entries = float(grown.entered.sum() / replays)
-    return RandomEntries(replays, entries, figures | _trade_means(grown.entered, list(chosen.values())))
+    return RandomEntries(replays, entries, figures | _trade_means(grown.entered, list(books.values())))
 
 
 def _trade_means(entered: Mask, books: Sequence[TradeBook]) -> dict[str, Floats]:

@@ -30,6 +30,8 @@ class TradeFigures:
     """Mean profit of a trade, in currency."""
     profit: float
     """Of all of them, in currency."""
+    income: float
+    """Dividends and other cash received while they were held, which the profit counts, in currency."""
     holding_sessions: float | None
     """Mean number of sessions in which a position was held, its entry's and its exit's included."""
 
@@ -42,7 +44,7 @@ class CostFigures:
     slippage: float
     """What the fills were worse than the prices seen."""
     gross_profit: float
-    """What would have been earned without either."""
+    """What would have been earned without either, dividends included."""
     share_of_gross_pct: float | None
     """Fees and slippage, of the gross profit; above 100 they took more than was earned. None without a gross profit."""
     a_year_pct: float | None
@@ -63,6 +65,7 @@ def trade_figures(trades: Sequence[Trade], sessions: Sequence[date]) -> TradeFig
         profit_factor=float(won.sum() / lost.sum()) if len(lost) else None,
         expectancy=float(profits.mean()) if trades else None,
         profit=float(profits.sum()),
+        income=sum((trade.income for trade in trades), 0.0),
         holding_sessions=float(np.mean(held)) if trades else None,
     )
 
@@ -90,22 +93,23 @@ def cost_figures(trades: Sequence[Trade], *, costs: Costs, mean_equity: float, y
 def slippage(trade: Trade, costs: Costs) -> float:
     """What the two fills of a trade were worse than the prices seen, in currency; 0 or more."""
     entry, left = prices_seen(trade, costs)
-    return trade.quantity * ((trade.entry_price - entry) + (left - trade.exit_price))
+    return trade.direction.sign * trade.quantity * ((trade.entry_price - entry) + (left - trade.exit_price))
 
 
 def prices_seen(trade: Trade, costs: Costs) -> tuple[float, float]:
     """The prices on the screen at entry and exit, a share: the fills without slippage.
 
     The entry's is its bar's open; the exit's is the open for a signal, the close at the end of the holding time, the
-    open or the stop, whichever was lower. A target is a limit order and does not slip.
+    open or the stop, whichever was worse. A target is a limit order and does not slip.
     """
-    slip = costs.slippage_bp * BP
-    left = trade.exit_price if trade.exit_reason is ExitReason.TARGET else trade.exit_price / (1 - slip)
-    return trade.entry_price / (1 + slip), left
+    worse = trade.direction.sign * costs.slippage_bp * BP
+    left = trade.exit_price if trade.exit_reason is ExitReason.TARGET else trade.exit_price / (1 - worse)
+    return trade.entry_price / (1 + worse), left
 
 
 def round_trip_bp(rules: TradingRules, *, session: date) -> float:
     """Fees and slippage of buying and selling at the same price, basis points of it; of a usual position."""
     value = rules.limits.initial_capital * rules.limits.position_pct / 100
-    fees = (rules.fees(side, value, session=session, product=Product.DELIVERY) for side in (Side.BUY, Side.SELL))
+    product = Product.FUTURES if rules.limits.product == "futures" else Product.DELIVERY
+    fees = (rules.fees(side, value, session=session, product=product) for side in (Side.BUY, Side.SELL))
     return 2 * rules.costs.slippage_bp + sum(fees) / value / BP

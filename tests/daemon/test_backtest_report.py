@@ -4,18 +4,29 @@ import csv
 import json
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import date
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
+from daemon.backtest import backtest
 from daemon.backtest_files import EQUITY_COLUMNS, SIGNAL_COLUMNS, TRADE_COLUMNS
+from daemon.backtest_report import account_market
 from daemon.cli import app
+from daemon.services import Services
+from ensemble.evaluation.account_path import path_of
+from ensemble.evaluation.random_accounts import grow_accounts
 from ensemble.evaluation.return_figures import RETURN_FIGURES
+from ensemble.evaluation.trade_book import trade_book
+from storage.bar_store import read_bars
+from storage.engine import reading
 
 RANGE = ("--from", "2021-06-01", "--to", "2021-09-30")
 AFTERWARDS = ("--now", "2021-12-31T14:30:00Z")
@@ -182,7 +193,7 @@ def test_without_a_trade_there_are_dashes_and_nulls_and_no_warning(own: Path) ->
     assert "Nothing was entered" in shown
     assert re.search(r"Sharpe ratio +- ", shown)
     assert rows(own / "none" / "trades.csv") == []
-    assert (own / "none" / "trades.csv").read_text().startswith("symbol,quantity,")
+    assert (own / "none" / "trades.csv").read_text().startswith("symbol,direction,quantity,")
 
 
 def test_one_session_is_shown_too(own: Path) -> None:
@@ -190,6 +201,32 @@ def test_one_session_is_shown_too(own: Path) -> None:
     assert found["performance"]["sessions"] == 1
     assert found["performance"]["returns"]["cagr_pct"] is None
     assert "Account: equity" in call(own, span=("--from", "2021-09-30", "--to", "2021-09-30"))
+
+
+@pytest.mark.parametrize("product", ["cash", "futures"])
+def test_who_draws_the_accounts_own_sessions_has_the_accounts_own_equity(
+    product: str, own: Path, services_at: Callable[..., AbstractContextManager[Services]]
+) -> None:
+    """So the random accounts trade as the daemon does, in everything but when they enter."""
+    configure(own, "[risk]\n", f'[risk]\nproduct = "{product}"\n')
+    configure(own, "min_confidence = 0.6", "min_confidence = 0.52")
+    with services_at(own, "2021-12-31 20:00") as services:
+        replayed = backtest(services, first=date(2021, 6, 1), last=date(2021, 9, 30))
+        with reading(services.engine) as conn:
+            market = account_market(services, replayed, read_bars(conn, ["AAA.NS"]))
+    path = path_of([one.settlement for one in replayed], capital=1e6)
+    books = {line: trade_book(line, market.trader, market.turns[line]) for line in path.habits()}
+    wanted = np.zeros((len(books), len(path.sessions), 1), dtype=np.bool_)
+    entries = [((trade.symbol, trade.direction), trade.entry_session) for trade in path.trades]
+    entries += [((held.symbol, held.direction), held.entry_session) for held in path.held]
+    for line, session in entries:
+        wanted[list(books).index(line), path.sessions.index(session)] = True
+    grown = grow_accounts(books, wanted, places=3, random=np.random.default_rng(0))
+    assert (grown.entered == wanted).all()
+    assert wanted.sum() > 10
+    assert {trade.direction for trade in path.trades} == ({"LONG"} if product == "cash" else {"LONG", "SHORT"})
+    assert any(trade.exit_reason == "SIGNAL" for trade in path.trades)
+    assert grown.equity[:, 0] == pytest.approx(path.equity / 1e6, abs=2e-5)  # whole shares
 
 
 def test_each_way_of_trading_is_one_more_account_that_the_best_was_chosen_from(own: Path) -> None:

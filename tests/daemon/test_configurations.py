@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from daemon.configurations import DECIDES, deciding, restored
+from daemon.configurations import DECIDES, DECIDES_NOTHING, deciding, restored
 from daemon.errors import ConfigError
 from daemon.services import Services, recipe_of
 from daemon.settings import Settings, load_settings
@@ -23,7 +23,8 @@ def test_a_kept_configuration_makes_the_same_models_and_trades(path: str) -> Non
     then = load_settings(ROOT / path, {})
     again = restored(deciding(then), Settings())
     assert recipe_of(again).digest() == recipe_of(then).digest()
-    assert (again.signals, again.costs, again.risk) == (then.signals, then.costs, then.risk)
+    decided = (then.labels, then.signals, then.costs, then.risk)
+    assert (again.labels, again.signals, again.costs, again.risk) == decided
     assert deciding(again) == deciding(then)
 
 
@@ -40,6 +41,11 @@ def test_where_things_lie_is_not_kept_and_stays_as_it_is_now() -> None:
     now = Settings.model_validate({"feed": {"timeout_s": 5.0}, "workers": {"processes": 2}})
     again = restored(deciding(then), now)
     assert (again.feed.delay_min, again.feed.timeout_s, again.workers.processes) == (90, 5.0, 2)
+
+
+def test_of_every_table_somebody_has_said_whether_it_decides() -> None:
+    assert set(DECIDES) | DECIDES_NOTHING == set(Settings.model_fields)
+    assert not set(DECIDES) & DECIDES_NOTHING
 
 
 def test_a_key_that_this_version_does_not_know_is_named() -> None:

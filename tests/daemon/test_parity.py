@@ -52,6 +52,8 @@ processes = 1
 [signals]
 label = "close_to_close"
 min_confidence = 0.5
+gate = "{gate}"
+min_expected_value_bp = -1000
 
 [risk]
 max_holding_sessions = 4
@@ -210,9 +212,9 @@ def check_verify(config: Path, first: date) -> None:
 
 @pytest.fixture
 def synthetic(tmp_path: Path) -> Path:
-    """The configuration of a made-up market with three stocks."""
+    """The configuration of a made-up market with three stocks, whose trades are weighed by what earlier ones earned."""
     config = simulate(SyntheticOptions(auc=0.7, years=2, symbols=3, seed=5), tmp_path / "made-up").config
-    config.write_text(config.read_text() + ENSEMBLE.format(window_years=1, min_sessions=120))
+    config.write_text(config.read_text() + ENSEMBLE.format(window_years=1, min_sessions=120, gate="expected_value"))
     return config
 
 
@@ -231,7 +233,7 @@ def test_a_year_of_real_bars_lived_through_twenty_kills_equals_its_backtest_and_
     market_folder: Path, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.toml"
-    small = ENSEMBLE.format(window_years=3, min_sessions=250)
+    small = ENSEMBLE.format(window_years=3, min_sessions=250, gate="confidence")
     config.write_text(REAL_MARKET.format(folder=market_folder) + small)
     first, last = date(2017, 1, 2), date(2017, 12, 29)
     kills = random_kills(len(instants(config, first, last)), 20, seed=2)

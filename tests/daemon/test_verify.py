@@ -23,9 +23,12 @@ from daemon.verify import Verified, verify
 from storage.engine import transaction
 from storage.model_store import ModelStore
 
+pytestmark = pytest.mark.timeout(300)  # the first test pays for the fortnight that all look at
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 AFTERWARDS = "2021-12-31 20:00"
 SINCE = date(2021, 9, 28)
+OTHER_LIMITS = 'position_pct = 5.5\nproduct = "futures"\nsizing = "volatility"\n'
+OTHER_GATE = 'gate = "expected_value"\nmin_expected_value_bp = -1000\n'
 PRICES = ["Open", "High", "Low", "Close", "Adj Close"]
 
 
@@ -49,8 +52,11 @@ def eventful(lived: Path, tmp_path_factory: pytest.TempPathFactory, services_at:
     live.put_back("AAA.NS", taken)
     live.through("13 17:00")
     config = folder / "config.toml"
-    config.write_text(config.read_text().replace("[risk]\n", "[risk]\nposition_pct = 5.5\n"))
-    live.through("18 10:00", "18 17:00", "19 08:50", "19 17:00")  # two sessions were missed, the third is late
+    changed = config.read_text().replace("[risk]\n", f"[risk]\n{OTHER_LIMITS}")
+    config.write_text(changed.replace("[signals]\n", f"[signals]\n{OTHER_GATE}"))
+    live.through("18 10:00", "18 17:00")  # a session was missed, the other is late
+    config.write_text(config.read_text().replace(OTHER_GATE, ""))
+    live.through("19 08:50", "19 17:00")
     return folder
 
 
@@ -123,13 +129,16 @@ def test_the_fortnight_was_eventful(eventful: Path, services_at: ServicesAt) -> 
             "halted": "SELECT count(*) FROM account_events WHERE commanded_at IS NOT NULL",
             "late": "SELECT count(*) FROM signals WHERE late = 1",
             "configured": "SELECT count(DISTINCT configuration) FROM runs",
+            "weighed": "SELECT count(*) FROM signals WHERE reasons LIKE '%EVIDENCE%'",
+            "held": "SELECT count(*) FROM positions",
             "late bar": """
                 SELECT d.started_at < s.started_at FROM runs d, runs s
                 WHERE d.kind = 'decide' AND d.session = '2021-10-13' AND s.kind = 'settle' AND s.session = '2021-10-12'
             """,
         }
         told = {name: conn.execute(text(query)).scalar_one() for name, query in count.items()}
-    assert told == {"restated": 1, "traded": 1, "halted": 2, "late": 2, "configured": 2, "late bar": 1}
+    assert told.pop("weighed") == 2
+    assert told == {"restated": 1, "traded": 1, "halted": 2, "late": 2, "configured": 3, "held": 1, "late bar": 1}
 
 
 @pytest.mark.parametrize("since", [date(2021, 9, 30), date(2021, 10, 9), date(2021, 10, 13), date(2021, 10, 19)])
@@ -227,7 +236,8 @@ def test_a_run_that_does_not_say_what_it_was_done_by_is_listed_and_the_account_g
 
 def test_a_configuration_that_was_changed_afterwards_is_damaged(verified: Callable[..., Verified]) -> None:
     found = verified("UPDATE configurations SET settings = replace(settings, '5.5', '6.5')")
-    assert {one.why for one in found.not_replayed} == {one.why for one in found.not_replayed if "damaged" in one.why}
+    assert all("damaged" in one.why and one.broken for one in found.not_replayed)
+    assert not found.passes(allow_unreplayed=True)
     assert min(one.session for one in found.not_replayed) > date(2021, 10, 13)
 
 
@@ -240,6 +250,20 @@ def test_without_its_model_a_session_is_not_decided_again_but_settled(
     assert {(one.kind, one.session.month) for one in found.not_replayed} == {("decide", 10)}
     assert f"model {manifest.stem} is not in" in found.not_replayed[0].why
     assert found.differences == ()
+    assert found.passes(allow_unreplayed=True)
+
+
+def test_an_event_of_the_account_that_is_gone_is_a_broken_record(verified: Callable[..., Verified]) -> None:
+    found = verified("DELETE FROM account_events WHERE number = 2", since=date(2021, 10, 11))
+    assert "event 2 of the account is gone" in found.not_replayed[0].why
+    assert not found.passes(allow_unreplayed=True)
+
+
+def test_forecasts_that_name_no_model_are_a_broken_record(verified: Callable[..., Verified]) -> None:
+    gone = [f"DELETE FROM {name} WHERE session = '2021-10-08'" for name in ("forecasts", "member_forecasts")]
+    found = verified(*gone, since=date(2021, 10, 8), until=date(2021, 10, 8))
+    assert "nothing that is stored says which model spoke" in found.not_replayed[0].why
+    assert not found.passes(allow_unreplayed=True)
 
 
 def test_a_damaged_part_of_a_model_is_named_and_left_where_it_is(past: Path, verified: Callable[..., Verified]) -> None:

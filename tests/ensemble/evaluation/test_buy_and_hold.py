@@ -6,12 +6,12 @@ import pytest
 
 from ensemble.arrays import Floats
 from ensemble.evaluation.buy_and_hold import hold_returns, scaled_returns
-from ensemble.trading.costs import Costs
+from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 
 DAYS = [date(2021, 1, day) for day in (4, 5, 6, 7)]
-FREE = TradingRules(RiskLimits(initial_capital=1000), Costs(commission_bp=0, slippage_bp=0))
+FREE = TradingRules(RiskLimits(initial_capital=1000), Costs(schedule=Schedule.FLAT, commission_bp=0, slippage_bp=0))
 
 
 def bars(opens: list[float], closes: list[float], adjusted: list[float] | None = None) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def test_a_dividend_is_earned_and_invested_again() -> None:
 
 
 def test_the_entry_costs_fees_and_slippage_once() -> None:
-    rules = TradingRules(FREE.limits, Costs(commission_bp=100, slippage_bp=200))
+    rules = TradingRules(FREE.limits, Costs(schedule=Schedule.FLAT, commission_bp=100, slippage_bp=200))
     frame = bars([100, 1, 1, 1], [100, 100, 110, 110])
     bought = 1000 / 1.01 / 1.02
     assert worth({"A": frame}, rules) == pytest.approx([bought, bought, 1.1 * bought, 1.1 * bought])

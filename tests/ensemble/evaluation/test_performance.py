@@ -9,7 +9,7 @@ from ensemble.evaluation.account_path import AccountPath, path_of
 from ensemble.evaluation.entry_draws import Habit
 from ensemble.evaluation.performance import by_exit_reason, by_year, performance
 from ensemble.evaluation.replay import replay
-from ensemble.trading.account import AccountMark, ExitReason, Trade
+from ensemble.trading.account import AccountMark, Direction, ExitReason, Trade
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
@@ -74,7 +74,7 @@ def test_each_reason_has_its_trades() -> None:
 
 
 def test_who_entered_how_often_and_when_he_could_have() -> None:
-    assert two_trades().habits() == {"A": Habit(2, 3)}
+    assert two_trades().habits() == {("A", Direction.LONG): Habit(2, 3)}
 
 
 def test_the_parts_of_a_real_account_add_up_to_the_whole(make_market: MakeMarket) -> None:
@@ -98,7 +98,7 @@ def test_the_decisions_of_a_habit_are_those_that_found_nothing_held(make_market:
     for one in settled[:-1]:
         for position in one.account.positions:
             held_before[position.symbol] += 1
-    for symbol, habit in path.habits().items():
+    for (symbol, _), habit in path.habits().items():
         assert habit.decisions == 300 - held_before[symbol]
 
 

@@ -1,70 +1,109 @@
 """Accounts that enter at random are the engine's own, and chance looks like chance."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 
 from ensemble.arrays import Mask
-from ensemble.evaluation.account_path import path_of
+from ensemble.evaluation.account_path import AccountPath, Line, path_of
 from ensemble.evaluation.entry_draws import Habit, draw_entries
 from ensemble.evaluation.random_accounts import grow_accounts, places_of
 from ensemble.evaluation.random_entries import RandomEntries, random_entries
 from ensemble.evaluation.replay import Trader, replay
 from ensemble.evaluation.trade_book import TradeBook, trade_book
-from ensemble.trading.costs import Costs
+from ensemble.trading.account import Direction
+from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
 from tests.ensemble.evaluation.conftest import MadeMarket, MakeMarket
 
-# So rich that a whole number of shares is as good as any number.
-LIMITS = RiskLimits(max_holding_sessions=5, position_pct=20, max_positions=3, initial_capital=1e12)
-RULES = TradingRules(LIMITS, Costs())
+# So rich that a whole number of shares is as good as any number, and no guard of the whole account ever speaks.
+LIMITS = RiskLimits(
+    max_holding_sessions=5,
+    position_pct=20,
+    max_positions=3,
+    initial_capital=1e12,
+    max_drawdown_pct=100,
+    max_daily_loss_pct=100,
+)
+# Fees that go with the value: a real broker's do not, beyond their maximum.
+RULES = TradingRules(LIMITS, Costs(schedule=Schedule.FLAT))
+LINE = ("A", Direction.LONG)
 OPTIONS = SignalOptions()
 RANDOM = np.random.default_rng
 
 
-def books(market: MadeMarket, rules: TradingRules = RULES, sells: frozenset[Any] = frozenset()) -> dict[str, TradeBook]:
+def books(
+    market: MadeMarket, rules: TradingRules = RULES, directions: Sequence[Direction] = (Direction.LONG,)
+) -> dict[Line, TradeBook]:
     trader = Trader(market.traded, OPTIONS, rules)
-    return {symbol: trade_book(symbol, trader, sells) for symbol in market.bars}
+    return {
+        (symbol, direction): trade_book((symbol, direction), trader)
+        for symbol in market.bars
+        for direction in directions
+    }
 
 
-def lived(market: MadeMarket, entered: Mask, rules: TradingRules, sells: frozenset[Any] = frozenset()) -> Any:
-    """The engine's account that is told to buy where `entered`, (n_symbols, n_sessions)."""
-    said: dict[Any, dict[str, float]] = {session: dict.fromkeys(market.bars, 0.0) for session in sells}
-    for row, symbol in enumerate(market.bars):
+def drawn_for(known: dict[Line, TradeBook], habit: Habit, draws: int, seed: int = 1) -> Mask:
+    random = RANDOM(seed)
+    enterable = [np.where(one.leaves < 0, -1, one.again) for one in known.values()]
+    return np.stack([draw_entries(again, habit, draws=draws, random=random) for again in enterable])
+
+
+def lived(market: MadeMarket, lines: Iterable[Line], entered: Mask, rules: TradingRules = RULES) -> AccountPath:
+    """The engine's account that is told to enter the lines where `entered`, (n_lines, n_sessions)."""
+    said: dict[date, dict[str, float]] = {}
+    for row, (symbol, direction) in enumerate(lines):
         for place in np.flatnonzero(entered[row]):
-            said.setdefault(market.traded.sessions[place], {})[symbol] = 1.0
+            sure = 1.0 if direction is Direction.LONG else 0.0
+            said.setdefault(market.traded.sessions[place], {})[symbol] = sure
     settled = replay(said, market.traded, options=OPTIONS, rules=rules)
     return path_of(settled, capital=rules.limits.initial_capital)
 
 
 @pytest.mark.parametrize("symbols", [("A",), ("A", "B", "C"), ("A", "B", "C", "D", "E")])
+@pytest.mark.parametrize("product", ["cash", "futures"])
 def test_each_account_is_the_one_that_the_engine_makes_of_the_same_entries(
-    symbols: tuple[str, ...], make_market: MakeMarket
+    symbols: tuple[str, ...], product: str, make_market: MakeMarket
 ) -> None:
     market = make_market(*symbols, sessions=150)
-    sells = frozenset(market.traded.sessions[::7])
-    known = books(market, sells=sells)
-    wanted = np.stack([draw_entries(one.leaves, Habit(20, 90), draws=12, random=RANDOM(1)) for one in known.values()])
-    grown = grow_accounts(list(known.values()), wanted, places=places_of(LIMITS), random=RANDOM(2))
+    rules = replace(RULES, limits=LIMITS.model_copy(update={"product": product}))
+    known = books(market, rules, tuple(Direction) if product == "futures" else (Direction.LONG,))
+    grown = grow_accounts(known, drawn_for(known, Habit(15, 90), 12), places=places_of(LIMITS), random=RANDOM(2))
+    assert {direction for _, direction in known} == {"LONG", "SHORT"} if product == "futures" else {"LONG"}
     for account in range(12):
-        path = lived(market, grown.entered[:, :, account], RULES, sells)
+        path = lived(market, known, grown.entered[:, :, account], rules)
         assert sum(habit.entries for habit in path.habits().values()) == grown.entered[:, :, account].sum()
         assert grown.equity[:, account] == pytest.approx(path.equity / LIMITS.initial_capital, rel=1e-8)
 
 
+def test_what_a_forecast_closes_leaves_at_that_open(make_market: MakeMarket) -> None:
+    market = make_market("A", sessions=150)
+    line, turns = ("A", Direction.LONG), market.traded.sessions[::7]
+    known = {line: trade_book(line, Trader(market.traded, OPTIONS, RULES), turns)}
+    grown = grow_accounts(known, drawn_for(known, Habit(15, 90), 12), places=3, random=RANDOM(2))
+    for account in range(12):
+        entered = {market.traded.sessions[place] for place in np.flatnonzero(grown.entered[0, :, account])}
+        said = {session: {"A": 0.0} for session in turns} | {session: {"A": 1.0} for session in entered}
+        settled = replay(said, market.traded, options=OPTIONS, rules=RULES)
+        equity = np.array([one.mark.equity for one in settled]) / LIMITS.initial_capital
+        assert grown.equity[:, account] == pytest.approx(equity, rel=1e-8)
+
+
 def test_who_finds_no_place_enters_later_and_no_more_are_held_than_there_are_places(make_market: MakeMarket) -> None:
     market = make_market(*"ABCDEF", sessions=200)
-    known = list(books(market).values())
-    wanted = np.stack([draw_entries(one.leaves, Habit(12, 150), draws=40, random=RANDOM(3)) for one in known])
+    known = books(market)
+    wanted = drawn_for(known, Habit(12, 150), 40)
     grown = grow_accounts(known, wanted, places=2, random=RANDOM(4))
     assert (grown.entered != wanted).any()
     assert grown.entered.sum() / wanted.sum() > 0.95  # who waits at the end of the range enters no more
     for account in range(40):
         held = np.zeros(201)
-        for row, one in enumerate(known):
+        for row, one in enumerate(known.values()):
             for place in np.flatnonzero(grown.entered[row, :, account]):
                 held[place : one.leaves[place] + 1] += 1
         assert held.max() == 2
@@ -72,12 +111,11 @@ def test_who_finds_no_place_enters_later_and_no_more_are_held_than_there_are_pla
 
 def test_a_smaller_account_differs_only_by_the_shares_that_it_cannot_split(make_market: MakeMarket) -> None:
     market = make_market("A", sessions=250)
-    small = TradingRules(LIMITS.model_copy(update={"initial_capital": 1e6}), Costs())
+    small = replace(RULES, limits=LIMITS.model_copy(update={"initial_capital": 1e6}))
     known = books(market, small)
-    wanted = draw_entries(known["A"].leaves, Habit(30, 150), draws=5, random=RANDOM(1))[None]
-    grown = grow_accounts(list(known.values()), wanted, places=3, random=RANDOM(2))
+    grown = grow_accounts(known, drawn_for(known, Habit(30, 150), 5), places=3, random=RANDOM(2))
     for account in range(5):
-        path = lived(market, grown.entered[:, :, account], small)
+        path = lived(market, known, grown.entered[:, :, account], small)
         assert grown.equity[-1, account] == pytest.approx(path.equity[-1] / 1e6, abs=2e-4)
 
 
@@ -85,6 +123,7 @@ def test_places_are_no_more_than_the_cash_pays_for() -> None:
     assert places_of(RiskLimits(position_pct=10, max_positions=3)) == 3
     assert places_of(RiskLimits(position_pct=40, max_positions=3)) == 2
     assert places_of(RiskLimits(position_pct=100, max_positions=3)) == 1
+    assert places_of(RiskLimits(position_pct=10, max_positions=3, max_exposure_pct=25)) == 2
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +133,7 @@ def year(make_market: MakeMarket) -> MadeMarket:
 
 @pytest.fixture(scope="module")
 def drawn(year: MadeMarket) -> RandomEntries:
-    return random_entries(books(year), {"A": Habit(40, 400)}, limits=LIMITS, risk_free_pct=0)
+    return random_entries(books(year), {LINE: Habit(40, 400)}, limits=LIMITS, risk_free_pct=0)
 
 
 def test_as_many_positions_are_entered(drawn: RandomEntries) -> None:
@@ -103,7 +142,7 @@ def test_as_many_positions_are_entered(drawn: RandomEntries) -> None:
 
 
 def test_the_same_question_gets_the_same_answer(year: MadeMarket, drawn: RandomEntries) -> None:
-    again = random_entries(books(year), {"A": Habit(40, 400)}, limits=LIMITS, risk_free_pct=0)
+    again = random_entries(books(year), {LINE: Habit(40, 400)}, limits=LIMITS, risk_free_pct=0)
     for name, values in drawn.figures.items():
         assert (again.figures[name] == values).all()
 
@@ -112,11 +151,11 @@ def test_who_enters_at_random_is_found_to_be_lucky_as_often_as_the_p_value_says(
     year: MadeMarket, drawn: RandomEntries
 ) -> None:
     """Accounts of other random draws, by the engine: their p-values are spread evenly."""
-    leaves = books(year)["A"].leaves
-    entered = draw_entries(leaves, Habit(40, 400), draws=60, random=RANDOM(77))
+    known = books(year)
+    entered = drawn_for(known, Habit(40, 400), 60, seed=77)
     p_values = []
     for account in range(60):
-        path = lived(year, entered[None, :, account], RULES)
+        path = lived(year, known, entered[:, :, account])
         chance = drawn.beside("total_return_pct", 100 * (path.equity[-1] / path.capital - 1))
         assert chance is not None
         p_values.append(chance.p_value)
@@ -140,10 +179,10 @@ def test_where_nothing_is_defined_there_is_nothing_to_compare(drawn: RandomEntri
 
 def test_the_trades_of_the_accounts_are_counted_as_the_engine_would(year: MadeMarket) -> None:
     known = books(year)
-    found = random_entries(known, {"A": Habit(40, 400)}, limits=LIMITS, risk_free_pct=0, replays=3)
-    entered = draw_entries(known["A"].leaves, Habit(40, 400), draws=3, random=RANDOM(0))
+    found = random_entries(known, {LINE: Habit(40, 400)}, limits=LIMITS, risk_free_pct=0, replays=3)
+    entered = drawn_for(known, Habit(40, 400), 3, seed=0)
     for account in range(3):
-        trades = lived(year, entered[None, :, account], RULES).trades
+        trades = lived(year, known, entered[:, :, account]).trades
         returns = [1e4 * trade.profit / (trade.quantity * trade.entry_price) for trade in trades]
         assert found.figures["mean_trade_bp"][account] == pytest.approx(np.mean(returns), rel=1e-6)
         assert found.figures["hit_rate_pct"][account] == pytest.approx(100 * np.mean(np.array(returns) > 0))

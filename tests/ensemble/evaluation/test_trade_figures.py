@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,9 +17,8 @@ from ensemble.evaluation.trade_figures import (
     trade_figures,
     trade_returns_bp,
 )
-from ensemble.fills import stop_price
-from ensemble.trading.account import ExitReason, Trade
-from ensemble.trading.costs import Costs
+from ensemble.trading.account import Direction, ExitReason, Trade
+from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
@@ -40,12 +40,13 @@ def test_hits_payoff_and_expectancy_are_counted_after_costs() -> None:
         profit_factor=2.0,
         expectancy=6.25,
         profit=25.0,
+        income=0.0,
         holding_sessions=(3 + 1 + 5 + 3) / 4,
     )
 
 
 def test_without_a_trade_nothing_is_claimed() -> None:
-    assert trade_figures([], SESSIONS) == TradeFigures(0, None, None, None, None, None, 0.0, None)
+    assert trade_figures([], SESSIONS) == TradeFigures(0, None, None, None, None, None, 0.0, 0.0, None)
 
 
 def test_who_only_won_or_only_lost_has_no_payoff_ratio() -> None:
@@ -72,33 +73,36 @@ def test_costs_are_a_share_of_what_would_have_been_earned_without_them() -> None
     assert cost_figures([LOST], costs=Costs(), mean_equity=1.0, years=1.0).share_of_gross_pct is None
 
 
-def test_the_prices_seen_are_those_of_the_bars(make_market: MakeMarket) -> None:
-    market = make_market("A", "B", sessions=600)
-    rules = TradingRules(RiskLimits(max_holding_sessions=4), Costs(slippage_bp=30))
+@pytest.mark.parametrize("product", ["cash", "futures"])
+def test_the_prices_seen_are_those_of_the_bars(product: Literal["cash", "futures"], make_market: MakeMarket) -> None:
+    market = make_market("A", "B", sessions=900)
+    rules = TradingRules(RiskLimits(max_holding_sessions=4, product=product), Costs(slippage_bp=30))
     random = np.random.default_rng(3)
     said = {session: {"A": random.random(), "B": random.random()} for session in market.traded.sessions}
     settled = replay(said, market.traded, options=SignalOptions(min_confidence=0.55), rules=rules)
     trades = [trade for one in settled for trade in one.trades]
-    seen = dict.fromkeys(ExitReason, 0)
+    seen = set[tuple[Direction, ExitReason]]()
     for trade in trades:
         entry, left = prices_seen(trade, rules.costs)
         entered, last = (market.traded.bars.on(day)[trade.symbol] for day in (trade.entry_session, trade.exit_session))
-        stop, target = stop_price(trade.entry_price, 2.0), trade.entry_price * 1.04
+        worse, better = (min, max) if trade.direction is Direction.LONG else (max, min)
+        stop = trade.entry_price * (1 - 0.02 * trade.direction.sign)
+        target = trade.entry_price * (1 + 0.04 * trade.direction.sign)
         expected = {
             ExitReason.SIGNAL: last.open,
             ExitReason.TIME: last.close,
-            ExitReason.STOP: min(last.open, stop),
-            ExitReason.TARGET: max(last.open, target),
+            ExitReason.STOP: worse(last.open, stop),
+            ExitReason.TARGET: better(last.open, target),
         }
         assert entry == pytest.approx(entered.open)
         assert left == pytest.approx(expected[trade.exit_reason])
         assert slippage(trade, rules.costs) > 0
-        seen[trade.exit_reason] += 1
-    assert min(seen.values()) > 3
+        seen.add((trade.direction, trade.exit_reason))
+    assert len(seen) == (4 if product == "cash" else 8)
 
 
 def test_a_round_trip_costs_what_a_trade_at_one_price_loses() -> None:
-    rules = TradingRules(RiskLimits(), Costs(commission_bp=12, slippage_bp=5))
+    rules = TradingRules(RiskLimits(), Costs(schedule=Schedule.FLAT, commission_bp=12, slippage_bp=5))
     assert round_trip_bp(rules, session=SESSIONS[0]) == pytest.approx(34.0)
 
 
