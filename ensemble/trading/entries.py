@@ -6,11 +6,12 @@ from ensemble.fills import is_locked, stop_price, target_price
 from ensemble.trading.costs import Product, Side
 from ensemble.trading.events import EventKind, Unfilled
 from ensemble.trading.exits import market_price
+from ensemble.trading.guards import forbidden_entries
 from ensemble.trading.holdings import Direction
 from ensemble.trading.journal import Journal
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
-from ensemble.trading.signals import Action, Reason, Signal, precedence
+from ensemble.trading.signals import Action, Signal, precedence
 
 MOST_GAP = 1.5
 """Between the close that an order was sized by and the open: more is a split that night or a fault of the feed, and so
@@ -40,10 +41,14 @@ def enter(journal: Journal, orders: Sequence[Signal], *, bars: Mapping[str, Bar]
 
 
 def _why_not(journal: Journal, order: Signal, bar: Bar | None, *, places: int) -> Unfilled | None:
-    """What keeps an order from being filled, whatever it costs; a halt by command reaches what was decided before."""
-    halts = (hold for hold in journal.account.holds if hold.reason is Reason.KILL_SWITCH)
-    if any(hold.forbids(order.symbol, journal.session) for hold in halts):
-        return Unfilled.KILL_SWITCH
+    """What keeps an order from being filled, whatever it costs.
+
+    A halt reaches what was decided before it: one by command, and one by a session that was settled only after the next
+    was decided, because its bars came late.
+    """
+    forbidden = forbidden_entries(journal.account, [order.symbol], journal.session)
+    if forbidden:
+        return Unfilled(forbidden[order.symbol][0])
     if bar is None:
         return Unfilled.NO_BAR
     if is_locked(bar):

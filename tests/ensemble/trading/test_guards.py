@@ -157,6 +157,16 @@ def test_a_kill_switch_reaches_an_order_decided_before_it_but_not_an_open_before
     assert settled(switched(holding(position()), later(1)), bars, order).account.held == {"A": 100, "B": 100}
 
 
+def test_a_session_that_was_settled_late_halts_what_was_decided_in_the_meantime() -> None:
+    late = settled(holding(position()), {"A": Bar(100, 101, 97, 98)}).account
+    order = signal("A", session=later(1))
+    after = settled(late, {"A": CALM}, order, session=later(1))
+    assert [one.reason for one in after.events if one.kind is EventKind.UNFILLED] == [Unfilled.COOL_DOWN]
+    assert settled(after.account, {"A": CALM}, signal("A", session=later(2)), session=later(2)).account.held == {
+        "A": 100
+    }
+
+
 def test_resuming_while_a_session_is_open_does_not_undo_its_halt() -> None:
     journal = Journal(switched(holding()), later(1))
     assert len(resume(journal, notes=["why not"])) == 1

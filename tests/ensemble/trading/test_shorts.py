@@ -128,9 +128,10 @@ def test_a_short_is_filled_as_a_long_in_a_world_upside_down(prices: tuple[float,
 def test_without_leverage_a_short_needs_its_worth_in_cash_that_nothing_stands_for() -> None:
     account = holding(short(quantity=300), cash=80_000.0)
     assert (account.equity, account.exposure, account.free_cash) == (50_000, 30_000, 20_000)
-    settlement = settled(account, {"B": CALM}, signal("B", Action.SELL, quantity=300), rules=FUTURES)
+    rules = limited(FUTURES, max_drawdown_pct=100)
+    settlement = settled(account, {"B": CALM}, signal("B", Action.SELL, quantity=300), rules=rules)
     assert settlement.account.held == {"A": -300, "B": -200}
-    none_left = settled(settlement.account, {"C": CALM}, signal("C"), rules=FUTURES)
+    none_left = settled(settlement.account, {"C": CALM}, signal("C"), rules=rules)
     assert none_left.account.held == {"A": -300, "B": -200}
     assert [one.reason for one in none_left.events if one.kind is EventKind.UNFILLED] == [Unfilled.NO_CASH]
 
