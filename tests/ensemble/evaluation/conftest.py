@@ -16,7 +16,7 @@ MakeScored = Callable[..., Scored]
 
 
 @dataclass(frozen=True, slots=True)
-class MadeMarket:
+class MadeTraded:
     """Random bars, and their sessions as they are traded: all but the first, whose close the first decision needs."""
 
     bars: dict[str, pd.DataFrame]
@@ -24,22 +24,22 @@ class MadeMarket:
     index: pd.DatetimeIndex
 
 
-MakeMarket = Callable[..., MadeMarket]
+MakeTraded = Callable[..., MadeTraded]
 
 
 @pytest.fixture(scope="session")
-def make_market() -> MakeMarket:
-    """make_market("A", "B", sessions=250, seed=0, holes=True): of each, one bar in twenty is missing, one is locked."""
-    return _make_market
+def make_traded() -> MakeTraded:
+    """make_traded("A", "B", sessions=250, seed=0, holes=True): of each, one bar in twenty is missing, one is locked."""
+    return _make_traded
 
 
-def _make_market(*symbols: str, sessions: int = 250, seed: int = 0, holes: bool = True) -> MadeMarket:
+def _make_traded(*symbols: str, sessions: int = 250, seed: int = 0, holes: bool = True) -> MadeTraded:
     calendar = load_calendar("XNSE", first=date(2012, 1, 2), last=date(2021, 12, 31))
     index = calendar.sessions[: sessions + 1].rename("session")
     random = np.random.default_rng(seed)
     bars = {symbol: _walk(index, random, holes=holes) for symbol in symbols}
     market = TradedMarket(calendar, bars, time(8, 45), 60)
-    return MadeMarket(bars, traded_sessions(market, index[1].date(), index[-1].date()), index[1:])
+    return MadeTraded(bars, traded_sessions(market, index[1].date(), index[-1].date()), index[1:])
 
 
 def _walk(index: pd.DatetimeIndex, random: np.random.Generator, *, holes: bool) -> pd.DataFrame:

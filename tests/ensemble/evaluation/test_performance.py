@@ -14,7 +14,7 @@ from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
-from tests.ensemble.evaluation.conftest import MadeMarket, MakeMarket
+from tests.ensemble.evaluation.conftest import MadeTraded, MakeTraded
 
 DAYS = [date(2020, 12, 30), date(2020, 12, 31), date(2021, 1, 1), date(2021, 1, 4)]
 RULES = TradingRules(RiskLimits(max_holding_sessions=4), Costs())
@@ -34,7 +34,7 @@ def two_trades() -> AccountPath:
     return AccountPath(1000.0, marks, trades, [])
 
 
-def traded(market: MadeMarket) -> AccountPath:
+def traded(market: MadeTraded) -> AccountPath:
     random = np.random.default_rng(3)
     said = {session: dict.fromkeys(market.bars, random.random()) for session in market.traded.sessions}
     settled = replay(said, market.traded, options=SignalOptions(min_confidence=0.55), rules=RULES)
@@ -77,8 +77,8 @@ def test_who_entered_how_often_and_when_he_could_have() -> None:
     assert two_trades().habits() == {("A", Direction.LONG): Habit(2, 3)}
 
 
-def test_the_parts_of_a_real_account_add_up_to_the_whole(make_market: MakeMarket) -> None:
-    path = traded(make_market("A", "B", sessions=600))
+def test_the_parts_of_a_real_account_add_up_to_the_whole(make_traded: MakeTraded) -> None:
+    path = traded(make_traded("A", "B", sessions=600))
     found = performance(path, costs=RULES.costs, risk_free_pct=0)
     for parts in (by_year(path), by_exit_reason(path)):
         assert sum(part.trades.trades for part in parts) == found.trades.trades > 50
@@ -88,8 +88,8 @@ def test_the_parts_of_a_real_account_add_up_to_the_whole(make_market: MakeMarket
     assert found.costs.gross_profit == pytest.approx(found.trades.profit + found.costs.fees + found.costs.slippage)
 
 
-def test_the_decisions_of_a_habit_are_those_that_found_nothing_held(make_market: MakeMarket) -> None:
-    market = make_market("A", "B", sessions=300)
+def test_the_decisions_of_a_habit_are_those_that_found_nothing_held(make_traded: MakeTraded) -> None:
+    market = make_traded("A", "B", sessions=300)
     path = traded(market)
     held_before = dict.fromkeys(market.bars, 0)
     random = np.random.default_rng(3)
@@ -102,8 +102,8 @@ def test_the_decisions_of_a_habit_are_those_that_found_nothing_held(make_market:
         assert habit.decisions == 300 - held_before[symbol]
 
 
-def test_an_account_that_never_traded_claims_nothing(make_market: MakeMarket) -> None:
-    market = make_market("A", sessions=30)
+def test_an_account_that_never_traded_claims_nothing(make_traded: MakeTraded) -> None:
+    market = make_traded("A", sessions=30)
     path = path_of(replay({}, market.traded, options=SignalOptions(), rules=RULES), capital=1e6)
     found = performance(path, costs=RULES.costs, risk_free_pct=5.0)
     assert (found.sessions, found.drawdown, found.exposure_pct, found.turnover_a_year) == (30, None, 0.0, 0.0)
@@ -113,8 +113,8 @@ def test_an_account_that_never_traded_claims_nothing(make_market: MakeMarket) ->
     assert path.habits() == {}
 
 
-def test_one_session_is_enough_to_be_marked_and_too_little_for_a_year(make_market: MakeMarket) -> None:
-    market = make_market("A", sessions=1)
+def test_one_session_is_enough_to_be_marked_and_too_little_for_a_year(make_traded: MakeTraded) -> None:
+    market = make_traded("A", sessions=1)
     path = path_of(replay({}, market.traded, options=SignalOptions(), rules=RULES), capital=1e6)
     found = performance(path, costs=RULES.costs, risk_free_pct=0)
     assert (found.sessions, found.returns.cagr_pct, found.returns.volatility_pct) == (1, None, None)

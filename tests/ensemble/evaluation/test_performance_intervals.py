@@ -12,7 +12,7 @@ from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
-from tests.ensemble.evaluation.conftest import MadeMarket, MakeMarket
+from tests.ensemble.evaluation.conftest import MadeTraded, MakeTraded
 
 RULES = TradingRules(RiskLimits(max_holding_sessions=4), Costs())
 
@@ -21,7 +21,7 @@ def independent(seed: int, sessions: int = 750, mean: float = 0.0005) -> Floats:
     return np.random.default_rng(seed).normal(mean, 0.01, sessions)
 
 
-def traded(market: MadeMarket, confidence: float = 0.55) -> AccountPath:
+def traded(market: MadeTraded, confidence: float = 0.55) -> AccountPath:
     random = np.random.default_rng(3)
     said = {session: dict.fromkeys(market.bars, random.random()) for session in market.traded.sessions}
     settled = replay(said, market.traded, options=SignalOptions(min_confidence=confidence), rules=RULES)
@@ -56,8 +56,8 @@ def test_returns_that_remember_have_wider_ones() -> None:
     assert widths[1] > 1.5 * widths[0]
 
 
-def test_every_figure_of_an_account_with_trades_has_one_that_holds_it(make_market: MakeMarket) -> None:
-    path = traded(make_market("A", "B", sessions=600))
+def test_every_figure_of_an_account_with_trades_has_one_that_holds_it(make_traded: MakeTraded) -> None:
+    path = traded(make_traded("A", "B", sessions=600))
     found = performance_intervals(path, risk_free_pct=0)
     own = performance(path, costs=RULES.costs, risk_free_pct=0)
     assert set(found) == {*RETURN_FIGURES, "mean_trade_bp", "hit_rate_pct"}
@@ -67,17 +67,17 @@ def test_every_figure_of_an_account_with_trades_has_one_that_holds_it(make_marke
 
 
 def test_the_mean_trades_is_as_wide_as_students_where_trades_are_many_and_apart(
-    make_market: MakeMarket,
+    make_traded: MakeTraded,
 ) -> None:
-    path = traded(make_market("A", sessions=1500))
+    path = traded(make_traded("A", sessions=1500))
     low, high = performance_intervals(path, risk_free_pct=0)["mean_trade_bp"]
     returns = [1e4 * trade.profit / (trade.quantity * trade.entry_price) for trade in path.trades]
     error = np.std(returns, ddof=1) / np.sqrt(len(returns))
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.2)
 
 
-def test_three_hits_of_three_are_no_certainty(make_market: MakeMarket) -> None:
-    path = traded(make_market("A", sessions=1500))
+def test_three_hits_of_three_are_no_certainty(make_traded: MakeTraded) -> None:
+    path = traded(make_traded("A", sessions=1500))
     won = [trade for trade in path.trades if trade.profit > 0][:3]
     found = performance_intervals(AccountPath(path.capital, path.marks, won, []), risk_free_pct=0)
     assert found["hit_rate_pct"] == pytest.approx((43.85, 100.0), abs=0.01)  # Wilson's, of 3 out of 3

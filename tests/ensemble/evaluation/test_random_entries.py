@@ -19,7 +19,7 @@ from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
-from tests.ensemble.evaluation.conftest import MadeMarket, MakeMarket
+from tests.ensemble.evaluation.conftest import MadeTraded, MakeTraded
 
 # So rich that a whole number of shares is as good as any number, and no guard of the whole account ever speaks.
 LIMITS = RiskLimits(
@@ -38,7 +38,7 @@ RANDOM = np.random.default_rng
 
 
 def books(
-    market: MadeMarket, rules: TradingRules = RULES, directions: Sequence[Direction] = (Direction.LONG,)
+    market: MadeTraded, rules: TradingRules = RULES, directions: Sequence[Direction] = (Direction.LONG,)
 ) -> dict[Line, TradeBook]:
     trader = Trader(market.traded, OPTIONS, rules)
     return {
@@ -54,7 +54,7 @@ def drawn_for(known: dict[Line, TradeBook], habit: Habit, draws: int, seed: int 
     return np.stack([draw_entries(again, habit, draws=draws, random=random) for again in enterable])
 
 
-def lived(market: MadeMarket, lines: Iterable[Line], entered: Mask, rules: TradingRules = RULES) -> AccountPath:
+def lived(market: MadeTraded, lines: Iterable[Line], entered: Mask, rules: TradingRules = RULES) -> AccountPath:
     """The engine's account that is told to enter the lines where `entered`, (n_lines, n_sessions)."""
     said: dict[date, dict[str, float]] = {}
     for row, (symbol, direction) in enumerate(lines):
@@ -68,9 +68,9 @@ def lived(market: MadeMarket, lines: Iterable[Line], entered: Mask, rules: Tradi
 @pytest.mark.parametrize("symbols", [("A",), ("A", "B", "C"), ("A", "B", "C", "D", "E")])
 @pytest.mark.parametrize("product", ["cash", "futures"])
 def test_each_account_is_the_one_that_the_engine_makes_of_the_same_entries(
-    symbols: tuple[str, ...], product: str, make_market: MakeMarket
+    symbols: tuple[str, ...], product: str, make_traded: MakeTraded
 ) -> None:
-    market = make_market(*symbols, sessions=150)
+    market = make_traded(*symbols, sessions=150)
     rules = replace(RULES, limits=LIMITS.model_copy(update={"product": product}))
     known = books(market, rules, tuple(Direction) if product == "futures" else (Direction.LONG,))
     grown = grow_accounts(known, drawn_for(known, Habit(15, 90), 12), places=places_of(LIMITS), random=RANDOM(2))
@@ -81,8 +81,8 @@ def test_each_account_is_the_one_that_the_engine_makes_of_the_same_entries(
         assert grown.equity[:, account] == pytest.approx(path.equity / LIMITS.initial_capital, rel=1e-8)
 
 
-def test_what_a_forecast_closes_leaves_at_that_open(make_market: MakeMarket) -> None:
-    market = make_market("A", sessions=150)
+def test_what_a_forecast_closes_leaves_at_that_open(make_traded: MakeTraded) -> None:
+    market = make_traded("A", sessions=150)
     line, turns = ("A", Direction.LONG), market.traded.sessions[::7]
     known = {line: trade_book(line, Trader(market.traded, OPTIONS, RULES), turns)}
     grown = grow_accounts(known, drawn_for(known, Habit(15, 90), 12), places=3, random=RANDOM(2))
@@ -94,8 +94,8 @@ def test_what_a_forecast_closes_leaves_at_that_open(make_market: MakeMarket) -> 
         assert grown.equity[:, account] == pytest.approx(equity, rel=1e-8)
 
 
-def test_who_finds_no_place_enters_later_and_no_more_are_held_than_there_are_places(make_market: MakeMarket) -> None:
-    market = make_market(*"ABCDEF", sessions=200)
+def test_who_finds_no_place_enters_later_and_no_more_are_held_than_there_are_places(make_traded: MakeTraded) -> None:
+    market = make_traded(*"ABCDEF", sessions=200)
     known = books(market)
     wanted = drawn_for(known, Habit(12, 150), 40)
     grown = grow_accounts(known, wanted, places=2, random=RANDOM(4))
@@ -109,8 +109,8 @@ def test_who_finds_no_place_enters_later_and_no_more_are_held_than_there_are_pla
         assert held.max() == 2
 
 
-def test_a_smaller_account_differs_only_by_the_shares_that_it_cannot_split(make_market: MakeMarket) -> None:
-    market = make_market("A", sessions=250)
+def test_a_smaller_account_differs_only_by_the_shares_that_it_cannot_split(make_traded: MakeTraded) -> None:
+    market = make_traded("A", sessions=250)
     small = replace(RULES, limits=LIMITS.model_copy(update={"initial_capital": 1e6}))
     known = books(market, small)
     grown = grow_accounts(known, drawn_for(known, Habit(30, 150), 5), places=3, random=RANDOM(2))
@@ -127,12 +127,12 @@ def test_places_are_no_more_than_the_cash_pays_for() -> None:
 
 
 @pytest.fixture(scope="module")
-def year(make_market: MakeMarket) -> MadeMarket:
-    return make_market("A", sessions=500, holes=False)
+def year(make_traded: MakeTraded) -> MadeTraded:
+    return make_traded("A", sessions=500, holes=False)
 
 
 @pytest.fixture(scope="module")
-def drawn(year: MadeMarket) -> RandomEntries:
+def drawn(year: MadeTraded) -> RandomEntries:
     return random_entries(books(year), {LINE: Habit(40, 400)}, limits=LIMITS, risk_free_pct=0)
 
 
@@ -141,14 +141,14 @@ def test_as_many_positions_are_entered(drawn: RandomEntries) -> None:
     assert all(len(values) == 500 for values in drawn.figures.values())
 
 
-def test_the_same_question_gets_the_same_answer(year: MadeMarket, drawn: RandomEntries) -> None:
+def test_the_same_question_gets_the_same_answer(year: MadeTraded, drawn: RandomEntries) -> None:
     again = random_entries(books(year), {LINE: Habit(40, 400)}, limits=LIMITS, risk_free_pct=0)
     for name, values in drawn.figures.items():
         assert (again.figures[name] == values).all()
 
 
 def test_who_enters_at_random_is_found_to_be_lucky_as_often_as_the_p_value_says(
-    year: MadeMarket, drawn: RandomEntries
+    year: MadeTraded, drawn: RandomEntries
 ) -> None:
     """Accounts of other random draws, by the engine: their p-values are spread evenly."""
     known = books(year)
@@ -177,7 +177,7 @@ def test_where_nothing_is_defined_there_is_nothing_to_compare(drawn: RandomEntri
     assert drawn.beside("sharpe", None) is None
 
 
-def test_the_trades_of_the_accounts_are_counted_as_the_engine_would(year: MadeMarket) -> None:
+def test_the_trades_of_the_accounts_are_counted_as_the_engine_would(year: MadeTraded) -> None:
     known = books(year)
     found = random_entries(known, {LINE: Habit(40, 400)}, limits=LIMITS, risk_free_pct=0, replays=3)
     entered = drawn_for(known, Habit(40, 400), 3, seed=0)

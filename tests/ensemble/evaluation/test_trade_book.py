@@ -12,7 +12,7 @@ from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
-from tests.ensemble.evaluation.conftest import MadeMarket, MakeMarket
+from tests.ensemble.evaluation.conftest import MadeTraded, MakeTraded
 
 CASH = TradingRules(RiskLimits(max_holding_sessions=6, cool_down_sessions=2), Costs())
 FUTURES = TradingRules(CASH.limits.model_copy(update={"product": "futures"}), Costs())
@@ -20,7 +20,7 @@ OPTIONS = SignalOptions()
 WAYS = [(Direction.LONG, CASH), (Direction.LONG, FUTURES), (Direction.SHORT, FUTURES)]
 
 
-def book(market: MadeMarket, rules: TradingRules = CASH, direction: Direction = Direction.LONG) -> TradeBook:
+def book(market: MadeTraded, rules: TradingRules = CASH, direction: Direction = Direction.LONG) -> TradeBook:
     turns = {market.traded.sessions[place] for place in TURNS if place < len(market.traded.sessions)}
     return trade_book(("A", direction), Trader(market.traded, OPTIONS, rules), turns)
 
@@ -30,9 +30,9 @@ TURNS = (10, 11, 30, 50, 51, 52)
 
 @pytest.mark.parametrize(("direction", "rules"), WAYS)
 def test_every_position_is_the_one_of_a_replay_that_enters_once(
-    direction: Direction, rules: TradingRules, make_market: MakeMarket
+    direction: Direction, rules: TradingRules, make_traded: MakeTraded
 ) -> None:
-    market = make_market("A", sessions=80, seed=1)
+    market = make_traded("A", sessions=80, seed=1)
     sessions, sure = market.traded.sessions, 1.0 if direction is Direction.LONG else 0.0
     found, kinds = book(market, rules, direction), Counter[str]()
     for place, session in enumerate(sessions):
@@ -64,16 +64,16 @@ def test_every_position_is_the_one_of_a_replay_that_enters_once(
     assert set(kinds) == {"STOP", "TARGET", "TIME", "SIGNAL", "held", "none"}
 
 
-def test_after_the_exit_nothing_is_gained_any_more(make_market: MakeMarket) -> None:
-    found = book(make_market("A", sessions=60))
+def test_after_the_exit_nothing_is_gained_any_more(make_traded: MakeTraded) -> None:
+    found = book(make_traded("A", sessions=60))
     for place in np.flatnonzero((found.leaves >= 0) & (found.leaves < 60)):
         held = found.leaves[place] - place + 1
         assert found.steps[place][held:] == pytest.approx(0)
         assert found.steps[place].sum() == pytest.approx(found.gains[place][-1])
 
 
-def test_in_a_locked_or_missing_bar_nobody_enters_nor_the_session_after_a_missing_one(make_market: MakeMarket) -> None:
-    market = make_market("A", sessions=200)
+def test_in_a_locked_or_missing_bar_nobody_enters_nor_the_session_after_a_missing_one(make_traded: MakeTraded) -> None:
+    market = make_traded("A", sessions=200)
     bars = market.bars["A"].reindex(market.index)
     barred = (bars["high"] == bars["low"]) | bars["open"].isna()
     stale = bars["open"].shift(1).isna()
@@ -82,6 +82,6 @@ def test_in_a_locked_or_missing_bar_nobody_enters_nor_the_session_after_a_missin
     assert ((book(market).leaves < 0) == (barred | stale).to_numpy()).all()
 
 
-def test_shares_cannot_be_sold_short(make_market: MakeMarket) -> None:
-    market = make_market("A", sessions=30)
+def test_shares_cannot_be_sold_short(make_traded: MakeTraded) -> None:
+    market = make_traded("A", sessions=30)
     assert (book(market, CASH, Direction.SHORT).leaves == -1).all()

@@ -22,7 +22,7 @@ from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
-from tests.ensemble.evaluation.conftest import MakeMarket
+from tests.ensemble.evaluation.conftest import MakeTraded
 
 SESSIONS = [date(2021, 1, day) for day in (4, 5, 6, 7, 8)]
 WON = Trade("A", 10, SESSIONS[0], 100.0, SESSIONS[2], 106.0, ExitReason.TARGET, 20.0, 40.0)
@@ -74,8 +74,8 @@ def test_costs_are_a_share_of_what_would_have_been_earned_without_them() -> None
 
 
 @pytest.mark.parametrize("product", ["cash", "futures"])
-def test_the_prices_seen_are_those_of_the_bars(product: Literal["cash", "futures"], make_market: MakeMarket) -> None:
-    market = make_market("A", "B", sessions=900)
+def test_the_prices_seen_are_those_of_the_bars(product: Literal["cash", "futures"], make_traded: MakeTraded) -> None:
+    market = make_traded("A", "B", sessions=900)
     rules = TradingRules(RiskLimits(max_holding_sessions=4, product=product), Costs(slippage_bp=30))
     random = np.random.default_rng(3)
     said = {session: {"A": random.random(), "B": random.random()} for session in market.traded.sessions}
