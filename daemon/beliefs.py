@@ -14,6 +14,7 @@ from ensemble.session_forecasts import SessionForecasts
 from ensemble.sessions import available_at
 from ensemble.trading.costs import Product
 from ensemble.trading.gate import Beliefs, round_trip_cost
+from ensemble.trading.limits import RiskLimits
 from ensemble.trading.payoffs import PAYOFF_SESSIONS, PastTrades, Payoffs, past_trades
 from ensemble.windows import month_of
 
@@ -35,17 +36,16 @@ class Experience:
         return self.trades.payoffs(int(self.known_sessions[self.sessions.get_loc(pd.Timestamp(session))]))
 
 
-def open_experience(market: Market, *, first: pd.Timestamp, label: str) -> Experience:
-    """The experience that decisions from session `first` on can have."""
+def open_experience(market: Market, *, first: pd.Timestamp, label: str, limits: RiskLimits) -> Experience:
+    """The experience that decisions from session `first` on can have of trades under `limits`."""
     calendar = market.calendar
     # As far back as the oldest trade that counts, and the close before it.
-    begin = max(calendar.position(first) - PAYOFF_SESSIONS - market.limits.max_holding_sessions, 0)
+    begin = max(calendar.position(first) - PAYOFF_SESSIONS - limits.max_holding_sessions, 0)
     sessions = calendar.sessions[begin:]
     known_at = available_at(sessions, calendar.exchange, delay_min=market.delay_min)
     known_sessions = newest_known(known_at, calendar.decisions(market.decision_time)[begin:]) + 1
-    return Experience(
-        sessions, known_sessions, past_trades(market.bars, sessions=sessions, label=label, limits=market.limits)
-    )
+    trades = past_trades(market.bars, sessions=sessions, label=label, limits=limits, asked=market.limits)
+    return Experience(sessions, known_sessions, trades)
 
 
 def beliefs_about(

@@ -174,7 +174,9 @@ class Desk:
     @cached_property
     def _experience(self) -> Experience:
         """What trades that could have been made earned; only one gate asks."""
-        return open_experience(self.market, first=self.panel.sessions[0], label=self.services.settings.signals.label)
+        settings = self.services.settings
+        first, label = self.panel.sessions[0], settings.signals.label
+        return open_experience(self.market, first=first, label=label, limits=settings.risk)
 
     @cached_property
     def factory(self) -> ModelFactory:

@@ -68,15 +68,21 @@ class PastTrades:
 
 
 def past_trades(
-    bars: Mapping[str, pd.DataFrame], *, sessions: pd.DatetimeIndex, label: str, limits: RiskLimits
+    bars: Mapping[str, pd.DataFrame],
+    *,
+    sessions: pd.DatetimeIndex,
+    label: str,
+    limits: RiskLimits,
+    asked: RiskLimits,
 ) -> PastTrades:
-    """Every trade that could have been entered in `sessions`, from complete bars frames by symbol.
+    """Every trade that could have been entered in `sessions` under `limits`, from complete bars frames by symbol.
 
-    The exits are the stop, the target and the last session held, as in the account; no SELL signal ends one sooner.
+    `asked` are the limits that the label is answered by. The exits are the stop, the target and the last session held, as
+    in the account; no SELL signal ends one sooner.
     """
     known = [frame.reindex(sessions) for frame in bars.values()]
     prices = _Prices(*(np.stack([frame[name].to_numpy(np.float64) for frame in known]) for name in OHLC))
-    labels = [label_bars(frame, sessions=sessions, limits=limits)[label].to_numpy() for frame in bars.values()]
+    labels = [label_bars(frame, sessions=sessions, limits=asked)[label].to_numpy() for frame in bars.values()]
     stop_pct, target_pct, holding = limits.stop_loss_pct, limits.take_profit_pct, limits.max_holding_sessions
     return PastTrades(
         came_true=np.stack(labels),

@@ -53,19 +53,26 @@ def test_a_model_of_the_session_s_own_month_or_quarter_is_one_month_old(
 @pytest.mark.parametrize("delay_min", [0, 60])
 def test_every_decision_knows_the_trades_that_could_have_ended_with_the_session_before(delay_min: int) -> None:
     known = market(delay_min)
-    everything = past_trades(known.bars, sessions=CALENDAR.sessions, label="gap", limits=LIMITS)
+    everything = past_trades(known.bars, sessions=CALENDAR.sessions, label="gap", limits=LIMITS, asked=LIMITS)
     for first in (CALENDAR.sessions[700], CALENDAR.sessions[0]):
-        experience = open_experience(known, first=first, label="gap")
+        experience = open_experience(known, first=first, label="gap", limits=LIMITS)
         for place in range(700, 760):
             session = CALENDAR.sessions[place].date()
             assert experience.payoffs(session) == everything.payoffs(place)
             assert experience.payoffs(session) is not None
 
 
+def test_experience_is_of_the_trades_that_are_made_not_of_the_one_that_the_label_asks_about() -> None:
+    known, made = market(0), LIMITS.model_copy(update={"stop_loss_pct": 7.0, "max_holding_sessions": 4})
+    everything = past_trades(known.bars, sessions=CALENDAR.sessions, label="gap", limits=made, asked=known.limits)
+    experience = open_experience(known, first=CALENDAR.sessions[700], label="gap", limits=made)
+    assert experience.payoffs(CALENDAR.sessions[720].date()) == everything.payoffs(720)
+
+
 def test_a_bar_that_is_not_final_when_the_next_session_is_decided_is_not_known_to_it() -> None:
     late = market(delay_min=18 * 60)  # final at 09:30 of the day after, later than 08:45
-    everything = past_trades(late.bars, sessions=CALENDAR.sessions, label="gap", limits=LIMITS)
-    experience = open_experience(late, first=CALENDAR.sessions[0], label="gap")
+    everything = past_trades(late.bars, sessions=CALENDAR.sessions, label="gap", limits=LIMITS, asked=LIMITS)
+    experience = open_experience(late, first=CALENDAR.sessions[0], label="gap", limits=LIMITS)
     for place in range(700, 760):
         before, session = CALENDAR.sessions[place - 1 : place + 1]
         on_the_morrow = (session - before).days == 1

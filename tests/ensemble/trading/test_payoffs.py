@@ -60,7 +60,7 @@ def walked(bars: pd.DataFrame, place: int, *, short: bool) -> float:
 
 
 def trades(bars: dict[str, pd.DataFrame], label: str = "open_to_close", count: int = N) -> PastTrades:
-    return past_trades(bars, sessions=SESSIONS[:count], label=label, limits=LIMITS)
+    return past_trades(bars, sessions=SESSIONS[:count], label=label, limits=LIMITS, asked=LIMITS)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -73,6 +73,18 @@ def test_every_trade_earns_what_walking_it_bar_by_bar_does(seed: int) -> None:
             expected = [walked(frame, place, short=short) for place in places]
             np.testing.assert_allclose(returns[row, : len(places)], expected, rtol=0, atol=1e-12)
             assert np.isfinite(expected).sum() > N / 2
+
+
+def test_trades_end_by_their_own_limits_whatever_trade_the_label_asks_about() -> None:
+    bars = {"A": walk(3)}
+    asked = LIMITS.model_copy(
+        update={"stop_loss_pct": 7.0, "take_profit_pct": 9.0, "max_holding_sessions": HOLDING + 2}
+    )
+    mixed = past_trades(bars, sessions=SESSIONS[:N], label="barrier", limits=LIMITS, asked=asked)
+    np.testing.assert_array_equal(mixed.long, trades(bars).long)
+    expected = label_bars(bars["A"], sessions=SESSIONS[:N], limits=asked)["barrier"]
+    np.testing.assert_array_equal(mixed.came_true[0], expected)
+    assert not np.array_equal(mixed.came_true, trades(bars, "barrier").came_true, equal_nan=True)
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -119,7 +131,7 @@ def test_a_trade_counts_from_the_session_that_could_have_ended_it_last(label: st
 def test_a_panel_that_begins_later_gives_the_same_to_the_bit() -> None:
     bars = {"A": walk(1, 700), "B": walk(2, 700)}
     start = 700 - PAYOFF_SESSIONS - HOLDING
-    short = past_trades(bars, sessions=SESSIONS[start:700], label="gap", limits=LIMITS)
+    short = past_trades(bars, sessions=SESSIONS[start:700], label="gap", limits=LIMITS, asked=LIMITS)
     assert short.payoffs(700 - start) == trades(bars, "gap", 700).payoffs(700)
 
 
