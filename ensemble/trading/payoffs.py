@@ -77,8 +77,8 @@ def past_trades(
 ) -> PastTrades:
     """Every trade that could have been entered in `sessions` under `limits`, from complete bars frames by symbol.
 
-    `asked` are the limits that the label is answered by. The exits are the stop, the target and the last session held, as
-    in the account; no SELL signal ends one sooner.
+    `asked` are the limits that the label is answered by. The exits are the stop, the target and the last session held,
+    as in the account; no SELL signal ends one sooner.
     """
     known = [frame.reindex(sessions) for frame in bars.values()]
     prices = _Prices(*(np.stack([frame[name].to_numpy(np.float64) for frame in known]) for name in OHLC))
