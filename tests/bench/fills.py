@@ -26,7 +26,8 @@ MILLION = 1_000_000
 REPETITIONS = 3
 VECTOR_BARS = 100_000
 """In one array: more than any market has, little enough to stay near the processor."""
-LIMITS = RiskLimits()
+LIMITS = RiskLimits(cool_down_sessions=0, max_drawdown_pct=100, max_daily_loss_pct=100)
+"""No guard, so that a position is always open."""
 RULES = TradingRules(LIMITS, Costs())
 Side = Callable[[], float]
 
@@ -46,7 +47,7 @@ def run(options: Options) -> Result:
     bars = [bar for bar in walk(0, options.pick(20_000, 200_000), move_pct=1.0) if bar is not None]
     repetitions = options.repetitions or REPETITIONS
     return Result(
-        f"made-up bars, one symbol, {len(bars)} sessions, default limits and costs, CPU time",
+        f"made-up bars, one symbol, {len(bars)} sessions, default stop, target and costs, CPU time",
         (*in_turn(bars, repetitions), *in_arrays(bars, repetitions)),
     )
 
@@ -121,7 +122,7 @@ def buy(number: int) -> Signal:
         probability=0.9,
         confidence=0.9,
         quantity=10,
-        reference_price=100.0,
+        reference_price=None,
         stop_loss_pct=LIMITS.stop_loss_pct,
         take_profit_pct=LIMITS.take_profit_pct,
         reasons=(Reason.CONFIDENT,),

@@ -39,7 +39,7 @@ def bought(symbol: str, session: date, quantity: int) -> Signal:
         probability=0.8,
         confidence=0.8,
         quantity=quantity,
-        reference_price=100.0,
+        reference_price=None,
         stop_loss_pct=2.0,
         take_profit_pct=4.0,
         reasons=(Reason.CONFIDENT,),
