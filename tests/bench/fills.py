@@ -26,7 +26,8 @@ MILLION = 1_000_000
 REPETITIONS = 3
 VECTOR_BARS = 100_000
 """In one array: more than any market has, little enough to stay near the processor."""
-LIMITS = RiskLimits()
+LIMITS = RiskLimits(cool_down_sessions=0, max_drawdown_pct=100, max_daily_loss_pct=100)
+"""Without guards: every order is filled that a loop would fill."""
 RULES = TradingRules(LIMITS, Costs())
 Side = Callable[[], float]
 
