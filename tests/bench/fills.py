@@ -122,7 +122,7 @@ def buy(number: int) -> Signal:
         probability=0.9,
         confidence=0.9,
         quantity=10,
-        reference_price=100.0,
+        reference_price=None,
         stop_loss_pct=LIMITS.stop_loss_pct,
         take_profit_pct=LIMITS.take_profit_pct,
         reasons=(Reason.CONFIDENT,),
