@@ -8,10 +8,11 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
-from daemon.backtest_trial import trial_of_backtest
+from daemon.backtest_trial import trials_of_backtest
 from daemon.decisions import Decision, write_decisions
 from daemon.desk import Desk, home_calendar, open_desk
 from daemon.errors import DaemonError
+from daemon.holdout import without_holdout
 from daemon.ingest import ingest
 from daemon.services import Services
 from ensemble.sessions import SessionCalendar
@@ -22,7 +23,7 @@ from storage.bar_store import newest_sessions
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
 from storage.outcome_store import read_scored, write_outcomes
-from storage.trial_store import write_trial
+from storage.trial_store import write_performance, write_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,17 @@ def _store(desk: Desk, replayed: Sequence[Replayed]) -> None:
         write_decisions(conn, BACKTEST, decisions, code_version=code_version, kept=kept)
         write_settlement(conn, BACKTEST, *(one.settlement for one in replayed))
         write_outcomes(conn, desk.outcomes(sessions), resolved_at=services.clock.now())
-        write_trial(conn, trial_of_backtest(conn, services, sessions))
+        _write_trials(conn, desk, sessions)
+
+
+def _write_trials(conn: Connection, desk: Desk, sessions: pd.DatetimeIndex) -> None:
+    """The ledger keeps how every label did before the hold-out, session by session, so that its best is discounted."""
+    services = desk.services
+    stored = read_scored(conn, BACKTEST, first=sessions[0].date(), last=sessions[-1].date())
+    rows = without_holdout(stored, services.settings, now=services.clock.now())
+    for trial, losses in trials_of_backtest(conn, services, desk.panel, rows, sessions=sessions):
+        write_trial(conn, trial)
+        write_performance(conn, trial.trial_id, losses)
 
 
 def _kept(conn: Connection, decisions: Sequence[Decision], code_version: str) -> Collection[date]:

@@ -75,7 +75,7 @@ def _corrections(graded: Graded) -> str:
         f"{graded.trials} configuration{'s' * (graded.trials > 1)} in the ledger."
     )
     best = [
-        f"{label} {chance(card.best_trial.p_value)} ({card.best_trial.tried})"
+        f"{label} {chance(card.best_trial.p_value)} (of {card.best_trial.tried})"
         for label, card in graded.cards.items()
         if card.best_trial is not None
     ]

@@ -9,20 +9,13 @@ import pandas as pd
 from daemon.desk import Desk
 from daemon.models import ModelFactory
 from daemon.progress import Progress
+from daemon.trial_scores import Walked
 from ensemble.arrays import Floats, Integers
 from ensemble.evaluation.scored import Scored
 from ensemble.labels import LABELS, label_horizon
 from ensemble.members.rows import base_log_odds
 from ensemble.members.specs import MemberSpec
 from ensemble.windows import month_of, training_window
-
-
-@dataclass(frozen=True, slots=True)
-class Walked:
-    """What was forecast out of sample, beside the base rate known at the time; either as P(label is 1)."""
-
-    said: Scored
-    base: Scored
 
 
 @dataclass(frozen=True)

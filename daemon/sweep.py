@@ -6,21 +6,17 @@ the hold-out on is in the panel that it works on.
 
 from dataclasses import replace
 
-import numpy as np
-import pandas as pd
 from loguru import logger
 
 from daemon.errors import DaemonError
-from daemon.member_walk import Walked
 from daemon.search import is_hopeless
 from daemon.services import Services
 from daemon.study import Study, Wanted, open_study, spec_in
 from daemon.training import TrainingFailed
-from ensemble.evaluation.roc_area import fold_auc
+from daemon.trial_scores import Walked, losses_of, scores_of
 from ensemble.evaluation.search_space import first_specs
-from ensemble.evaluation.significance import session_losses
 from storage.engine import transaction
-from storage.trial_store import Trial, TrialScores, TrialState, write_performance, write_trial
+from storage.trial_store import Trial, TrialState, write_performance, write_trial
 
 MOST_FAILURES = 3
 """So many failed trials in a row end a sweep: it is not their figures then."""
@@ -71,29 +67,10 @@ def _walked(study: Study, trial: Trial) -> tuple[Trial, Walked]:
         if not complete and may_be_given_up and is_hopeless(progress, tried):
             break
     state = TrialState.COMPLETE if complete else TrialState.PRUNED
-    return replace(trial, state=state, scores=scores_of(walked), progress=progress), walked
-
-
-def losses_of(walked: Walked) -> pd.DataFrame:
-    """log_loss and base_log_loss of each session with a known outcome, nats; index session."""
-    both = {"log_loss": session_losses(walked.said), "base_log_loss": session_losses(walked.base)}
-    return pd.DataFrame(both, index=walked.said.sessions.rename("session")).dropna()
-
-
-def scores_of(walked: Walked) -> TrialScores:
-    """What the ledger says of the trial. Raises DaemonError when no outcome is known."""
-    losses = losses_of(walked)
-    if losses.empty:
+    scores = scores_of(walked)
+    if not scores.sessions:
         raise DaemonError("no outcome is known in this range yet; choose an earlier one.")
-    probability, outcome = walked.said.flat()
-    area = fold_auc(walked.said).value
-    return TrialScores(
-        sessions=len(losses),
-        log_loss=float(losses["log_loss"].mean()),
-        base_log_loss=float(losses["base_log_loss"].mean()),
-        auc=area if np.isfinite(area) else None,
-        right_share=float(((probability > 0.5) == (outcome > 0.5)).mean()),
-    )
+    return replace(trial, state=state, scores=scores, progress=progress), walked
 
 
 def describe_trial(trial: Trial) -> str:

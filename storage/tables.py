@@ -367,14 +367,19 @@ features = Table(
 trials = Table(
     "trials",
     METADATA,
-    _column("trial_id", Text, "The search's name and the trial's number in it; of a backtest, its recipe"),
+    _column("trial_id", Text, "The search's name and the trial's number in it; of a backtest, its recipe and label"),
     _column("kind", Text, "sweep: one member of a search; backtest: a replayed ensemble", check=_TRIAL_KIND),
     _column("study", Text, "The search that it belongs to, or the recipe that was replayed"),
     _column("number", Integer, "Its place in the search, from 0", check=_COUNT),
     _column("state", Text, "running, complete, pruned (given up early) or failed", check=_TRIAL_STATE),
     _column("digest", Text, "Digest of what was tried, and of its inputs and code: equal ones are one trial"),
     _column("settings", Json, "What was tried, a JSON object"),
-    _column("label", Text, "The label that was searched for; empty for a backtest, which forecasts all", null=True),
+    _column(
+        "label",
+        Text,
+        "The label searched for or replayed; empty for a backtest before schema 0007",
+        null=True,
+    ),
     _session("The first trading day asked for", name="first_session"),
     _session("The last trading day asked for", name="last_session"),
     _column("sessions", Integer, "Trading days scored", check=_COUNT),
@@ -399,7 +404,7 @@ trial_sessions = Table(
     _column("log_loss", Double, "The trial's log loss, mean over symbols, nats", check=_LOSS),
     _column("base_log_loss", Double, "The same of the base rate known at the time, nats", check=_LOSS),
     _key("trial_id", "session"),
-    comment="How each complete trial of a sweep did, session by session",
+    comment="How each complete trial did, session by session",
     sqlite_with_rowid=False,
 )
 

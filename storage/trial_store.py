@@ -1,7 +1,6 @@
 """The ledger of trials: every configuration ever scored on past sessions, so that the best of many is not overrated."""
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -60,7 +59,7 @@ class Trial:
     """Of what was tried, its inputs and code: equal ones are one trial."""
     settings: Mapping[str, Any]
     label: str | None
-    """None for a backtest, which forecasts all labels."""
+    """None for a backtest of a version that kept one trial for all labels."""
     first_session: date
     last_session: date
     started_at: datetime
@@ -100,7 +99,8 @@ def read_trials(conn: Connection, *, study: str | None = None) -> list[Trial]:
 def number_of_trials(conn: Connection, label: str | None = None) -> int:
     """How many different configurations were ever scored on past sessions, complete or pruned.
 
-    Of one label, if it is given: searches for it, and backtests, which forecast every label.
+    Of one label, if it is given: searches for it, and backtests, which forecast every label; the labels of one
+    backtest are one configuration.
     """
     count = select(func.count(trials.c.digest.distinct())).where(trials.c.state.in_(SEEN))
     if label is not None:
@@ -123,27 +123,15 @@ def number_of_accounts(conn: Connection) -> int:
 def read_performance(conn: Connection, label: str, *, study: str | None = None) -> pd.DataFrame:
     """What each complete trial of the label gained on the base rate: nats a session, (n_sessions, n_trials).
 
-    Of the study, or else of the range that most trials were made on, the newest of several; of equal trials there the
-    first. Indexed by the sessions that all of them have; columns are trial_ids.
+    Of all searches and backtests, or of one study; of equal trials over one range the first. Columns are trial_ids,
+    rows the sessions that any of them was scored on; NaN where a trial was not.
     """
     complete = [one for one in read_trials(conn, study=study) if (one.label, one.state) == (label, TrialState.COMPLETE)]
-    if study is None:
-        complete = _of_one_range({(one.digest, _range(one)): one for one in reversed(complete)}.values())
+    first = {(one.digest, one.first_session, one.last_session): one.trial_id for one in reversed(complete)}
     gain = (trial_sessions.c.base_log_loss - trial_sessions.c.log_loss).label("gain")
     query = select(trial_sessions.c.trial_id, trial_sessions.c.session, gain)
-    frame = read_frame(conn, query.where(trial_sessions.c.trial_id.in_([one.trial_id for one in complete])))
-    return frame.pivot_table(index="session", columns="trial_id", values="gain").dropna().astype(np.float64)
-
-
-def _of_one_range(made: Collection[Trial]) -> list[Trial]:
-    """Those over the range that most were made on."""
-    counts = Counter(map(_range, made))
-    most = max(counts, key=lambda found: (counts[found], found[1], found[0]), default=None)
-    return [one for one in made if _range(one) == most]
-
-
-def _range(trial: Trial) -> tuple[date, date]:
-    return trial.first_session, trial.last_session
+    frame = read_frame(conn, query.where(trial_sessions.c.trial_id.in_(first.values())))
+    return frame.pivot_table(index="session", columns="trial_id", values="gain").astype(np.float64)
 
 
 def _trial(row: Row[Any]) -> Trial:

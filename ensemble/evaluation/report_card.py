@@ -100,7 +100,7 @@ class Evidence:
     trials: int = 1
     """Configurations that were ever scored on past sessions."""
     tried: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    """Label -> what each trial gained on the base rate, nats: sessions by trials."""
+    """Label -> what each trial gained on the base rate, nats: sessions by trials, NaN where one was not scored."""
 
 
 def report_card(
@@ -187,8 +187,13 @@ def _known(p_value: float) -> float:
 
 
 def _best_trial(gains: pd.DataFrame | None, *, horizon: int, draws: int) -> BestOfMany | None:
+    """Trials over several ranges are tested together: where one was not scored it is taken for the base rate itself.
+
+    That leaves its mean gain the same number of standard errors from nothing.
+    """
     if gains is None or gains.empty:
         return None
-    losses = {str(name): -gains[name].to_numpy(np.float64) for name in gains.columns}
-    block = max(block_length(loss, horizon=horizon) for loss in losses.values())
+    known = {str(name): gains[name].dropna().to_numpy(np.float64) for name in gains.columns}
+    block = max(block_length(one, horizon=horizon) for one in known.values())
+    losses = {str(name): -gains[name].fillna(0.0).to_numpy(np.float64) for name in gains.columns}
     return superior_predictive_ability(losses, np.zeros(len(gains)), block=block, draws=draws)

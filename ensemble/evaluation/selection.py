@@ -47,10 +47,11 @@ class Selection:
 def select(gains: pd.DataFrame, *, trials: int, horizon: int) -> Selection | None:
     """From what each complete trial gained on the base rate, nats a session, (n_sessions, n_trials) by trial_id.
 
+    Counted are the sessions that all of them were scored on.
     `trials` were made in all, the ones that were given up included; `horizon` is in sessions. None where nothing was
     gained or lost by any of them.
     """
-    values: Floats = gains.to_numpy(np.float64)
+    values: Floats = gains.dropna().to_numpy(np.float64)
     if len(values) < 3 or not values.std(axis=0).any():
         return None
     sharpes = sharpe_ratios(values)

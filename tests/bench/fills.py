@@ -27,7 +27,7 @@ REPETITIONS = 3
 VECTOR_BARS = 100_000
 """In one array: more than any market has, little enough to stay near the processor."""
 LIMITS = RiskLimits(cool_down_sessions=0, max_drawdown_pct=100, max_daily_loss_pct=100)
-"""No guard, so that a position is always open."""
+"""Without guards: every order is filled that a loop would fill."""
 RULES = TradingRules(LIMITS, Costs())
 Side = Callable[[], float]
 

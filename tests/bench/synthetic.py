@@ -50,9 +50,9 @@ def walk(market: SyntheticMarket, plan: Plan) -> dict[str, dict[str, Scored]]:
     """Speaker -> label -> forecasts out of sample and what came of them; each member, their mean, and what serves."""
     panel = build_panel(market.market(LIMITS))
     folds = tuple(_folds(panel, plan.step_sessions))
-    parts = [_members_say(panel, fold, plan) for fold in folds]
+    parts = [members_say(panel, fold, plan) for fold in folds]
     rows = slice(folds[0].test.start, folds[-1].test.stop)
-    odds = _joined(parts)
+    odds = joined(parts)
     said = dict(zip(odds.members, odds.log_odds, strict=True)) | {MEAN: odds.mean()}
     if plan.stack is not None:
         said[SPOKEN] = _spoken(panel, folds, parts, plan.stack)
@@ -67,7 +67,8 @@ def _folds(panel: Panel, step: int) -> Iterator[Fold]:
         yield Fold(name, slice(max(start - WINDOW_SESSIONS, 0), start), slice(start, min(start + step, last)))
 
 
-def _members_say(panel: Panel, fold: Fold, plan: Plan) -> MemberOdds:
+def members_say(panel: Panel, fold: Fold, plan: Plan) -> MemberOdds:
+    """What the members, trained on the fold's training rows, say of its test rows."""
     window = training_window(panel, fold, LIMITS)
     members = {}
     for spec in plan.members:
@@ -76,7 +77,8 @@ def _members_say(panel: Panel, fold: Fold, plan: Plan) -> MemberOdds:
     return member_odds(members, panel, fold.test)
 
 
-def _joined(parts: Sequence[MemberOdds]) -> MemberOdds:
+def joined(parts: Sequence[MemberOdds]) -> MemberOdds:
+    """One after the other."""
     return MemberOdds(
         parts[0].members,
         np.concatenate([one.log_odds for one in parts], axis=2),
@@ -98,7 +100,7 @@ def _spoken(panel: Panel, folds: Sequence[Fold], parts: Sequence[MemberOdds], st
         keep = month > month[-1] - stack.history_months
         kept = slice(rows.stop - int(keep.sum()), rows.stop)
         history = History(
-            _joined(parts[:place]).rows(slice(kept.start - rows.start, kept.stop - rows.start)),
+            joined(parts[:place]).rows(slice(kept.start - rows.start, kept.stop - rows.start)),
             panel.sessions[kept],
             known_labels(panel, kept, before=kept.stop, limits=LIMITS),
             month=np.unique(month[keep], return_inverse=True)[1],

@@ -6,19 +6,32 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
 
 from daemon.backtest import backtest
 from daemon.backtest_display import show_backtest
+from daemon.desk import home_calendar, open_desk
 from daemon.services import Services
+from ensemble.labels import LABELS
 from storage.engine import reading, transaction
 from storage.tables import METADATA
-from storage.trial_store import number_of_trials
+from storage.trial_store import number_of_trials, read_performance
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 AFTERWARDS = "2021-12-31 20:00"
 RANGE = {"first": date(2021, 9, 28), "last": date(2021, 10, 5)}
+LAST = pd.Timestamp(RANGE["last"])
+
+
+SAID = """SELECT f.session, f.symbol, f.probability, o.outcome FROM forecasts f JOIN outcomes o
+    ON (o.session, o.symbol, o.label) = (f.session, f.symbol, f.label)
+    WHERE f.origin = 'backtest' AND f.label = 'gap' ORDER BY f.session, f.symbol"""
+KEPT = """SELECT session, s.log_loss, s.base_log_loss FROM trial_sessions s JOIN trials USING (trial_id)
+    WHERE kind = 'backtest' AND label = 'gap' ORDER BY session"""
+SCORES = "SELECT sessions, log_loss, base_log_loss FROM trials WHERE kind = 'backtest' AND label = 'gap'"
 
 
 def stored(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
@@ -163,6 +176,27 @@ def test_a_replayed_configuration_is_a_trial_whatever_the_range_and_the_threshol
     with services_at(replayed, AFTERWARDS, never) as services:
         backtest(services, **RANGE)
         assert trials(services) == 2
+        with reading(services.engine) as conn:  # each is set beside the base rate, so the best of both is discounted
+            assert {label: read_performance(conn, label).shape[1] for label in LABELS} == dict.fromkeys(LABELS, 2)
+
+
+def test_a_backtest_keeps_how_each_label_did_session_by_session(replayed: Path, services_at: ServicesAt) -> None:
+    """Against the same from SQL, and the base rate counted out in pandas."""
+    with services_at(replayed, AFTERWARDS, never) as services:
+        said = pd.DataFrame(ask(services.engine, SAID), columns=["session", "symbol", "p", "outcome"])
+        desk = open_desk(services, home_calendar(services.settings, services.clock.now()), last=LAST)
+        kept = pd.DataFrame(ask(services.engine, KEPT), columns=["session", "log_loss", "base_log_loss"])
+        (scores,) = ask(services.engine, SCORES)
+    ups = pd.DataFrame(desk.panel.labels[:, :, 0].T, desk.panel.sessions, list(desk.panel.symbols))
+    base = ((ups.cumsum().shift(fill_value=0) + 1) / (ups.notna().cumsum().shift(fill_value=0) + 2)).stack()
+    said["base"] = [
+        base[pd.Timestamp(session), symbol] for session, symbol in zip(said["session"], said["symbol"], strict=True)
+    ]
+    for name, column in (("p", "log_loss"), ("base", "base_log_loss")):
+        loss = -np.log(np.where(said["outcome"] == 1, said[name], 1 - said[name]))
+        by_session = pd.Series(loss).groupby(said["session"]).mean()
+        assert by_session.to_numpy() == pytest.approx(kept[column].to_numpy(), abs=1e-9)
+    assert scores == (len(kept), pytest.approx(kept["log_loss"].mean()), pytest.approx(kept["base_log_loss"].mean()))
 
 
 @pytest.mark.parametrize(("since", "shown"), [("2021-10-01", "3 sessions"), ("2021-09-01", ""), ("2021-12-01", "6 ")])
@@ -178,3 +212,7 @@ def test_of_what_is_held_out_a_backtest_shows_nothing(
     assert ("Account" in said) is bool(shown)
     assert shown in said
     assert ("settled 2021-10-05" in said) is (since > "2021-10-05")
+    with services_at(replayed, AFTERWARDS, never) as services:
+        kept = ask(services.engine, "SELECT session FROM trial_sessions")
+    assert all(session < since for (session,) in kept)
+    assert bool(kept) is bool(shown)

@@ -22,12 +22,13 @@ import daemon.models
 import daemon.sweep
 from daemon.backtest import backtest
 from daemon.errors import DaemonError
-from daemon.member_walk import MemberWalk, Walked
+from daemon.member_walk import MemberWalk
 from daemon.services import Services
 from daemon.study import Study, Wanted, open_study
-from daemon.sweep import losses_of, sweep
+from daemon.sweep import sweep
 from daemon.sweep_results import selection_of, write_results
 from daemon.training import TrainingFailed
+from daemon.trial_scores import Walked, losses_of
 from ensemble.labels import LABELS
 from ensemble.members.specs import LogitSpec, LstmSpec, MemberSpec
 from ensemble.members.tasks import TrainingTask, fit_member

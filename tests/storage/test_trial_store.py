@@ -89,19 +89,28 @@ def test_forecasts_that_were_traded_in_three_ways_are_three_accounts(conn: Conne
     assert number_of_trials(conn) == 2
 
 
-def test_performance_is_the_gain_on_the_base_rate_over_the_range_that_most_trials_share(conn: Connection) -> None:
-    for number, values in enumerate([(0.6, 0.8, 0.7), (0.7, 0.5)]):
+def test_performance_is_the_gain_on_the_base_rate_of_every_complete_trial_of_the_label(conn: Connection) -> None:
+    for number, values in enumerate([(0.6, 0.8), (0.7, 0.5)]):
         write_trial(conn, trial(number))
         write_performance(conn, f"s-{number:04d}", losses(*values))
-    write_performance(conn, "s-0000", losses(0.6, 0.8, 0.7))
+    write_performance(conn, "s-0000", losses(0.6, 0.8))
     write_trial(conn, trial(2, label="barrier"))
     write_performance(conn, "s-0002", losses(0.1, 0.1))
-    write_trial(conn, trial(3, trial_id="t-0003", study="t", digest="d0"))
-    write_performance(conn, "t-0003", losses(0.6, 0.8, 0.7))
-    write_trial(conn, trial(4, last_session=date(2019, 12, 31)))
-    write_performance(conn, "s-0004", losses(0.6, 0.8, start="2019-01-01"))
+    write_trial(conn, trial(3, state=TrialState.PRUNED))
+    write_trial(conn, trial(4, trial_id="t-0003", study="t", digest="d0"))
+    write_performance(conn, "t-0003", losses(0.6, 0.8))
+    later = {"first_session": date(2012, 1, 3), "last_session": date(2012, 1, 4)}
+    write_trial(conn, trial(5, trial_id="backtest-r-gap", kind="backtest", study="r", **later))
+    write_performance(conn, "backtest-r-gap", losses(0.7, 0.4, start="2012-01-03"))
     gains = read_performance(conn, "gap")
-    assert list(gains.columns) == ["s-0000", "s-0001"]
-    assert gains.round(9).to_numpy().tolist() == [[0.1, 0.0], [-0.1, 0.2]]
+    assert list(gains.columns) == ["backtest-r-gap", "s-0000", "s-0001"]  # of the equal ones the first
+    expected = [[None, 0.1, 0.0], [0.0, -0.1, 0.2], [0.3, None, None]]
+    assert gains.round(9).astype(object).where(gains.notna(), None).to_numpy().tolist() == expected
     assert list(read_performance(conn, "gap", study="t").columns) == ["t-0003"]
     assert read_performance(conn, "open_to_close").shape == (0, 0)
+
+
+def test_the_labels_of_one_backtest_are_one_configuration(conn: Connection) -> None:
+    for label in ("gap", "barrier", None):  # None: as an earlier version kept it
+        write_trial(conn, trial(0, trial_id=f"backtest-r-{label}", kind="backtest", study="r", label=label))
+    assert [number_of_trials(conn, label) for label in ("gap", "barrier", "close_to_close", None)] == [1, 1, 1, 1]

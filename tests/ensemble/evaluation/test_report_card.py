@@ -120,6 +120,20 @@ def test_the_best_of_the_ledgers_trials_is_tested_against_the_base_rate() -> Non
     assert card(scored).best_trial is None
 
 
+def test_trials_over_several_ranges_are_tested_together() -> None:
+    scored = planted(6, 0.5)
+    gains = np.random.default_rng(8).normal(0, 0.1, (300, 2))
+    gains[150:, 0] += 0.03
+    table = pd.DataFrame(gains, index=SESSIONS[:300], columns=["short", "long"])
+    table.loc[table.index[:150], "short"] = np.nan
+    found = card(scored, tried={"gap": table}).best_trial
+    alone = card(scored, tried={"gap": table[["short"]].dropna()}).best_trial
+    assert found is not None
+    assert alone is not None
+    assert (found.best, found.tried) == ("short", 2)
+    assert alone.p_value < found.p_value < 2 * alone.p_value + 0.02  # the best of two
+
+
 def test_the_parts_add_up_to_the_whole() -> None:
     scored = planted(8, 0.6)
     known = history(scored)
