@@ -54,7 +54,7 @@ class AccountReport:
     hold: Baseline
     """The same symbols bought at the first open and kept."""
     scaled_hold: Baseline
-    """The same, as much of the equity as the account had in shares on average."""
+    """The same, as much of the equity as the account had in shares on average; without intervals of its own."""
     random: RandomEntries | None
     """None when nothing was entered."""
     by_exit_reason: tuple[Part, ...]
@@ -71,8 +71,8 @@ def account_report(path: AccountPath, market: AccountMarket, *, trials: int, ris
         performance=own,
         intervals=performance_intervals(path, risk_free_pct=risk_free_pct),
         odds=sharpe_odds(path.returns, trials=trials, risk_free_pct=risk_free_pct),
-        hold=_baseline(held, path, risk_free_pct),
-        scaled_hold=_baseline(scaled, path, risk_free_pct),
+        hold=_baseline(held, path, risk_free_pct, return_intervals(held, risk_free_pct=risk_free_pct)),
+        scaled_hold=_baseline(scaled, path, risk_free_pct, {}),
         random=_random(path, market, risk_free_pct),
         by_exit_reason=by_exit_reason(path),
         by_year=by_year(path),
@@ -87,11 +87,11 @@ def _random(path: AccountPath, market: AccountMarket, risk_free_pct: float) -> R
     return random_entries(books, habits, limits=market.trader.rules.limits, risk_free_pct=risk_free_pct)
 
 
-def _baseline(returns: Floats, path: AccountPath, risk_free_pct: float) -> Baseline:
+def _baseline(returns: Floats, path: AccountPath, risk_free_pct: float, intervals: Mapping[str, Interval]) -> Baseline:
     equity = np.asarray(path.capital * np.cumprod(returns + 1), dtype=np.float64)
     return Baseline(
         returns=return_figures(returns, risk_free_pct=risk_free_pct),
         drawdown=deepest_drawdown(equity, capital=path.capital, sessions=path.sessions),
-        intervals=return_intervals(returns, risk_free_pct=risk_free_pct),
+        intervals=intervals,
         equity=equity,
     )

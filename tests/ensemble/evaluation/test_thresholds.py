@@ -106,8 +106,9 @@ def test_the_account_follows_the_signals_session_by_session() -> None:
 
 def test_a_position_is_sized_by_the_last_close_known_and_not_by_the_sessions_own() -> None:
     jump = bars([100.0] * 4 + [140.0] * 7, [100.0] * 4 + [140.0] * 7)
-    settled = replay({SESSIONS[3].date(): {"A": 0.9}}, market(A=jump), options=SignalOptions(), rules=FREE)
-    assert [trade.quantity for one in settled for trade in one.trades] == [5000]  # at 140 half of the equity is 3,571
+    rules = replace(FREE, limits=LIMITS.model_copy(update={"position_pct": 100}))
+    settled = replay({SESSIONS[3].date(): {"A": 0.9}}, market(A=jump), options=SignalOptions(), rules=rules)
+    assert [trade.quantity for one in settled for trade in one.trades] == [7142]  # 10,000 ordered, cash for 7,142
 
 
 def test_a_symbol_without_yesterdays_bar_is_not_bought() -> None:
