@@ -66,7 +66,7 @@ def prepare(settings: Settings, engine: Engine | None, *, today: date, full: boo
     market = None if engine is None else stored_market(settings, engine, today)
     if engine is None or market is None:
         options = SyntheticOptions(auc=0.65, years=6, symbols=4)
-        simulated = simulate_market(options).market(settings.risk)
+        simulated = simulate_market(options).market(settings.labels.barrier.limits)
         return Audited("a simulated market, for no bars are stored", _bench(pipeline, ensemble, simulated, full), None)
     last = market.calendar.sessions[-1]
     name = f"{', '.join(market.bars)} until {last:%Y-%m-%d}"

@@ -115,7 +115,7 @@ def _write_trials(conn: Connection, desk: Desk, sessions: pd.DatetimeIndex) -> N
     services = desk.services
     stored = read_scored(conn, BACKTEST, first=sessions[0].date(), last=sessions[-1].date())
     rows = without_holdout(stored, services.settings, now=services.clock.now())
-    for trial, losses in trials_of_backtest(services, desk.panel, rows, sessions=sessions):
+    for trial, losses in trials_of_backtest(conn, services, desk.panel, rows, sessions=sessions):
         write_trial(conn, trial)
         write_performance(conn, trial.trial_id, losses)
 

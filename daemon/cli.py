@@ -3,26 +3,25 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from daemon.account_commands import account_command, positions_command, trades_command
 from daemon.audit_command import audit_command
 from daemon.clock import Clock, FixedClock, SystemClock
 from daemon.errors import DaemonError
+from daemon.invocation import Invocation
+from daemon.invocation import reader as _reader
+from daemon.invocation import services_of as _services
+from daemon.invocation import upgraded as _upgraded
 from daemon.market_commands import market_app
-from daemon.settings import Settings, load_settings
+from daemon.settings import Settings
+from daemon.verify_command import verify_command
 from ensemble.labels import Label
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from daemon.services import Services
 
 app = typer.Typer(
     name="reliance-daemon",
@@ -39,18 +38,10 @@ cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=Tru
 app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
 app.command("audit")(audit_command)
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """The global options."""
-
-    config: Path | None
-    debug: bool
-
-    def settings(self) -> Settings:
-        """The configuration. Raises ConfigError."""
-        return load_settings(self.config, os.environ)
+app.command("account")(account_command)
+app.command("positions")(positions_command)
+app.command("trades")(trades_command)
+app.command("verify")(verify_command)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -93,19 +84,22 @@ def run(context: typer.Context) -> None:
 
 
 @app.command()
-def backtest(
+def backtest(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")],
     last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write equity, trades, signals and performance to.")
+    ] = None,
     now: Now = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay past sessions with the daemon's own jobs; stored beside the live rows as origin "backtest"."""
     from daemon.backtest import backtest as replay
-    from daemon.display import show_backtest
+    from daemon.backtest_display import show_backtest
 
     with _services(context.obj, _clock(now), quiet=as_json) as services:
-        show_backtest(services, replay(services, first=first.date(), last=last.date()), as_json=as_json)
+        show_backtest(services, replay(services, first=first.date(), last=last.date()), out=out, as_json=as_json)
 
 
 @app.command()
@@ -192,6 +186,26 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     with _reader(context.obj) as engine:
         show_status(engine, context.obj.settings(), now=SystemClock().now(), as_json=as_json)
+
+
+@app.command()
+def halt(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option(help="Kept with the halt, and shown by `status`.")] = "",
+    now: Now = None,
+) -> None:
+    """Open no position from the next session on, until `resume`; what is held closes as ever. The daemon may run."""
+    from daemon.halt_command import halt_command
+
+    halt_command(context.obj.settings(), now=_clock(now).now(), reason=reason)
+
+
+@app.command()
+def resume(context: typer.Context, now: Now = None) -> None:
+    """End a halt, by command or after a drawdown, from the next session on. The daemon may run."""
+    from daemon.halt_command import resume_command
+
+    resume_command(context.obj.settings(), now=_clock(now).now())
 
 
 @forecasts_app.command("export")
@@ -316,69 +330,3 @@ def _clock(now: str | None) -> Clock:
             f"{now!r} is no ISO instant; write 2021-10-01T03:20:00Z.", param_hint="--now"
         ) from error
     return FixedClock(instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
-
-
-@contextmanager
-def _services(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
-    """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
-    from daemon.instance import only_instance
-    from daemon.log import log_printed_error, open_log
-    from daemon.progress import shown
-    from daemon.services import Services
-    from storage.engine import open_store
-    from storage.feeds import open_feed
-    from storage.model_store import ModelStore
-
-    settings = invocation.settings()
-    with only_instance(settings.storage.state_dir):
-        open_log(settings.storage.state_dir, debug=invocation.debug, quiet=quiet)
-        engine = open_store(settings.storage.database_url)
-        try:
-            models = ModelStore(settings.storage.models_dir)
-            yield Services(settings, clock, engine, models, open_feed(settings.feed), shown)
-        except KeyboardInterrupt:
-            typer.echo("interrupted; what was finished is kept, run the same command again to go on.", err=True)
-            raise
-        except Exception as error:
-            log_printed_error(error)
-            raise
-        finally:
-            engine.dispose()
-
-
-@contextmanager
-def _upgraded(invocation: Invocation, *, read_only: bool) -> "Iterator[Engine]":
-    """The database as it is, brought to the present schema first where an earlier version wrote it.
-
-    That alone needs the lock. Raises AlreadyRunning while another instance holds it, StoreError.
-    """
-    from daemon.instance import only_instance
-    from storage.engine import OldSchema, open_store
-
-    settings = invocation.settings().storage
-    url = settings.database_url
-    try:
-        engine = open_store(url, read_only=True)
-    except OldSchema:
-        with only_instance(settings.state_dir):
-            open_store(url).dispose()
-        engine = open_store(url, read_only=True)
-    if not read_only:
-        engine.dispose()
-        engine = open_store(url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _reader(invocation: Invocation) -> "Iterator[Engine]":
-    """The database for looking only: needs no lock, so it works while the daemon does."""
-    from storage.engine import open_store
-
-    engine = open_store(invocation.settings().storage.database_url, read_only=True)
-    try:
-        yield engine
-    finally:
-        engine.dispose()

@@ -29,15 +29,15 @@ def new_table(console: Console, title: str, *columns: str, left: int = 1) -> Tab
 
 def print_json(content: Any) -> None:
     """To standard output; dates and paths as text, numbers that are none (NaN) as null."""
-    typer.echo(json.dumps(_plain(content), indent=1, default=str, allow_nan=False))
+    typer.echo(json.dumps(plain(content), indent=1, default=str, allow_nan=False))
 
 
-def _plain(content: Any) -> Any:
-    """JSON has no NaN and no infinity, and a strict reader refuses Python's."""
+def plain(content: Any) -> Any:
+    """The same for JSON, which has no NaN and no infinity; a strict reader refuses Python's."""
     if isinstance(content, float):
         return content if abs(content) < float("inf") else None
     if isinstance(content, dict):
-        return {str(key): _plain(value) for key, value in content.items()}
+        return {str(key): plain(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_plain(value) for value in content]
+        return [plain(value) for value in content]
     return content

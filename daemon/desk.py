@@ -11,7 +11,9 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Engine
 
+from daemon.beliefs import Experience, beliefs_about, open_experience
 from daemon.decisions import Decision
+from daemon.demergers import known_demergers
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
@@ -24,20 +26,41 @@ from ensemble.session_forecasts import ForecastBlock, SessionForecasts, nothing_
 from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
-from ensemble.trading.account import Account, Settlement, TradingRules, settle
-from ensemble.trading.limits import RiskLimits
+from ensemble.trading.account import Account, Settlement, settle
+from ensemble.trading.actions import held_actions
+from ensemble.trading.barrier import BarrierOptions
+from ensemble.trading.demerger_table import Demerger
+from ensemble.trading.gate import Beliefs
 from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
+from ensemble.trading.situation import situation_of
 from ensemble.windows import month_of
 from storage.bar_store import read_bars
 from storage.engine import reading, transaction
 from storage.model_index import ModelEntry, earlier_models, find_model, write_model
 from storage.model_store import ModelStoreError
+from storage.sightings import next_look
 
 TRAINING_ENDS_BEFORE_OPEN = pd.Timedelta(minutes=2)
 """A new model is not worth a late decision where an older one can serve."""
 CORRECTED_SESSIONS = 30
 """How far back outcomes are worked out again, because a feed may still correct their bars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a desk of the past has at hand: the bars as known at an instant, and the model that spoke then."""
+
+    known_at: datetime
+    model: Model | None = None
+    missing: str = "nothing that is stored says which model spoke; restore a backup."
+    """Why there is no model."""
+
+    def spoke(self) -> Model:
+        """The model. Raises ModelStoreError where there is none: a desk of the past finds and trains nothing."""
+        if self.model is None:
+            raise ModelStoreError(self.missing)
+        return self.model
 
 
 @dataclass(frozen=True)
@@ -46,10 +69,13 @@ class Desk:
 
     services: Services
     market: Market
-    panel: Panel
-    whole: bool
-    """Built from the beginning of history, as for a backtest. It takes only models of the bars as they are now; the
-    live desk takes the newest published for the month, whatever was corrected since."""
+    known_at: datetime
+    """Every bar in the store that was seen until then is known here, as it was then."""
+    start: pd.Timestamp | None = None
+    """The panel's first session. Without one it is built from the beginning of history, as for a backtest, and takes
+    only models of the bars as they are now; the live desk takes the newest published for the month, whatever was
+    corrected since."""
+    past: Past | None = None
     _models: dict[str, Model] = field(default_factory=dict)
     _stand_ins: dict[str, str] = field(default_factory=dict)
     """Month -> why a model of an earlier one serves it."""
@@ -84,7 +110,7 @@ class Desk:
         probabilities = said.probabilities(settings.signals.label)
         signals = decide_signals(
             {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
-            self._situation(row, account, late=late),
+            replace(self._situation(row, account, late=late), beliefs=self._beliefs(session, said, account)),
             options=settings.signals,
             limits=settings.risk,
         )
@@ -98,7 +124,8 @@ class Desk:
             session=session.date(),
             bars=self._bars.on(session.date()),
             signals=signals,
-            rules=TradingRules(settings.risk, settings.costs),
+            rules=settings.rules,
+            actions=held_actions(account, self._bars, session.date(), self._demergers),
         )
 
     def outcomes(self, sessions: pd.DatetimeIndex) -> pd.DataFrame:
@@ -117,17 +144,39 @@ class Desk:
         )
 
     def model(self, month: str) -> Model:
-        """The model that serves `month`: found, or trained and published now."""
+        """The model that serves `month`: the one of the past, or found, or trained and published now."""
+        if self.past:
+            return self.past.spoke()
         trained_for = self.services.settings.ensemble.serving(month)
         if trained_for not in self._models:
             self._models[trained_for] = self._found(trained_for) or self._made(trained_for)
         return self._models[trained_for]
 
+    @property
+    def whole(self) -> bool:
+        """Built from the beginning of history."""
+        return self.start is None
+
+    @cached_property
+    def panel(self) -> Panel:
+        """Built when it is first asked for: a settlement needs none."""
+        return build_panel(self.market, self.start)
+
     @cached_property
     def _bars(self) -> SessionBars:
-        """Of what is traded; a decision looks back on some sessions, a settlement on its own."""
-        traded = self.services.settings.market.symbols
-        return SessionBars({symbol: self.market.bars[symbol].loc[self.panel.sessions[0] :] for symbol in traded})
+        """Of what is traded, all of them: a position may have been held for long."""
+        return SessionBars({symbol: self.market.bars[symbol] for symbol in self.services.settings.market.symbols})
+
+    @cached_property
+    def _demergers(self) -> tuple[Demerger, ...]:
+        return known_demergers(self.services.settings)
+
+    @cached_property
+    def _experience(self) -> Experience:
+        """What trades that could have been made earned; only one gate asks."""
+        settings = self.services.settings
+        first, label = self.panel.sessions[0], settings.signals.label
+        return open_experience(self.market, first=first, label=label, limits=settings.risk)
 
     @cached_property
     def factory(self) -> ModelFactory:
@@ -241,65 +290,86 @@ class Desk:
         logger.info("{}: model {} serves; {}", month, model_id, who_speaks(manifest))
         return load_model(services.models, model_id)
 
+    def _beliefs(self, session: pd.Timestamp, said: SessionForecasts, account: Account) -> Beliefs:
+        settings = self.services.settings
+        if not said.count:
+            return Beliefs()
+        experience = self._experience if settings.signals.gate == "expected_value" else None
+        return beliefs_about(said, self.model(month_of(session)), experience, settings=settings, equity=account.equity)
+
     def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
-        session = self.panel.sessions[row]
-        calendar = self.market.calendar
+        session = self.panel.sessions[row].date()
         ages = dict(zip(self.panel.symbols, self.panel.bar_age[:, row].tolist(), strict=True))
-        quotes = {
-            symbol: Quote(self._bars.close(symbol, calendar.previous(session, ages[symbol]).date()), ages[symbol])
-            for symbol in self.services.settings.market.symbols
-            if ages[symbol] >= 1
-        }
-        return Situation(
-            session=session.date(),
-            late=late,
-            cash=account.cash,
-            equity=account.equity,
-            held=account.held,
-            quotes=quotes,
-        )
+        traded = self.services.settings.market.symbols
+        quotes = {symbol: self._quote(symbol, session, ages[symbol]) for symbol in traded if ages[symbol] >= 1}
+        return situation_of(account, session, quotes, late=late)
+
+    def _quote(self, symbol: str, session: date, age: int) -> Quote:
+        known = self.market.calendar.previous(session, age).date()
+        by_volatility = self.services.settings.risk.sizing == "volatility"
+        volatility = self._bars.volatility(symbol, known) if by_volatility else None
+        return Quote(self._bars.close(symbol, known), age, volatility)
 
 
 def open_desk(
-    services: Services, calendar: SessionCalendar, *, last: pd.Timestamp, first: pd.Timestamp | None = None
+    services: Services,
+    calendar: SessionCalendar,
+    *,
+    last: pd.Timestamp,
+    first: pd.Timestamp | None = None,
+    past: Past | None = None,
 ) -> Desk:
-    """The desk for sessions up to `last`, from the bars in the store.
+    """The desk for sessions up to `last`, from the bars in the store: as they are, or as `past` knew them.
 
     With `first`, the first session it will be asked for, only the rows are built that this takes: a tenth of the time.
     """
     stop = calendar.position(last) + 1
     known = SessionCalendar(calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop])
-    if first is None:
-        market = load_market(services.engine, services.settings, known)
-        return Desk(services, market, build_panel(market), whole=True)
-    rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.risk))
-    start = known.sessions[max(known.position(first) - rows_before, 0)]
-    market = load_market(services.engine, services.settings, known, context_from=context_needed_from(known, start))
-    return Desk(services, market, build_panel(market, start), whole=False)
+    start = context_from = None
+    if first is not None:
+        rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.labels.barrier))
+        start = known.sessions[max(known.position(first) - rows_before, 0)]
+        context_from = context_needed_from(known, start)
+    known_at = past.known_at if past else _look(services)
+    market = load_market(services.engine, services.settings, known, context_from=context_from, known_at=known_at)
+    return Desk(services, market, known_at, start, past)
 
 
-def outcome_sessions(limits: RiskLimits) -> int:
+def _look(services: Services) -> datetime:
+    with reading(services.engine) as conn:
+        return next_look(conn, services.clock.now())
+
+
+def outcome_sessions(barrier: BarrierOptions) -> int:
     """How many sessions back outcomes are worked out again: until the longest label is known, and some more."""
-    return limits.max_holding_sessions + CORRECTED_SESSIONS
+    return barrier.max_holding_sessions + CORRECTED_SESSIONS
 
 
 def load_market(
-    engine: Engine, settings: Settings, calendar: SessionCalendar, *, context_from: date | None = None
+    engine: Engine,
+    settings: Settings,
+    calendar: SessionCalendar,
+    *,
+    context_from: date | None = None,
+    known_at: datetime | None = None,
 ) -> Market:
-    """The stored bars up to the last session of `calendar`; of the context those from `context_from` on."""
+    """The stored bars up to the last session of `calendar`, as known at `known_at` or now; of the context those from
+    `context_from` on.
+    """
     last = calendar.sessions[-1]
     begin = settings.market.history_start
     panel, exchanges = (*settings.market.symbols, *settings.market.peers), context_symbols(settings.market.context)
     with reading(engine) as conn:
-        bars = read_bars(conn, panel, first=begin)
-        context = read_bars(conn, list(exchanges), first=begin if context_from is None else max(begin, context_from))
+        bars = read_bars(conn, panel, first=begin, known_at=known_at)
+        needed_from = begin if context_from is None else max(begin, context_from)
+        context = read_bars(conn, list(exchanges), first=needed_from, known_at=known_at)
     return Market(
         calendar=calendar,
         bars={symbol: frame.loc[:last] for symbol, frame in bars.items()},
         context={symbol: (exchanges[symbol], frame.loc[:last]) for symbol, frame in context.items()},
         decision_time=settings.schedule.decision_time,
         delay_min=settings.feed.delay_min,
-        limits=settings.risk,
+        limits=settings.labels.barrier.limits,
     )
 
 

@@ -12,23 +12,23 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection, Engine
 
-from daemon.backtest import Replayed, scored_forecasts
 from daemon.console import new_table, open_console, print_json
 from daemon.desk import home_calendar
-from daemon.holdout import without_holdout
-from daemon.reconcile import LIVE, Reconciled, timetable_of
+from daemon.halt import holds_in_force, next_session
+from daemon.reconcile import Reconciled, timetable_of
 from daemon.services import Services
 from daemon.settings import Settings
-from ensemble.evaluation.right_share import LabelScore, score_labels
 from ensemble.labels import LABELS
 from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark
+from ensemble.trading.holdings import Hold
 from ensemble.trading.signals import Signal
-from storage.account_store import read_marks
+from storage.account_store import read_account, read_marks
 from storage.engine import reading
 from storage.forecast_store import read_forecasts
 from storage.run_store import Run, read_runs
 from storage.signal_store import newest_signal_session, read_signals
+from storage.tables import LIVE
 
 QUERY = "SELECT session, symbol, action, confidence, reasons FROM v_latest_signals"
 
@@ -57,7 +57,7 @@ def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool
         shown = (forecasts["origin"] == LIVE) & forecasts["symbol"].isin(services.settings.market.symbols)
         console.print(_forecast_table(console, forecasts[shown], session))
     console.print(_signal_table(console, signals, forecasts))
-    console.print(_account_line(mark, services.settings))
+    console.print(account_line(mark, services.settings))
     console.print(f"Next: {_local(reconciled.next_wake, services.settings)}")
     if services.engine.url.database and services.engine.dialect.name == "sqlite":
         console.print(f"Ask more:\n  {query_command(services.engine.url.database)}", soft_wrap=True)
@@ -83,61 +83,26 @@ def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: b
     """The last runs, the account, the next wake."""
     with reading(engine) as conn:
         runs, mark = read_runs(conn, LIVE, newest=8), _newest_mark(conn)
-    wake = timetable_of(settings, home_calendar(settings, now)).next_wake(pd.Timestamp(now))
+        account = read_account(conn, LIVE)
+    calendar = home_calendar(settings, now)
+    wake = timetable_of(settings, calendar).next_wake(pd.Timestamp(now))
+    holds = holds_in_force(account, next_session(calendar, now))
     if as_json:
         print_json(
             {
                 "next_wake": wake.isoformat(),
                 "runs": [asdict(run) for run in runs],
                 "account": mark and asdict(mark),
+                "halts": [asdict(hold) for hold in holds],
             }
         )
         return
     console = open_console()
     console.print(_run_table(console, runs) if runs else "Nothing done yet; run `reliance-daemon run-once`.")
-    console.print(_account_line(mark, settings))
+    console.print(account_line(mark, settings))
+    for hold in holds:
+        console.print(hold_line(hold))
     console.print(f"Next: {_local(wake, settings)}")
-
-
-def show_backtest(services: Services, replayed: Sequence[Replayed], *, as_json: bool) -> None:
-    """How often the forecasts were right beside a constant, and what the account made of them, before the hold-out."""
-    replayed, held_back = _before_holdout(replayed, services.settings)
-    if not replayed:
-        print_json({"held_back": held_back}) if as_json else open_console().print(held_back)
-        return
-    with reading(services.engine) as conn:
-        rows = without_holdout(scored_forecasts(conn, replayed), services.settings, now=services.clock.now())
-    scores = score_labels(rows, services.settings.risk)
-    trades = [trade for one in replayed for trade in one.settlement.trades]
-    mark = replayed[-1].settlement.mark
-    if as_json:
-        print_json(
-            {
-                "scores": [asdict(score) for score in scores],
-                "trades": [asdict(trade) for trade in trades],
-                "account": asdict(mark),
-                "held_back": held_back,
-            }
-        )
-        return
-    console = open_console()
-    first, last = replayed[0].decision.session, replayed[-1].decision.session
-    title = f"{first} to {last}: {len(replayed)} sessions, every symbol of the panel, out of sample"
-    console.print(_score_table(console, scores, title))
-    bought = sum(signal.action == "BUY" for one in replayed for signal in one.decision.signals)
-    console.print(f"Signals: {bought} BUY; {len(trades)} trades closed, {mark.positions} positions open")
-    console.print(_account_line(mark, services.settings))
-    if held_back:
-        console.print(held_back)
-
-
-def _before_holdout(replayed: Sequence[Replayed], settings: Settings) -> tuple[Sequence[Replayed], str]:
-    """What may be shown, and a line about what may not; no line when all may be shown."""
-    last = settings.evaluation.last_open(replayed[-1].decision.session)
-    seen = [one for one in replayed if one.decision.session <= last]
-    held_back = len(replayed) - len(seen)
-    since = f"from {settings.evaluation.holdout_from} on are held out; `evaluate --open-holdout` shows them once."
-    return seen, f"{held_back} sessions {since}" if held_back else ""
 
 
 def _forecast_table(console: Console, forecasts: pd.DataFrame, session: date) -> Table:
@@ -176,30 +141,17 @@ def _with_intervals(signals: Sequence[Signal], forecasts: pd.DataFrame) -> list[
 
 def _signal_table(console: Console, signals: Sequence[Signal], forecasts: pd.DataFrame) -> Table:
     session = f" for {signals[0].session}" if signals else ""
+    weighed = any(signal.expected_value_bp is not None for signal in signals)
     columns = ("symbol", "action", "reasons", "shares", "P(up)", "Venn-Abers", "confidence")
-    table = new_table(console, f"Signals{session}", *columns, left=3)
+    table = new_table(console, f"Signals{session}", *columns, *(["worth, bp"] if weighed else []), left=3)
     for signal, row in zip(signals, _with_intervals(signals, forecasts), strict=True):
         said = ["", "", ""]
         if signal.probability is not None and signal.confidence is not None:
             interval = _interval(row["probability_low"], row["probability_high"])
             said = [f"{signal.probability:.3f}", interval, f"{signal.confidence:.3f}"]
+        if weighed:
+            said.append("" if signal.expected_value_bp is None else f"{signal.expected_value_bp:.1f}")
         table.add_row(signal.symbol, signal.action, ", ".join(signal.reasons), str(signal.quantity), *said)
-    return table
-
-
-def _score_table(console: Console, scores: Sequence[LabelScore], title: str) -> Table:
-    columns = ("label", "forecasts", "right %", "95 % interval", "constant %", "log loss", "constant's")
-    table = new_table(console, title, *columns)
-    for score in scores:
-        table.add_row(
-            score.label,
-            str(score.forecasts),
-            f"{score.right_pct:.1f}",
-            f"{score.right_from_pct:.1f} to {score.right_to_pct:.1f}",
-            f"{score.constant_pct:.1f}",
-            f"{score.log_loss:.4f}",
-            f"{score.base_log_loss:.4f}",
-        )
     return table
 
 
@@ -211,13 +163,22 @@ def _run_table(console: Console, runs: Sequence[Run]) -> Table:
     return table
 
 
-def _account_line(mark: AccountMark | None, settings: Settings) -> str:
+def account_line(mark: AccountMark | None, settings: Settings) -> str:
+    """What the account holds, in a line."""
     if mark is None:
         return f"Account: {settings.risk.initial_capital:,.2f} in cash, nothing settled yet"
     return (
         f"Account: equity {mark.equity:,.2f}, cash {mark.cash:,.2f}, {mark.positions} positions, "
         f"{mark.drawdown_pct:.2f} % below its peak (settled {mark.session})"
     )
+
+
+def hold_line(hold: Hold) -> str:
+    """As in "Halted: nothing is entered (DRAWDOWN_HALT since 2021-10-01, 12 sessions left)"."""
+    until = "until `resume`" if hold.sessions_left is None else f"{hold.sessions_left} sessions left"
+    note = f": {hold.note}" if hold.note else ""
+    what = hold.symbol or "nothing"
+    return f"Halted: {what} is {'not ' if hold.symbol else ''}entered ({hold.reason} since {hold.since}, {until}){note}"
 
 
 def _newest_mark(conn: Connection) -> AccountMark | None:

@@ -1,25 +1,26 @@
 """What `evaluate` reads from the store, and what it has worked out from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import pandas as pd
 from sqlalchemy import Engine
 
+from daemon.demergers import known_demergers
 from daemon.desk import home_calendar
 from daemon.errors import DaemonError
 from daemon.holdout import Released, release
 from daemon.settings import Settings
 from ensemble.evaluation.breakdown import Part, Parts, break_down
+from ensemble.evaluation.edge_split import EdgeSplit, edge_splits, session_moves
 from ensemble.evaluation.history import History, label_histories
 from ensemble.evaluation.replay import TradedMarket, traded_sessions
 from ensemble.evaluation.report_card import Evidence, LabelCard, report_card
 from ensemble.evaluation.scored import Scored, scored_labels
-from ensemble.evaluation.slices import only_symbol
+from ensemble.evaluation.slices import only_symbol, only_symbols
 from ensemble.evaluation.thresholds import THRESHOLDS, ThresholdAdvice, advise
 from ensemble.sessions import SessionCalendar
-from ensemble.trading.account import TradingRules
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.forecast_store import read_member_forecasts
@@ -82,6 +83,8 @@ class Graded:
     material: Material
     cards: Mapping[str, LabelCard]
     trials: int
+    edges: tuple[EdgeSplit, ...]
+    """Of the labels shown: where in the session the move lay that was forecast."""
 
 
 def gather(engine: Engine, settings: Settings, question: Question, *, now: datetime) -> Material:
@@ -94,7 +97,7 @@ def gather(engine: Engine, settings: Settings, question: Question, *, now: datet
     if rows.empty:
         raise DaemonError(_nothing_stored(question))
     released = release(engine, rows, settings, opening=question.open_holdout, now=now)
-    labels = scored_labels(released.rows, settings.risk)
+    labels = scored_labels(released.rows, settings.labels.barrier.limits)
     if question.symbol is not None:
         labels = {label: only_symbol(scored, question.symbol) for label, scored in labels.items()}
     labels = {label: scored for label, scored in labels.items() if scored.known.any()}
@@ -121,7 +124,17 @@ def grade(engine: Engine, settings: Settings, material: Material) -> Graded:
         tried=tried,
     )
     cards = report_card(material.labels, evidence, min_confidence=settings.signals.min_confidence)
-    return Graded(material, {label: cards[label] for label in material.shown()}, trials)
+    return Graded(material, {label: cards[label] for label in material.shown()}, trials, _edges(settings, material))
+
+
+def _edges(settings: Settings, material: Material) -> tuple[EdgeSplit, ...]:
+    sessions = material.calendar.between(settings.market.history_start, material.question.last)
+    return edge_splits(
+        {label: material.labels[label] for label in material.shown()},
+        session_moves(material.bars, sessions),
+        min_confidence=settings.signals.min_confidence,
+        traded=settings.market.symbols,
+    )
 
 
 def parts(settings: Settings, material: Material, by: Parts) -> tuple[Part, ...]:
@@ -143,24 +156,24 @@ def thresholds(settings: Settings, material: Material) -> tuple[str, tuple[Thres
         raise DaemonError(
             f"no forecast of {label} for {', '.join(wanted)} is stored in this range; choose another label or symbol."
         )
-    rows = [scored.symbols.index(symbol) for symbol in traded]
-    own = replace(scored, symbols=tuple(traded), probability=scored.probability[rows], outcome=scored.outcome[rows])
+    own = only_symbols(scored, traded)
     market = TradedMarket(
         material.calendar,
         {symbol: material.bars[symbol] for symbol in traded},
         settings.schedule.decision_time,
         settings.feed.delay_min,
+        known_demergers(settings),
     )
     sessions = traded_sessions(market, own.sessions[0].date(), own.sessions[-1].date())
     levels = sorted({*THRESHOLDS, settings.signals.min_confidence})
-    rules = TradingRules(settings.risk, settings.costs)
+    rules = settings.rules
     return label, advise(own, sessions, options=settings.signals, rules=rules, thresholds=levels)
 
 
 def histories(settings: Settings, material: Material) -> dict[str, History]:
     """What was known of each label before each session of the range."""
     sessions = material.calendar.between(settings.market.history_start, material.question.last)
-    return label_histories(material.bars, sessions=sessions, limits=settings.risk)
+    return label_histories(material.bars, sessions=sessions, limits=settings.labels.barrier.limits)
 
 
 def _nothing_stored(question: Question) -> str:

@@ -9,7 +9,9 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from daemon.console import new_table, open_console, print_json
+from daemon.edge_display import edge_table
 from daemon.evaluation import Graded, Material, grade, parts
+from daemon.number_cells import NONE, interval, number
 from daemon.settings import Settings
 from ensemble.evaluation.breakdown import Part, Parts
 from ensemble.evaluation.estimate import Estimate
@@ -17,7 +19,6 @@ from ensemble.evaluation.report_card import LabelCard, Rival
 from ensemble.evaluation.targets import TargetResult
 from ensemble.evaluation.verdict import Verdict, chance
 
-NONE = "-"
 DEGENERATE = "degenerate"
 
 
@@ -33,7 +34,7 @@ def show_card(engine: Engine, settings: Settings, material: Material, *, by: Par
     for label, card in graded.cards.items():
         console.print(f"{label}: {card.verdict.verdict}, {'; '.join((card.verdict.reason, *card.remarks))}.")
     console.print(_corrections(graded))
-    for table in _tables(console, graded.cards):
+    for table in (*_tables(console, graded.cards), edge_table(console, graded.edges)):
         console.print(table)
     if by:
         console.print(part_table(console, by, found))
@@ -235,17 +236,6 @@ def part_table(console: Console, by: Parts, found: tuple[Part, ...]) -> Table:
     return table
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A dash where it is not defined."""
-    return f"{value:.{digits}f}" if abs(value) < float("inf") else NONE
-
-
-def interval(estimate: Estimate, digits: int = 3) -> str:
-    """As in ".590 to .618"; a dash where there is none."""
-    ends = (number(estimate.low, digits), number(estimate.high, digits))
-    return NONE if NONE in ends else " to ".join(ends)
-
-
 def p_cell(p_value: float) -> str:
     """As in ".031" and "< .001"; a dash where there is no test."""
     return NONE if p_value != p_value else chance(p_value).removeprefix("p ").removeprefix("= ")
@@ -276,6 +266,7 @@ def _as_json(graded: Graded) -> dict[str, Any]:
         "held_back_sessions": material.held_back,
         "holdout_opening": material.opening and asdict(material.opening),
         "labels": {label: _card_json(card) for label, card in graded.cards.items()},
+        "edges": [asdict(edge) for edge in graded.edges],
     }
 
 

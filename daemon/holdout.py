@@ -53,7 +53,9 @@ def release(engine: Engine, rows: pd.DataFrame, settings: Settings, *, opening: 
 def without_holdout(rows: pd.DataFrame, settings: Settings, *, now: datetime) -> pd.DataFrame:
     """The forecasts before the hold-out, their outcomes unknown where they reach into it; columns as for `release`."""
     sessions = home_calendar(settings, now).sessions
-    return before_holdout(rows, settings.evaluation.holdout_from, sessions=sessions, limits=settings.risk)
+    return before_holdout(
+        rows, settings.evaluation.holdout_from, sessions=sessions, limits=settings.labels.barrier.limits
+    )
 
 
 def _declared(settings: Settings) -> tuple[date, str]:

@@ -14,6 +14,7 @@ from ensemble.sessions import SessionCalendar, available_at
 from storage.bar_store import newest_sessions, read_bars, write_bars, write_quarantine
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
+from storage.sightings import next_sighting
 
 REREAD_DAYS = 60
 """40 sessions and more are read again each time: feeds correct their newest bars for weeks."""
@@ -133,8 +134,8 @@ def _keep(
     services: Services, sifted: Mapping[str, Sifted], stored: Mapping[str, pd.DataFrame], failed: Mapping[str, str]
 ) -> IngestReport:
     added = changed = refused = 0
-    seen_at = services.clock.now()
     with transaction(services.engine) as conn:
+        seen_at = next_sighting(conn, services.clock.now())
         for symbol, bars in sifted.items():
             news = _news(bars.kept, stored[symbol]) if symbol in stored else bars.kept
             changes = write_bars(conn, symbol, news, seen_at=seen_at, provider=services.feed.name)

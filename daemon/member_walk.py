@@ -76,7 +76,9 @@ class MemberWalk:
     def _base_rate(self, factory: ModelFactory, month: str) -> float:
         """The share of ups among the labels that the month's model learns from."""
         if month not in self._base_odds:
-            window = training_window(self.desk.panel, factory.fold(month), self.desk.services.settings.risk)
+            window = training_window(
+                self.desk.panel, factory.fold(month), self.desk.services.settings.labels.barrier.limits
+            )
             labels = window.labels[:, :, LABELS.index(self.label)].astype(np.float64)
             self._base_odds[month] = base_log_odds(labels[np.isfinite(labels)])
         return float(1 / (1 + np.exp(-self._base_odds[month])))
@@ -89,5 +91,5 @@ class MemberWalk:
             panel.symbols,
             probability,
             panel.labels[:, rows, place].astype(np.float64),
-            label_horizon(self.label, self.desk.services.settings.risk) + 1,
+            label_horizon(self.label, self.desk.services.settings.labels.barrier.limits) + 1,
         )

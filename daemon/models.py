@@ -306,4 +306,4 @@ def load_model(store: ModelStore, model_id: str) -> Model:
     """A published model. Raises ModelStoreError when it is missing or damaged, for the members when they are read."""
     manifest = store.manifest(model_id)
     combiner = load_combiner(store.get_part(manifest["combiner"]))
-    return Model(model_id, combiner, partial(load_members, store, dict(manifest["members"])))
+    return Model(model_id, manifest["month"], combiner, partial(load_members, store, dict(manifest["members"])))

@@ -10,27 +10,30 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
+from daemon.configurations import deciding
 from daemon.decisions import write_decisions
 from daemon.desk import Desk, home_calendar, open_desk, outcome_sessions
 from daemon.due import Task, Timetable
 from daemon.errors import DaemonError
+from daemon.halt import follow_file
 from daemon.ingest import ingest
+from daemon.orders import hand_over
 from daemon.services import Services
 from daemon.settings import Settings
+from daemon.versions import deciding_version
 from ensemble.sessions import SessionCalendar
-from ensemble.trading.account import Account, open_account
+from ensemble.trading.account import Account, Direction, Trade, open_account
 from ensemble.trading.signals import Signal
 from ensemble.windows import WindowError, month_of
-from storage.account_store import read_account, write_settlement
+from storage.account_store import write_settlement
+from storage.configuration_store import keep_configuration
 from storage.engine import StoreError, reading, transaction
 from storage.model_index import find_model
 from storage.model_store import ModelStoreError
 from storage.outcome_store import write_outcomes
 from storage.run_store import Run, RunStatus, done_runs, write_runs
 from storage.signal_store import read_signals
-from storage.tables import Origin
-
-LIVE: Origin = "live"
+from storage.tables import LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ def reconcile(services: Services) -> Reconciled:
     Raises FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before stays, and
     the next call goes on from there.
     """
+    follow_file(services)
+    hand_over(services)
     calendar = home_calendar(services.settings, services.clock.now())
     timetable = timetable_of(services.settings, calendar)
     now = pd.Timestamp(services.clock.now())
@@ -116,57 +121,78 @@ def _bars_arrived(desk: Desk, session: pd.Timestamp) -> bool:
 
 
 def _do(desk: Desk, task: Task) -> None:
-    services = desk.services
-    started_at = services.clock.now()
+    job = _Job(desk, task, desk.services.clock.now())
     try:
-        detail = _decide(desk, task) if task.kind == "decide" else _settle(desk, task)
+        detail = _decide(job) if task.kind == "decide" else _settle(job)
     except Exception as error:
-        with transaction(services.engine) as conn:
-            write_runs(conn, [_run(task, RunStatus.FAILED, started_at, services.clock.now(), str(error))])
+        with transaction(desk.services.engine) as conn:
+            job.end(conn, RunStatus.FAILED, str(error))
         raise
     logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
+    if task.kind == "decide":
+        hand_over(desk.services)
 
 
-def _decide(desk: Desk, task: Task) -> str:
-    services = desk.services
-    started_at = services.clock.now()
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One task being done at a desk."""
+
+    desk: Desk
+    task: Task
+    started_at: datetime
+
+    def end(self, conn: Connection, status: RunStatus, detail: str, *, events_known: int | None = None) -> None:
+        """Into the ledger, with all that a replay needs: configuration, bars and account as known, the code."""
+        services = self.desk.services
+        run = Run(
+            LIVE,
+            self.task.kind,
+            self.task.session.date(),
+            status,
+            self.started_at,
+            services.clock.now(),
+            detail,
+            configuration=keep_configuration(conn, deciding(services.settings), seen_at=self.started_at),
+            bars_known_at=self.desk.known_at,
+            events_known=events_known,
+            code_version=deciding_version(),
+        )
+        write_runs(conn, [run])
+
+
+def _decide(job: _Job) -> str:
+    desk, task, services = job.desk, job.task, job.desk.services
+    stand_in = desk.prepare(task.session)
+    # Training may have taken until after the open, so clock, kill switch and account are read now.
+    follow_file(services)
     with reading(services.engine) as conn:
         account = _account(desk, conn)
-    stand_in = desk.prepare(task.session)
-    # Training may have taken until after the open, so the clock is read now.
     decision = desk.decide(task.session, account, decided_at=services.clock.now())
     detail = "; ".join([*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])])
     with transaction(services.engine) as conn:
         write_decisions(conn, LIVE, [decision], code_version=services.recipe().code_version)
-        write_runs(conn, [_run(task, RunStatus.DONE, started_at, services.clock.now(), detail)])
+        job.end(conn, RunStatus.DONE, detail, events_known=account.n_events)
     return detail
 
 
-def _settle(desk: Desk, task: Task) -> str:
-    services = desk.services
-    started_at = services.clock.now()
+def _settle(job: _Job) -> str:
+    desk, task, services = job.desk, job.task, job.desk.services
     with transaction(services.engine) as conn:
         account = _account(desk, conn)
         settlement = desk.settle(task.session, account, read_signals(conn, LIVE, task.session.date()))
         write_settlement(conn, LIVE, settlement)
         decided = pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in done_runs(conn, LIVE, "decide")))
-        recent = decided[decided <= task.session][-outcome_sessions(services.settings.risk) :]
-        write_outcomes(conn, desk.outcomes(recent), resolved_at=started_at)
-        trades = "".join(
-            f"; {trade.symbol} sold at {trade.exit_price:.2f} ({trade.exit_reason})" for trade in settlement.trades
-        )
+        recent = decided[decided <= task.session][-outcome_sessions(services.settings.labels.barrier) :]
+        write_outcomes(conn, desk.outcomes(recent), resolved_at=job.started_at)
+        trades = "".join(map(_describe_trade, settlement.trades))
         detail = f"equity {settlement.mark.equity:.2f}, {settlement.mark.positions} positions{trades}"
-        write_runs(conn, [_run(task, RunStatus.DONE, started_at, services.clock.now(), detail)])
+        job.end(conn, RunStatus.DONE, detail, events_known=account.n_events)
     return detail
-
-
-def _run(task: Task, status: RunStatus, started_at: datetime, finished_at: datetime, detail: str) -> Run:
-    return Run(LIVE, task.kind, task.session.date(), status, started_at, finished_at, detail)
 
 
 def _account(desk: Desk, conn: Connection) -> Account:
     """The live account. Raises DaemonError when it holds what is no longer traded: nothing would ever sell it."""
-    account = read_account(conn, LIVE) or open_account(desk.services.settings.risk)
+    account = desk.services.book.read(conn, LIVE) or open_account(desk.services.settings.risk)
     orphans = sorted(set(account.held) - set(desk.services.settings.market.symbols))
     if orphans:
         raise DaemonError(
@@ -175,8 +201,14 @@ def _account(desk: Desk, conn: Connection) -> Account:
     return account
 
 
+def _describe_trade(trade: Trade) -> str:
+    verb = "sold" if trade.direction is Direction.LONG else "covered"
+    return f"; {trade.symbol} {verb} at {trade.exit_price:.2f} ({trade.exit_reason})"
+
+
 def describe_signal(signal: Signal) -> str:
-    """One line, as in "RELIANCE.NS HOLD at 0.53 (BELOW_CONFIDENCE)"."""
+    """One line, as in "RELIANCE.NS HOLD at 0.53 (BELOW_CONFIDENCE)", with what it is worth where the gate asks."""
     at = "" if signal.probability is None else f" at {signal.probability:.2f}"
+    worth = "" if signal.expected_value_bp is None else f", worth {signal.expected_value_bp:.1f} bp"
     size = f" {signal.quantity}" if signal.quantity else ""
-    return f"{signal.symbol} {signal.action}{size}{at} ({', '.join(signal.reasons)})"
+    return f"{signal.symbol} {signal.action}{size}{at}{worth} ({', '.join(signal.reasons)})"

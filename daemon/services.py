@@ -1,15 +1,17 @@
 """What every job works with: settings, clock, database, models, feed. Passed in, so that a test can pass in others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
+from daemon.broker import Broker, PaperBroker
 from daemon.clock import Clock
 from daemon.models import Recipe
 from daemon.progress import Progress
 from daemon.settings import Settings
 from daemon.versions import code_version, training_version
+from storage.account_store import AccountBook
 from storage.feeds import Feed
 from storage.model_store import ModelStore
 
@@ -24,6 +26,8 @@ class Services:
     models: ModelStore
     feed: Feed
     progress: Progress
+    book: AccountBook = field(default_factory=AccountBook)
+    broker: Broker = field(default_factory=PaperBroker)
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""
@@ -33,8 +37,9 @@ class Services:
 def recipe_of(settings: Settings) -> Recipe:
     """What a model made by these settings and the present code would be made by."""
     when = f"decided {settings.schedule.decision_time}, bars final after {settings.feed.delay_min} min"
-    inputs = f"{settings.market.model_dump_json()} {when}"
-    return Recipe(settings.ensemble, settings.risk, inputs, code_version(), training_version())
+    market = settings.market.model_copy(update={"demergers": None})  # they are the account's: no model sees them
+    inputs = f"{market.model_dump_json()} {when}"
+    return Recipe(settings.ensemble, settings.labels.barrier.limits, inputs, code_version(), training_version())
 
 
 def context_symbols(context: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from daemon.broker import BrokerOptions
 from daemon.complaints import complain
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
@@ -23,8 +24,10 @@ from ensemble.evaluation.search_space import SweepOptions
 from ensemble.model import EnsembleOptions
 from ensemble.options import Options
 from ensemble.sessions import EXCHANGES
+from ensemble.trading.barrier import LabelOptions
 from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
 from storage.feeds import FeedOptions
 
@@ -83,6 +86,10 @@ class MarketOptions(Options):
         default=date(2006, 1, 19),
         ge=date(1980, 1, 1),
         description="oldest session that is read and learnt from",
+    )
+
+    demergers: Path | None = Field(
+        default=None, description="what held shares were split up into, a CSV in place of the table that comes along"
     )
 
     @property
@@ -145,15 +152,22 @@ class Settings(Options):
     feed: FeedOptions = FeedOptions()
     bars: BarRules = BarRules()
     schedule: ScheduleOptions = ScheduleOptions()
+    labels: LabelOptions = LabelOptions()
     ensemble: EnsembleOptions = EnsembleOptions()
     workers: WorkerOptions = WorkerOptions()
     signals: SignalOptions = SignalOptions()
     risk: RiskLimits = RiskLimits()
     costs: Costs = Costs()
+    broker: BrokerOptions = BrokerOptions()
     evaluation: EvaluationOptions = EvaluationOptions()
     audit: AuditOptions = AuditOptions()
     sweep: SweepOptions = SweepOptions()
     storage: StorageOptions = StorageOptions()
+
+    @property
+    def rules(self) -> TradingRules:
+        """What sessions are settled by."""
+        return TradingRules(self.risk, self.costs, self.market.exchange)
 
     @model_validator(mode="after")
     def _decided_before_the_open(self) -> "Settings":
@@ -174,6 +188,17 @@ class Settings(Options):
                 f"feed.delay_min was {self.feed.delay_min}; it must be at most {overnight_min}, "
                 "so that a session's bar is known when the next one is decided"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _the_trade_that_is_asked_about_is_the_one_made(self) -> "Settings":
+        if self.signals.label == "barrier":
+            for name in self.labels.barrier.unlike(self.risk):
+                asked, made = getattr(self.labels.barrier, name), getattr(self.risk, name)
+                raise ValueError(
+                    f"labels.barrier.{name} was {asked:g} and risk.{name} {made:g}; where the label barrier is traded "
+                    "they must be the same (another question trains all models anew)"
+                )
         return self
 
 

@@ -25,11 +25,11 @@ RESULTS_JSON, RESULTS_CSV, HISTORY_CSV = (
 
 def selection_of(study: Study) -> Selection | None:
     """The study's best trial, discounted for all that were ever made for its label; None without a complete one."""
-    label, risk = study.wanted.label, study.services.settings.risk
+    label, limits = study.wanted.label, study.services.settings.labels.barrier.limits
     with reading(study.services.engine) as conn:
         gains = read_performance(conn, label, study=study.name)
         trials = number_of_trials(conn, label)
-    return select(gains, trials=trials, horizon=label_horizon(label, risk) + 1)
+    return select(gains, trials=trials, horizon=label_horizon(label, limits) + 1)
 
 
 def results_of(study: Study, selection: Selection | None) -> dict[str, Any]:

@@ -4,10 +4,13 @@ from dataclasses import asdict
 
 from daemon.console import new_table, open_console, print_json
 from daemon.evaluation import Material, thresholds
-from daemon.evaluation_display import interval, notes, number
+from daemon.evaluation_display import notes
+from daemon.number_cells import interval, number
 from daemon.settings import Settings
 from ensemble.evaluation.estimate import Estimate
 from ensemble.evaluation.thresholds import ThresholdAdvice
+from ensemble.trading.costs import Schedule
+from ensemble.trading.signals import SignalOptions
 
 COLUMNS = ("signals", "of all %", "right %", "interval", "a year", "buys a year", "right %", "interval", "trades")
 AFTER_COSTS = ("a trade, bp", "interval", "account %")
@@ -18,25 +21,46 @@ def show_thresholds(material: Material, settings: Settings, *, as_json: bool) ->
     label, advice = thresholds(settings, material)
     first, last = material.labels[label].sessions[[0, -1]]
     traded = material.question.symbol or ", ".join(settings.market.symbols)
-    configured = settings.signals.min_confidence
+    signals = settings.signals
+    configured = signals.min_confidence if signals.gate == "confidence" else None
     if as_json:
         range_ = {"label": label, "symbols": traded, "first_session": first.date(), "last_session": last.date()}
-        print_json(range_ | {"min_confidence": configured, "thresholds": [asdict(one) for one in advice]})
+        gate = {"gate": signals.gate, "min_confidence": signals.min_confidence}
+        print_json(range_ | gate | {"thresholds": [asdict(one) for one in advice], "notes": _not_replayed(signals)})
         return
     console = open_console()
-    title = f"Thresholds for {label} of {traded}, {first:%Y-%m-%d} to {last:%Y-%m-%d}; * is configured"
+    marked = "" if configured is None else "; * is configured"
+    title = f"Thresholds for {label} of {traded}, {first:%Y-%m-%d} to {last:%Y-%m-%d}{marked}"
     table = new_table(console, title, "at least", *COLUMNS, *AFTER_COSTS)
     for one in advice:
         table.add_row(f"{'* ' * (one.threshold == configured)}{one.threshold:.2f}", *_cells(one))
     console.print(table)
-    costs = settings.costs
     console.print(
-        f"Trades are the paper account's: its fills, stops, targets and places, {costs.commission_bp:g} bp of "
-        f"commission and {costs.slippage_bp:g} bp of slippage a side. The threshold that looks best here was chosen "
-        "with hindsight; the next years' best is another."
+        f"Trades are the paper account's: its fills, stops, targets and places, {_paid(settings)} and "
+        f"{settings.costs.slippage_bp:g} bp of slippage a side. The threshold that looks best here was chosen with "
+        "hindsight; the next years' best is another."
     )
-    for note in notes(material):
+    for note in (*_not_replayed(signals), *notes(material)):
         console.print(note)
+
+
+def _paid(settings: Settings) -> str:
+    if settings.costs.schedule is Schedule.FLAT:
+        return f"{settings.costs.commission_bp:g} bp of commission"
+    return f"the charges of {settings.market.exchange} by date"
+
+
+def _not_replayed(signals: SignalOptions) -> list[str]:
+    """What of the configuration these lines leave out, in sentences."""
+    left_out = []
+    if signals.gate != "confidence":
+        left_out.append(
+            f'What trades is signals.gate = "{signals.gate}", which is no threshold of the confidence: '
+            "`backtest` shows what that gives."
+        )
+    if signals.max_disagreement is not None:
+        left_out.append("signals.max_disagreement holds nothing here: members are not asked again.")
+    return left_out
 
 
 def _cells(one: ThresholdAdvice) -> tuple[str, ...]:

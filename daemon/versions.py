@@ -21,6 +21,8 @@ AFTER_FORECASTS = (
 """Folders and files of `ensemble` that no model depends on; of the limits it is their values that count, not code."""
 AFTER_TRAINING = (*AFTER_FORECASTS, "long_run.py", "stacking", "model.py")
 """The same for a single member: what only says how members are put together."""
+JUDGES = ("evaluation",)
+"""What neither forecasts nor trades."""
 _CODE = Path(ensemble.__file__).parent
 
 
@@ -36,10 +38,17 @@ def training_version() -> str:
     return _versions(AFTER_TRAINING)
 
 
-def code_digest(folder: Path, without: tuple[str, ...]) -> str:
-    """Short SHA-256 of the Python files in `folder`, their names and content, less those `without`."""
+@cache
+def deciding_version() -> str:
+    """What a session is decided and settled by: all of that, what trades on it, and the tables that it looks up."""
+    tables = code_digest(_CODE, JUDGES, suffix=".csv")
+    return f"reliance-daemon {version('reliance-daemon')}, {_versions(JUDGES)}, tables {tables}"
+
+
+def code_digest(folder: Path, without: tuple[str, ...], *, suffix: str = ".py") -> str:
+    """Short SHA-256 of the Python or other files in `folder`, their names and content, less those `without`."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted(folder.rglob(f"*{suffix}")):
         name = path.relative_to(folder)
         if name.as_posix() not in without and name.parts[0] not in without:
             content = path.read_bytes()

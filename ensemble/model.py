@@ -68,6 +68,8 @@ class Model:
     """What serves for one month of sessions."""
 
     model_id: str
+    month: str
+    """The month it was made for, as in "2021-10"."""
     combiner: Combiner
     read_members: Callable[[], Members]
 

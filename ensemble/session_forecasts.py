@@ -10,6 +10,7 @@ import numpy as np
 from ensemble.arrays import Floats, Mask
 from ensemble.forecasts import Forecast, MemberForecast
 from ensemble.labels import LABELS
+from ensemble.stacking.history import CLIP_LOG_ODDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,18 @@ class SessionForecasts:
             self.block.symbols[symbol]: float(self.block.combined[symbol, self.place, column])
             for symbol in self._known()
         }
+
+    @property
+    def session(self) -> date:
+        """What was forecast."""
+        return self.block.sessions[self.place]
+
+    def spreads(self, label: str) -> dict[str, float]:
+        """Standard deviation of the members' log-odds, cut where the combiner cuts them, by known symbol."""
+        single = self.block.single[:, :, self.place, LABELS.index(label)]
+        with np.errstate(divide="ignore"):
+            log_odds = np.clip(np.log(single) - np.log1p(-single), -CLIP_LOG_ODDS, CLIP_LOG_ODDS)
+        return {self.block.symbols[symbol]: float(log_odds[:, symbol].std()) for symbol in self._known()}
 
     @property
     def count(self) -> int:

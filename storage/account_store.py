@@ -1,27 +1,79 @@
-"""The paper account: what it holds now, the trades it closed, and its mark at the close of every session."""
+"""The paper account: its events, which make it, and what people look at: positions, trades, marks.
 
+The account is rebuilt from its events at the start of a process; afterwards only what is new is read. Either way it
+must come to what was kept of the newest settled session, or nobody goes on with it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import isclose
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
 
-from ensemble.trading.account import Account, AccountMark, ExitReason, Position, Settlement, Trade
+from ensemble.trading.account import (
+    Account,
+    AccountMark,
+    Direction,
+    ExitReason,
+    Position,
+    Settlement,
+    Trade,
+    mark_of,
+)
+from ensemble.trading.events import NOTHING, AccountEvent, EventError, EventKind, apply
+from storage.errors import StoreError
 from storage.rows import insert_records, record_columns
-from storage.tables import Origin, account, positions, trades
+from storage.tables import Origin, account, account_events, positions, trades
+
+_EQUAL_WITHIN = 1e-9
+"""Relative: what the order of an addition does to a sum."""
+_MARK_FIELDS = ("cash", "equity", "exposure", "positions", "peak_equity", "drawdown_pct")
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An account so far, and the same when it was settled last."""
+
+    account: Account = NOTHING
+    settled: Account | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBook:
+    """The accounts of one database as this process has read them."""
+
+    _read: dict[Origin, _Read] = field(default_factory=dict)
+
+    def read(self, conn: Connection, origin: Origin) -> Account | None:
+        """The account as its events make it, None before the first. Raises StoreError where what was kept differs.
+
+        Only events that are new since the last call are read, so it takes a millisecond.
+        """
+        before = self._read.get(origin, _Read())
+        read = _folded(before, read_events(conn, origin, after=before.account.n_events), origin)
+        if read.account.n_events == 0:
+            return None
+        if read.settled is not None:
+            _compare(conn, origin, read.settled)
+        self._read[origin] = read
+        return read.account
 
 
 def read_account(conn: Connection, origin: Origin) -> Account | None:
-    """The account after the newest session settled, None before the first."""
-    newest = select(account.c.cash, account.c.peak_equity).where(account.c.origin == origin)
-    mark = conn.execute(newest.order_by(account.c.session.desc()).limit(1)).first()
-    if mark is None:
-        return None
-    query = select(*record_columns(Position, positions)).where(positions.c.origin == origin)
-    held = tuple(Position(*row) for row in conn.execute(query.order_by(positions.c.symbol)))
-    return Account(cash=mark.cash, positions=held, peak_equity=mark.peak_equity)
+    """The account rebuilt from all its events, None before the first. Raises StoreError where what was kept differs."""
+    return AccountBook().read(conn, origin)
+
+
+def read_events(conn: Connection, origin: Origin, *, after: int = 0) -> Iterator[AccountEvent]:
+    """The account's events in order, from the one after number `after` on."""
+    query = select(*record_columns(AccountEvent, account_events)).where(account_events.c.origin == origin)
+    in_order = query.where(account_events.c.number > after).order_by(account_events.c.number)
+    return map(_event, conn.execute(in_order))
 
 
 def write_settlement(conn: Connection, origin: Origin, *settled: Settlement) -> None:
-    """Keeps one session settled after the other: the newest positions replace the old, trades and marks are added.
+    """Keeps one session settled after the other: the newest positions replace the old, the rest is added.
 
     A session that is settled already makes the transaction fail.
     """
@@ -29,6 +81,12 @@ def write_settlement(conn: Connection, origin: Origin, *settled: Settlement) -> 
     insert_records(conn, positions, settled[-1].account.positions, origin=origin)
     insert_records(conn, trades, [trade for one in settled for trade in one.trades], origin=origin)
     insert_records(conn, account, [one.mark for one in settled], origin=origin)
+    write_events(conn, origin, [event for one in settled for event in one.events])
+
+
+def write_events(conn: Connection, origin: Origin, events: Iterable[AccountEvent]) -> None:
+    """Adds the events. A number that is there already makes the transaction fail."""
+    insert_records(conn, account_events, list(events), origin=origin)
 
 
 def read_trades(conn: Connection, origin: Origin) -> list[Trade]:
@@ -38,12 +96,70 @@ def read_trades(conn: Connection, origin: Origin) -> list[Trade]:
     return [_trade(row) for row in conn.execute(in_order)]
 
 
+def read_positions(conn: Connection, origin: Origin) -> list[Position]:
+    """What is held after the newest settled session, in order of symbols, as it was kept."""
+    query = select(*record_columns(Position, positions)).where(positions.c.origin == origin)
+    return [_position(row) for row in conn.execute(query.order_by(positions.c.symbol))]
+
+
 def read_marks(conn: Connection, origin: Origin) -> list[AccountMark]:
     """The account's marks in order of their sessions."""
     query = select(*record_columns(AccountMark, account)).where(account.c.origin == origin)
     return [AccountMark(*row) for row in conn.execute(query.order_by(account.c.session))]
 
 
+def _folded(read: _Read, events: Iterable[AccountEvent], origin: Origin) -> _Read:
+    now, settled = read.account, read.settled
+    try:
+        for event in events:
+            now = apply(now, event)
+            if event.kind is EventKind.SETTLED:
+                settled = now
+    except EventError as error:
+        raise StoreError(f"the events of the {origin} account do not follow each other: {error} {_REMEDY}") from error
+    return _Read(now, settled)
+
+
+_REMEDY = "Restore a backup of the database; nothing was done."
+
+
+def _compare(conn: Connection, origin: Origin, rebuilt: Account) -> None:
+    """Raises StoreError, naming the first figure that is not what the events make it."""
+    query = select(*record_columns(AccountMark, account)).where(account.c.origin == origin)
+    row = conn.execute(query.order_by(account.c.session.desc()).limit(1)).first()
+    if row is None:
+        raise _differs(origin, "mark", "missing", "one")
+    kept = AccountMark(*row)
+    made = mark_of(rebuilt, kept.session)
+    for name in _MARK_FIELDS:
+        if not isclose(getattr(kept, name), getattr(made, name), rel_tol=_EQUAL_WITHIN, abs_tol=_EQUAL_WITHIN):
+            raise _differs(origin, name, getattr(kept, name), getattr(made, name))
+    for held, rebuilt_position in _pairs(read_positions(conn, origin), rebuilt.positions):
+        if held != rebuilt_position:
+            symbol = (held or rebuilt_position or held).symbol  # type: ignore[union-attr]  # one of the two is there
+            raise _differs(origin, f"position in {symbol}", held, rebuilt_position)
+
+
+def _pairs(kept: Iterable[Position], made: Iterable[Position]) -> Iterator[tuple[Position | None, Position | None]]:
+    left, right = ({position.symbol: position for position in positions} for positions in (kept, made))
+    return ((left.get(symbol), right.get(symbol)) for symbol in sorted({*left, *right}))
+
+
+def _differs(origin: Origin, name: str, kept: object, made: object) -> StoreError:
+    return StoreError(f"the {origin} account's {name} was kept as {kept}; its events make it {made}. {_REMEDY}")
+
+
+def _event(row: Row[Any]) -> AccountEvent:
+    kept = row._asdict()
+    direction = None if kept["direction"] is None else Direction(kept["direction"])
+    return AccountEvent(**kept | {"kind": EventKind(kept["kind"]), "direction": direction})
+
+
+def _position(row: Row[Any]) -> Position:
+    kept = row._asdict()
+    return Position(**kept | {"direction": Direction(kept["direction"])})
+
+
 def _trade(row: Row[Any]) -> Trade:
     kept = row._asdict()
-    return Trade(**kept | {"exit_reason": ExitReason(kept["exit_reason"])})
+    return Trade(**kept | {"exit_reason": ExitReason(kept["exit_reason"]), "direction": Direction(kept["direction"])})

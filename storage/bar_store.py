@@ -54,6 +54,13 @@ def newest_sessions(conn: Connection) -> dict[str, pd.Timestamp]:
     return {symbol: pd.Timestamp(session) for symbol, session in conn.execute(newest)}
 
 
+def read_sightings(conn: Connection, *, after: datetime, until: datetime) -> list[tuple[datetime, str, date]]:
+    """When bars came in, in order: the instant, the symbol, and the oldest session of which it then got a version."""
+    query = select(table.c.seen_at, table.c.symbol, func.min(table.c.session))
+    came = query.where(table.c.seen_at > after, table.c.seen_at <= until).group_by(table.c.seen_at, table.c.symbol)
+    return [(seen_at, symbol, session) for seen_at, symbol, session in conn.execute(came.order_by(table.c.seen_at))]
+
+
 def write_bars(conn: Connection, symbol: str, bars: pd.DataFrame, *, seen_at: datetime, provider: str) -> BarChanges:
     """Keeps the bars that differ from those known at `seen_at`; a bar known already is not written.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 import pandas as pd
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, func, select, union_all
 
 from ensemble.forecasts import Forecast, MemberForecast
 from storage.rows import Instants, insert_records, insert_rows, read_frame
@@ -39,6 +39,17 @@ def write_features_digests(conn: Connection, origin: Origin, digests: Mapping[da
 def read_features_digest(conn: Connection, origin: Origin, session: date) -> str | None:
     """The fingerprint kept for that session, None where there is none."""
     return conn.scalar(select(features.c.digest).filter_by(origin=origin, session=session))
+
+
+def read_speakers(conn: Connection, origin: Origin, *, first: date, last: date) -> dict[date, str]:
+    """The model that forecast each session, by session: the one that most rows name, of the ensemble or a member."""
+    rows = (
+        select(table.c.session, table.c.model_id).where(table.c.origin == origin, table.c.session.between(first, last))
+        for table in (forecasts, member_forecasts)
+    )
+    named = union_all(*rows).subquery()
+    counted = select(named.c.session, named.c.model_id).group_by(named.c.session, named.c.model_id)
+    return dict(conn.execute(counted.order_by(func.count(), named.c.model_id)).all())
 
 
 def read_forecasts(

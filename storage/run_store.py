@@ -32,6 +32,13 @@ class Run:
     finished_at: datetime | None = None
     detail: str = ""
     """What it did, or why it failed, in a line."""
+    configuration: str | None = None
+    """Digest of what it was done by; None for a run from before configurations were kept."""
+    bars_known_at: datetime | None = None
+    """It knew every bar seen until then, and none seen later."""
+    events_known: int | None = None
+    """How many events of the paper account had made it what it was."""
+    code_version: str | None = None
 
 
 def start_run(conn: Connection, origin: Origin, kind: str, session: date, *, at: datetime) -> Run:
@@ -72,6 +79,13 @@ def read_runs(conn: Connection, origin: Origin, *, kind: str | None = None, newe
     if kind is not None:
         query = query.where(runs.c.kind == kind)
     return [_run(row) for row in conn.execute(query.order_by(runs.c.session.desc(), runs.c.kind).limit(newest))]
+
+
+def runs_between(conn: Connection, origin: Origin, first: date, last: date) -> list[Run]:
+    """The runs of the sessions first to last that are done, in order of session and kind."""
+    query = select(*record_columns(Run, runs)).filter_by(origin=origin, status=RunStatus.DONE)
+    chosen = query.where(runs.c.session.between(first, last)).order_by(runs.c.session, runs.c.kind)
+    return [_run(row) for row in conn.execute(chosen)]
 
 
 def _run(row: Row[Any]) -> Run:

@@ -22,6 +22,7 @@ from sqlalchemy.types import TypeEngine
 from storage.column_types import Flag, Instant, Json, Session
 
 Origin = Literal["live", "backtest"]
+LIVE: Origin = "live"
 
 METADATA = MetaData(naming_convention={"ck": "%(table_name)s_%(constraint_name)s", "pk": "%(table_name)s_key"})
 
@@ -35,6 +36,7 @@ _FLAG = "{0} IN (0, 1)"
 _ORIGIN = "{0} IN ('live', 'backtest')"
 _SESSION = "length({0}) = 10"
 _LOSS = "{0} >= 0 AND {0} < 1e3"
+_DIRECTION = "{0} IN ('LONG', 'SHORT')"
 _TRIAL_KIND = "{0} IN ('sweep', 'backtest')"
 _TRIAL_STATE = "{0} IN ('running', 'complete', 'pruned', 'failed')"
 
@@ -82,6 +84,10 @@ def _money(name: str, comment: str) -> Column[Any]:
 
 def _shares(comment: str) -> Column[Any]:
     return _column("quantity", BigInteger, comment, check=_COUNT)
+
+
+def _direction() -> Column[Any]:
+    return _column("direction", Text, "LONG: earns when the price rises; SHORT: when it falls", check=_DIRECTION)
 
 
 def _probability(name: str, comment: str, *, null: bool = False) -> Column[Any]:
@@ -186,17 +192,24 @@ signals = Table(
     _session("The trading day to act on, at its open"),
     _symbol(),
     _label(),
-    _column("action", Text, "BUY, SELL (means flat, never short) or HOLD", check="{0} IN ('BUY', 'SELL', 'HOLD')"),
+    _column("action", Text, "BUY, SELL (flat; short, of futures) or HOLD", check="{0} IN ('BUY', 'SELL', 'HOLD')"),
     _probability("probability", "The forecast it follows from; empty without one", null=True),
     _probability("confidence", "max(p, 1 - p) of that forecast", null=True),
     _shares("Shares to trade; 0 for HOLD"),
     _price("reference_price", "Last close known at the decision, which sizes the order", null=True),
-    _column("stop_loss_pct", Double, "Stop below the entry, per cent", check=_PERCENT),
-    _column("take_profit_pct", Double, "Target above the entry, per cent", check=_PERCENT),
+    _column("stop_loss_pct", Double, "Stop below the entry, above it for a short, per cent", check=_PERCENT),
+    _column("take_profit_pct", Double, "Target above the entry, below it for a short, per cent", check=_PERCENT),
     _column("reasons", Json, "Why, a JSON list of words such as BELOW_CONFIDENCE"),
     _column("late", Flag, "1: decided after the session had opened, kept for the record", check=_FLAG),
     _column("actionable", Flag, "1: to be traded", check=_FLAG),
     _instant("decided_at", "When it was decided"),
+    _column(
+        "expected_value_bp",
+        Double,
+        "Least value of acting on the forecast after costs, basis points of what is traded; empty where no gate asks",
+        check="{0} > -1e6 AND {0} < 1e6",
+        null=True,
+    ),
     _key("origin", "session", "symbol"),
     comment="One decision a session and symbol, also when nothing is done",
 )
@@ -219,16 +232,26 @@ positions = Table(
     METADATA,
     _origin(),
     _symbol(),
-    _shares("Shares held"),
-    _session("The trading day it was bought at the open of", name="entry_session"),
-    _price("entry_price", "Price paid, after slippage"),
-    _price("stop_price", "Sold when the price falls to this"),
-    _price("target_price", "Sold when the price rises to this"),
-    _money("entry_cost", "Commission of the purchase"),
+    _shares("Shares held, or owed where direction is SHORT"),
+    _session("The trading day it was entered at the open of", name="entry_session"),
+    _price("entry_price", "Entry price, after slippage"),
+    _price("stop_price", "Closed when the price falls to this; rises, for a short"),
+    _price("target_price", "Closed when the price rises to this; falls, for a short"),
+    _money("entry_cost", "Fees of the entry"),
     _column("sessions_held", Integer, "Sessions with a bar since the entry, its own included", check=_COUNT),
     _price("last_close", "Last close known, which values it"),
+    _session("The trading day of that close", name="last_session"),
+    _price("entry_open", "Open of the entry's bar, before slippage"),
+    _direction(),
+    _column(
+        "dividend_factor",
+        Double,
+        "What the dividends credited so far left of the price, 0.99 after one of 1 %",
+        check=_PRICE,
+    ),
+    _money("income", "Dividends and other cash received on it so far, less the cost of fractions sold"),
     _key("origin", "symbol"),
-    comment="Shares the paper account holds now",
+    comment="What the paper account holds now",
 )
 
 trades = Table(
@@ -237,13 +260,15 @@ trades = Table(
     _origin(),
     _symbol(),
     _shares("Shares traded"),
-    _session("The trading day it was bought at the open of", name="entry_session"),
-    _price("entry_price", "Price paid, after slippage"),
-    _session("The trading day it was sold on", name="exit_session"),
-    _price("exit_price", "Price received, after slippage"),
+    _session("The trading day it was entered at the open of", name="entry_session"),
+    _price("entry_price", "Entry price, after slippage"),
+    _session("The trading day it was closed on", name="exit_session"),
+    _price("exit_price", "Exit price, after slippage"),
     _column("exit_reason", Text, "What ended it: STOP, TARGET, TIME or SIGNAL"),
-    _money("cost", "Commission of both sides"),
-    _money("profit", "Gain or loss after costs"),
+    _money("cost", "Fees of both sides"),
+    _money("profit", "Gain or loss after costs, income counted"),
+    _direction(),
+    _money("income", "Dividends and other cash received while it was held; negative where a short paid them"),
     _key("origin", "symbol", "entry_session"),
     comment="Closed positions of the paper account",
 )
@@ -254,13 +279,50 @@ account = Table(
     _origin(),
     _session("The trading day settled"),
     _money("cash", "Cash"),
-    _money("equity", "Cash plus the positions at their last closes"),
-    _money("exposure", "Value of the positions at their last closes"),
+    _money("equity", "Cash plus the positions at their last closes, shorts counted negative"),
+    _money("exposure", "Value of the positions at their last closes, shorts counted positive"),
     _column("positions", Integer, "Number of positions held", check=_COUNT),
-    _money("peak_equity", "Highest equity so far"),
+    _money("peak_equity", "Highest equity so far, since the last drawdown halt ended"),
     _column("drawdown_pct", Double, "How far the equity is below its peak, per cent", check=_PERCENT),
     _key("origin", "session"),
     comment="The paper account at the close of each session",
+)
+
+account_events = Table(
+    "account_events",
+    METADATA,
+    _origin(),
+    _column("number", Integer, "Its place among the account's events, from 1", check=_COUNT),
+    _session("The trading day it belongs to; of a halt by command, the first that had not opened yet"),
+    _column("kind", Text, "What happened: OPENED, ENTERED, EXITED, UNFILLED, DIVIDEND, MARKED, HALTED, SETTLED, ..."),
+    _column("symbol", Text, "The provider's symbol; empty for what concerns the whole account", null=True),
+    _column("direction", Text, "LONG or SHORT, of an entry, an exit or an order", check=_DIRECTION, null=True),
+    _shares("Shares traded, ordered, or held after a split; 0 where there is none to tell"),
+    _price("price", "Paid, received, marked or credited", null=True),
+    _column(
+        "amount",
+        Double,
+        "Fees of an entry or exit; else the cash that came (negative: went) or the equity, in the account's currency",
+        check=_MONEY,
+        null=True,
+    ),
+    _price("bar_open", "Open of the entry's bar, before slippage", null=True),
+    _price("stop_price", "Stop of an entry", null=True),
+    _price("target_price", "Target of an entry", null=True),
+    _column(
+        "factor",
+        Double,
+        "Shares after a split for each one before; what a dividend leaves of the price",
+        check=_PRICE,
+        null=True,
+    ),
+    _column("sessions", Integer, "How many sessions a halt lasts; empty: until resumed", check=_COUNT, null=True),
+    _column("reason", Text, "Why: a word such as STOP, NO_BAR or DRAWDOWN_HALT", null=True),
+    _column("note", Text, "What a person said", null=True),
+    _instant("commanded_at", "When a person halted or resumed; empty for what a settlement did", null=True),
+    _key("origin", "number"),
+    comment="All that happened to the paper account, in order: what it is follows from these alone",
+    sqlite_with_rowid=False,
 )
 
 runs = Table(
@@ -273,8 +335,22 @@ runs = Table(
     _instant("started_at", "When it began"),
     _instant("finished_at", "When it ended; empty while running", null=True),
     _column("detail", Text, "What it did, or why it failed"),
+    _column("configuration", Text, "What it was done by, see configurations; empty before it was kept", null=True),
+    _instant("bars_known_at", "It knew every bar seen until then and none seen later", null=True),
+    _column("events_known", Integer, "How many events of the paper account it knew", check=_COUNT, null=True),
+    _column("code_version", Text, "Version of the program that did it, and of its libraries", null=True),
     _key("origin", "kind", "session"),
     comment="The ledger of jobs: what is not done here is due",
+)
+
+configurations = Table(
+    "configurations",
+    METADATA,
+    _column("digest", Text, "Digest of the settings, which `runs` names"),
+    _column("settings", Text, "All that decides and settles, as a JSON object whose order counts; never a secret"),
+    _instant("first_seen", "When something was first decided or settled by it"),
+    _key("digest"),
+    comment="Every configuration that a session was decided or settled by, which `verify` replays it with",
 )
 
 features = Table(

@@ -26,6 +26,8 @@ class TrialState(StrEnum):
     FAILED = "failed"
 
 
+TRADED = "traded"
+"""Key in the settings of a backtest's trial: the list of ways in which its forecasts were traded."""
 SEEN = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states of a trial that gave a number."""
 
@@ -104,6 +106,18 @@ def number_of_trials(conn: Connection, label: str | None = None) -> int:
     if label is not None:
         count = count.where(or_(trials.c.label == label, trials.c.label.is_(None)))
     return conn.execute(count).scalar_one()
+
+
+def number_of_accounts(conn: Connection) -> int:
+    """How many accounts were ever looked at: each configuration as often as it was traded in different ways.
+
+    One that was scored and never traded counts as well, for it might have been chosen.
+    """
+    seen = conn.execute(select(trials.c.digest, trials.c.settings).where(trials.c.state.in_(SEEN))).all()
+    ways: dict[str, int] = {}
+    for digest, settings in seen:
+        ways[digest] = max(ways.get(digest, 1), len(settings.get(TRADED, ())))
+    return sum(ways.values())
 
 
 def read_performance(conn: Connection, label: str, *, study: str | None = None) -> pd.DataFrame:

@@ -60,11 +60,11 @@ _INTERVAL = (_same(forecasts.c.probability_low), _same(forecasts.c.probability_h
 LATEST_SIGNALS = View(
     "v_latest_signals",
     "What to do at the open of the newest session decided: one row a symbol",
-    (*_all(signals, but=["origin"]), *_INTERVAL),
+    (*_all(signals, but=["origin", "expected_value_bp"]), *_INTERVAL, _same(signals.c.expected_value_bp)),
     """
     SELECT s.session, s.symbol, s.label, s.action, s.probability, s.confidence, s.quantity, s.reference_price,
            s.stop_loss_pct, s.take_profit_pct, s.reasons, s.late, s.actionable, s.decided_at,
-           f.probability_low, f.probability_high
+           f.probability_low, f.probability_high, s.expected_value_bp
     FROM signals s
     LEFT JOIN forecasts f
       ON f.origin = s.origin AND f.session = s.session AND f.symbol = s.symbol AND f.label = s.label
@@ -76,12 +76,13 @@ SIGNAL_HISTORY = View(
     "v_signal_history",
     "Every decision with the forecast behind it and what happened; live and backtest, see origin",
     (
-        *_all(signals),
+        *_all(signals, but=["expected_value_bp"]),
         _same(forecasts.c.method),
         _same(forecasts.c.model_id),
         _same(outcomes.c.outcome, comment="1: the label came true; 0: it did not; empty: not known yet"),
         _count("was_right", "1: the forecast was on the right side of one half; 0: not; empty: not known yet"),
         *_INTERVAL,
+        _same(signals.c.expected_value_bp),
     ),
     """
     SELECT s.origin, s.session, s.symbol, s.label, s.action, s.probability, s.confidence, s.quantity,
@@ -89,7 +90,7 @@ SIGNAL_HISTORY = View(
            s.decided_at, f.method, f.model_id, o.outcome,
            CASE WHEN s.probability IS NULL OR o.outcome IS NULL THEN NULL
                 WHEN s.probability >= 0.5 THEN o.outcome ELSE 1 - o.outcome END AS was_right,
-           f.probability_low, f.probability_high
+           f.probability_low, f.probability_high, s.expected_value_bp
     FROM signals s
     LEFT JOIN forecasts f
       ON f.origin = s.origin AND f.session = s.session AND f.symbol = s.symbol AND f.label = s.label
@@ -97,21 +98,26 @@ SIGNAL_HISTORY = View(
     """,
 )
 
+_NEW = ("direction", "last_session", "entry_open", "dividend_factor", "income")
+"""Columns that came later, and stand at the end: whoever selects by place still finds what was there."""
+
 OPEN_POSITIONS = View(
     "v_open_positions",
-    "Shares the live paper account holds now, at their last closes",
+    "What the live paper account holds now, at its last closes",
     (
-        *_all(positions, but=["origin"]),
-        _number("market_value", "Value at the last close, in the account's currency"),
-        _number("open_profit", "Gain or loss so far after the purchase's commission, in the account's currency"),
-        _number("return_pct", "Last close against the entry price, per cent"),
+        *_all(positions, but=["origin", *_NEW]),
+        _number("market_value", "Value at the last close, negative for a short, in the account's currency"),
+        _number("open_profit", "Gain or loss so far after the entry's fees, in the account's currency"),
+        _number("return_pct", "Gain or loss of the price since the entry, per cent of the entry price"),
+        *(_same(positions.c[name]) for name in _NEW),
     ),
     """
     SELECT symbol, quantity, entry_session, entry_price, stop_price, target_price, entry_cost, sessions_held,
-           last_close, quantity * last_close AS market_value,
-           quantity * (last_close - entry_price) - entry_cost AS open_profit,
-           100 * (last_close / entry_price - 1) AS return_pct
-    FROM positions
+           last_close, sign * quantity * last_close AS market_value,
+           sign * quantity * (last_close - entry_price) - entry_cost + income AS open_profit,
+           sign * 100 * (last_close / entry_price - 1) AS return_pct,
+           direction, last_session, entry_open, dividend_factor, income
+    FROM (SELECT *, CASE direction WHEN 'SHORT' THEN -1 ELSE 1 END AS sign FROM positions) AS signed
     WHERE origin = 'live'
     """,
 )
@@ -175,7 +181,7 @@ RUN_HEALTH = View(
     "v_run_health",
     "The last live run of each kind of job, and how long ago it was",
     (
-        *_all(runs, but=["origin"]),
+        *_all(runs, but=["origin", "configuration", "bars_known_at", "events_known", "code_version"]),
         _number("age_hours", "Hours since it ended, or began if it has not ended"),
         ViewColumn("last_done_session", "TEXT", "Newest session this job is done for, ISO date; empty if none"),
     ),

@@ -76,8 +76,24 @@ def probabilistic_sharpe(said: Moments, benchmark: float) -> float:
     """P(the true Sharpe ratio exceeds `benchmark`). Bailey and Lopez de Prado (2012)."""
     from scipy import stats
 
-    spread = 1 - said.skewness * said.sharpe + (said.kurtosis - 1) / 4 * said.sharpe**2
-    return float(stats.norm.cdf((said.sharpe - benchmark) * np.sqrt(max(said.sessions - 1, 0) / spread)))
+    return float(stats.norm.cdf((said.sharpe - benchmark) * np.sqrt(max(said.sessions - 1, 0) / _spread(said))))
+
+
+def minimum_track_record(said: Moments, benchmark: float, *, sure: float = 0.95) -> float | None:
+    """Sessions that such gains must last before the true Sharpe ratio exceeds `benchmark` with probability `sure`.
+
+    Bailey and Lopez de Prado (2012). None where no record is long enough: the ratio is not above it.
+    """
+    from scipy import stats
+
+    if said.sharpe <= benchmark:
+        return None
+    return float(1 + _spread(said) * (stats.norm.ppf(sure) / (said.sharpe - benchmark)) ** 2)
+
+
+def _spread(said: Moments) -> float:
+    """Variance of an estimated Sharpe ratio, times the sessions. Bailey and Lopez de Prado (2012)."""
+    return 1 - said.skewness * said.sharpe + (said.kurtosis - 1) / 4 * said.sharpe**2
 
 
 def expected_maximum(variance: float, trials: float) -> float:

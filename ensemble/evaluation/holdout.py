@@ -1,4 +1,4 @@
-"""Sessions that nothing is chosen by: the [evaluation] table, and the cut before them."""
+"""The [evaluation] table, and the cut before the sessions that nothing is chosen by."""
 
 from datetime import date
 
@@ -12,13 +12,17 @@ from ensemble.trading.limits import RiskLimits
 
 
 class EvaluationOptions(Options):
-    """The [evaluation] table: what is held out, and for which experiment it may be opened."""
+    """The [evaluation] table: what is held out, for which experiment it may be opened, and what money earns at rest."""
 
     holdout_from: date | None = Field(
         None, description="first session that sweep never touches and evaluate opens once an experiment"
     )
     experiment: str | None = Field(
         None, min_length=1, max_length=80, description="name of the experiment that the hold-out is opened for"
+    )
+
+    risk_free_pct: float = Field(
+        default=0.0, ge=0, le=50, description="what Sharpe and Sortino ratio count from, per cent a year"
     )
 
     def last_open(self, last: date) -> date:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.arrays import Floats
+from ensemble.arrays import Floats, Integers
 from ensemble.long_run import long_run_variance
 
 MIN_SESSIONS = 20
@@ -40,16 +40,29 @@ def block_length(series: Floats, *, horizon: int) -> int:
     return max(least, min(int(np.ceil(chosen)), len(series) // 4)) if np.isfinite(chosen) else least
 
 
-def session_weights(n_sessions: int, *, block: int, draws: int, seed: int) -> Floats:
-    """How often each session is drawn in each resample, (draws, n_sessions); every row adds up to n_sessions.
+def session_draws(n_sessions: int, *, block: int, draws: int, seed: int) -> Integers:
+    """Which session stands at each place of each resample, (draws, n_sessions).
 
-    The stationary bootstrap of Politis and Romano (1994): blocks of random length, `block` on average.
+    The stationary bootstrap of Politis and Romano (1994): blocks of random length, `block` on average, the last session
+    followed by the first.
     """
     from arch.bootstrap import StationaryBootstrap
 
     bootstrap = StationaryBootstrap(block, np.arange(n_sessions), seed=seed)
-    counts = [np.bincount(drawn[0], minlength=n_sessions) for drawn, _ in bootstrap.bootstrap(draws)]
-    return np.stack(counts).astype(np.float64)
+    return np.stack([drawn[0] for drawn, _ in bootstrap.bootstrap(draws)])
+
+
+def session_weights(n_sessions: int, *, block: int, draws: int, seed: int) -> Floats:
+    """How often each session is drawn in each resample, (draws, n_sessions); every row adds up to n_sessions."""
+    drawn = session_draws(n_sessions, block=block, draws=draws, seed=seed)
+    return counted(drawn)
+
+
+def counted(drawn: Integers) -> Floats:
+    """How often each session stands in each of `drawn`, (draws, n_sessions), whose order is lost."""
+    draws, n_sessions = drawn.shape
+    flat = (drawn + n_sessions * np.arange(draws)[:, None]).ravel()
+    return np.bincount(flat, minlength=drawn.size).reshape(drawn.shape).astype(np.float64)
 
 
 def superior_ability(gains: Floats, *, block: int, draws: int = 1000, seed: int = 0) -> Superiority:

@@ -38,3 +38,26 @@ def mean_of_sessions(values: Floats) -> Estimate:
         return Estimate(value, -np.inf, np.inf)
     reach = float(stats.t.ppf(0.975, count - 1)) * float(values.std(ddof=1)) / float(np.sqrt(count))
     return Estimate(value, value - reach, value + reach)
+
+
+def mean_by_session(values: Floats) -> Estimate:
+    """The mean of `values` (n_symbols, n_sessions), NaN left out, with Student's 95 % interval; sessions are units.
+
+    A ratio of sums, by Cochran (1977), sec. 6.3: stocks of one session move together, and their number may differ.
+    Infinite for a single session.
+    """
+    from scipy import stats
+
+    known = np.isfinite(values)
+    rows = known.sum(axis=0)
+    rows = rows[rows > 0]
+    if not len(rows):
+        return Estimate(np.nan, np.nan, np.nan)
+    sums = np.where(known, values, 0.0).sum(axis=0)[known.any(axis=0)]
+    mean = float(sums.sum() / rows.sum())
+    if len(rows) == 1:
+        return Estimate(mean, -np.inf, np.inf)
+    residuals = (sums - mean * rows) / rows.mean()
+    error = float(np.sqrt((residuals @ residuals) / (len(rows) - 1) / len(rows)))
+    reach = float(stats.t.ppf(0.975, len(rows) - 1)) * error
+    return Estimate(mean, mean - reach, mean + reach)

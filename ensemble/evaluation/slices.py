@@ -1,5 +1,8 @@
 """Parts of a range of forecasts: one symbol, one year, one regime, the confident ones."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from ensemble.evaluation.history import History, volatility_tercile
@@ -13,10 +16,14 @@ def only_symbol(scored: Scored, symbol: str) -> Scored:
     """The forecasts for one symbol. Raises ValueError when there is none of that name."""
     if symbol not in scored.symbols:
         raise ValueError(f'symbol was "{symbol}"; there are forecasts for {", ".join(scored.symbols)}.')
-    row = [scored.symbols.index(symbol)]
-    return Scored(
-        scored.label, scored.sessions, (symbol,), scored.probability[row], scored.outcome[row], scored.horizon
-    )
+    return only_symbols(scored, (symbol,))
+
+
+def only_symbols(scored: Scored, symbols: Sequence[str]) -> Scored:
+    """The forecasts for those of `symbols` that have some."""
+    known = tuple(symbol for symbol in symbols if symbol in scored.symbols)
+    rows = [scored.symbols.index(symbol) for symbol in known]
+    return replace(scored, symbols=known, probability=scored.probability[rows], outcome=scored.outcome[rows])
 
 
 def by_symbol(scored: Scored) -> dict[str, Scored]:

@@ -12,7 +12,8 @@ from ensemble.evaluation.replay import TradedSessions, replay
 from ensemble.evaluation.scored import Scored
 from ensemble.evaluation.share import mean_of_sessions, share
 from ensemble.evaluation.slices import above_confidence
-from ensemble.trading.account import Settlement, Trade, TradingRules
+from ensemble.trading.account import Settlement, Trade
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
@@ -51,12 +52,16 @@ def advise(
     rules: TradingRules,
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> tuple[ThresholdAdvice, ...]:
-    """One line a threshold, for the symbols of `scored`, which `traded` must have; `options.label` is not looked at."""
+    """One line a threshold, for the symbols of `scored`, which `traded` must have.
+
+    Of `options` neither label nor gate counts: each line is the gate "confidence" at its threshold.
+    """
     said = _by_session(scored)
     years = max(((scored.sessions[-1] - scored.sessions[0]).days + 1) / DAYS_A_YEAR, 1 / DAYS_A_YEAR)
     advice = []
     for threshold in thresholds:
-        settled = replay(said, traded, options=options.model_copy(update={"min_confidence": threshold}), rules=rules)
+        at_threshold = options.model_copy(update={"gate": "confidence", "min_confidence": threshold})
+        settled = replay(said, traded, options=at_threshold, rules=rules)
         advice.append(_advice(scored, settled, threshold=threshold, years=years, capital=rules.limits.initial_capital))
     return tuple(advice)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from ensemble.labels import LABELS
 from ensemble.members.fitted import Files, pack_settings
 from ensemble.options import Options
 from ensemble.stacking.comparison import Comparison
+from ensemble.stacking.evidence import Evidence
 from ensemble.stacking.gate import explain, learn, rehearse, winner
 from ensemble.stacking.history import ColumnMismatch, History, MemberOdds
 from ensemble.stacking.venn_abers import VennAbers
@@ -50,6 +51,8 @@ class LabelCombiner:
     """From what `method` said, and what came of it, in past months."""
     verdicts: Mapping[str, Comparison]
     """Each challenger against the mean, on months after those it learned from."""
+    evidence: Evidence = field(default_factory=Evidence)
+    """What `method` said, and what came of it, in past months; empty in a combiner stored before there was any."""
 
     def log_odds(self, odds: MemberOdds, label: int) -> Floats:
         """(n_symbols, n_rows)."""
@@ -82,6 +85,10 @@ class Combiner:
         ends = [one.interval(combined[..., column]) for column, one in enumerate(self.labels)]
         low, high = (np.stack(side, axis=-1) for side in zip(*ends, strict=True))
         return low, high
+
+    def evidence(self, label: str) -> Evidence:
+        """What whoever speaks for `label` said in past months, and what came of it."""
+        return self.labels[LABELS.index(label)].evidence
 
     def methods(self) -> dict[str, Method]:
         """Label -> who speaks."""
@@ -146,7 +153,8 @@ def _fit_label(history: History, options: StackOptions, label: int, seed: int) -
     verdicts = rehearsal.verdicts(horizon=horizon)
     chosen: Method = winner(verdicts, max_p_value=options.max_p_value) if options.combine == "auto" else options.combine
     method: Method = chosen if voices.learned or chosen in UNLEARNED else "mean"
-    return LabelCombiner(method, voices, rehearsal.interval(method, horizon=horizon), verdicts)
+    interval = rehearsal.interval(method, horizon=horizon)
+    return LabelCombiner(method, voices, interval, verdicts, rehearsal.evidence(method, horizon=horizon))
 
 
 def _settings(one: LabelCombiner) -> dict[str, Any]:
@@ -155,6 +163,7 @@ def _settings(one: LabelCombiner) -> dict[str, Any]:
         "voices": one.voices.settings(),
         "interval": asdict(one.interval),
         "verdicts": {name: asdict(verdict) for name, verdict in one.verdicts.items()},
+        "evidence": asdict(one.evidence),
     }
 
 
@@ -164,4 +173,10 @@ def _label_combiner(settings: Mapping[str, Any], stack: str) -> LabelCombiner:
         voices=voices_of(settings["voices"], stack),
         interval=VennAbers(**{name: tuple(values) for name, values in settings["interval"].items()}),
         verdicts={name: Comparison(**verdict) for name, verdict in settings["verdicts"].items()},
+        evidence=_evidence(settings.get("evidence", {})),
     )
+
+
+def _evidence(settings: Mapping[str, Any]) -> Evidence:
+    scores, counts, ups = (tuple(settings.get(name, ())) for name in ("scores", "counts", "ups"))
+    return Evidence(scores, counts, ups, settings.get("worth", 0.0))

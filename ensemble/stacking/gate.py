@@ -8,6 +8,7 @@ import numpy as np
 from ensemble.arrays import Floats
 from ensemble.long_run import rows_for_one
 from ensemble.stacking.comparison import Comparison, adjusted, compare, log_losses
+from ensemble.stacking.evidence import Evidence, gather_evidence
 from ensemble.stacking.history import History
 from ensemble.stacking.lesson import Lesson
 from ensemble.stacking.venn_abers import VennAbers, fit_venn_abers
@@ -44,6 +45,10 @@ class Rehearsal:
             return VennAbers()
         errors = outcomes - 1 / (1 + np.exp(-said))
         return fit_venn_abers(said[known], outcomes[known], weight=rows_for_one(errors, lags=horizon - 1))
+
+    def evidence(self, method: Method, *, horizon: int) -> Evidence:
+        """The same pairs in short, by which it is told later how often so sure a forecast comes true."""
+        return gather_evidence(self.said[method], self.outcomes[method], lags=horizon - 1)
 
 
 def rehearse(history: History, label: int, *, train_months: int, gate_months: int, seed: int) -> Rehearsal:

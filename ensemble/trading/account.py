@@ -1,118 +1,49 @@
 """The paper account: one settled session after another, by the one fill rule and after costs.
 
-Entries are paid from the cash, and take the places, that were free before the open: a sale of the same
-session helps none of them. Entries, stops, time exits and SELL signals trade at the market and slip; a target
-is a limit order and does not.
+Corporate actions come before the open. Entries are paid from the cash, and take the places, that were free before
+it: a sale of the same session helps none of them. Entries, stops, time exits and signals trade at the market and
+slip; a target is a limit order and does not. All that happens is an event, and the account is what its events make.
 """
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
-from ensemble.fills import ExitReason, fill_exits, is_locked, stop_price, target_price
-from ensemble.trading.costs import Costs, buy_price, commission, sell_price
+from ensemble.fills import ExitReason
+from ensemble.trading.actions import HeldActions
+from ensemble.trading.conversions import convert
+from ensemble.trading.entries import enter
+from ensemble.trading.events import AccountEvent, EventKind
+from ensemble.trading.exits import leave
+from ensemble.trading.guards import begin_halts, end_halts
+from ensemble.trading.holdings import Account, AccountMark, Direction, Position, Trade
+from ensemble.trading.journal import Journal
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
-from ensemble.trading.signals import Action, Signal, precedence
+from ensemble.trading.signals import Action, Signal
 
 __all__ = [
     "Account",
     "AccountMark",
+    "Direction",
     "ExitReason",
     "Position",
     "Settlement",
     "Trade",
-    "TradingRules",
     "open_account",
     "settle",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Shares held after a session. Prices are a share, after slippage; entry_cost is in currency."""
-
-    symbol: str
-    quantity: int
-    entry_session: date
-    entry_price: float
-    stop_price: float
-    target_price: float
-    entry_cost: float
-    sessions_held: int
-    """Sessions with a bar since the entry, the entry's own included."""
-    last_close: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """A closed position. `cost` is both sides' commission, `profit` what is left after it, in currency."""
-
-    symbol: str
-    quantity: int
-    entry_session: date
-    entry_price: float
-    exit_session: date
-    exit_price: float
-    exit_reason: ExitReason
-    cost: float
-    profit: float
-
-
-@dataclass(frozen=True, slots=True)
-class AccountMark:
-    """The account as marked at the closes of one session, in currency."""
-
-    session: date
-    cash: float
-    equity: float
-    exposure: float
-    positions: int
-    peak_equity: float
-    drawdown_pct: float
-    """How far the equity is below its peak so far, from 0 to 100."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What is owned between two sessions; positions in order of their symbols, at most one a symbol."""
-
-    cash: float
-    positions: tuple[Position, ...]
-    peak_equity: float
-
-    @property
-    def exposure(self) -> float:
-        """What the positions are worth at the last closes known."""
-        return sum((position.quantity * position.last_close for position in self.positions), 0.0)
-
-    @property
-    def equity(self) -> float:
-        """Cash and positions together."""
-        return self.cash + self.exposure
-
-    @property
-    def held(self) -> dict[str, int]:
-        """Shares by symbol."""
-        return {position.symbol: position.quantity for position in self.positions}
-
-
-@dataclass(frozen=True, slots=True)
 class Settlement:
-    """One session settled: the account after it, the trades it closed, the mark at its closes."""
+    """One session settled: the account after it, the trades it closed, the mark at its closes, and how it came."""
 
     account: Account
     trades: tuple[Trade, ...]
     mark: AccountMark
-
-
-@dataclass(frozen=True, slots=True)
-class TradingRules:
-    """What a session is settled by."""
-
-    limits: RiskLimits
-    costs: Costs
+    events: tuple[AccountEvent, ...] = ()
 
 
 def open_account(limits: RiskLimits) -> Account:
@@ -120,34 +51,53 @@ def open_account(limits: RiskLimits) -> Account:
     return Account(cash=limits.initial_capital, positions=(), peak_equity=limits.initial_capital)
 
 
-def settle(
+def settle(  # noqa: PLR0913  # one for each thing that makes a session
     account: Account,
     *,
     session: date,
     bars: Mapping[str, Bar],
     signals: Sequence[Signal],
     rules: TradingRules,
+    actions: Mapping[str, HeldActions] | None = None,
 ) -> Settlement:
-    """The account after `session`, what was closed in it, and the mark. Only actionable signals are traded.
+    """The account after `session`, what was closed in it, the mark and the events. Only actionable signals are traded.
 
-    A symbol without a bar, or with a locked one, fills nothing: its position stays, marked at the last close. Raises
-    ValueError for a signal of another session and for two signals of one symbol.
+    A symbol without a bar, or with a locked one, fills nothing: its position stays, marked at the last close.
+    `actions` are those on held shares, by symbol, before the open. Raises ValueError for a signal of another session
+    and for two signals of one symbol.
     """
-    orders = _orders(signals, session)
-    entered, cash = _enter(account, orders, bars=bars, rules=rules)
-    positions, trades = [], []
-    for position in sorted((*account.positions, *entered), key=lambda position: position.symbol):
-        bar, order = bars.get(position.symbol), orders.get(position.symbol)
-        selling = order is not None and order.action is Action.SELL
-        ending = _exit(position, bar, selling=selling, rules=rules) if bar else None
-        if ending:
-            trades.append(_trade(position, ending, session=session, costs=rules.costs))
-            cash += _proceeds(trades[-1], rules.costs)
-        else:
-            positions.append(_aged(position, bar))
-    marked = replace(account, cash=cash, positions=tuple(positions))
-    marked = replace(marked, peak_equity=max(account.peak_equity, marked.equity))
-    return Settlement(marked, tuple(trades), _mark(marked, session))
+    orders, journal = _orders(signals, session), Journal(_in_order(account), session)
+    trades = convert(journal, actions or {})
+    closing = {symbol for symbol, order in orders.items() if _closes(order, journal.account)}
+    enter(journal, [order for symbol, order in orders.items() if symbol not in closing], bars=bars, rules=rules)
+    trades += leave(journal, closing, bars=bars, rules=rules)
+    for position in journal.account.positions:
+        if position.symbol in bars:
+            journal.write(EventKind.MARKED, position.symbol, price=bars[position.symbol].close)
+    end_halts(journal)
+    begin_halts(journal, trades, equity_before=account.equity, limits=rules.limits)
+    journal.write(EventKind.SETTLED, amount=journal.account.equity)
+    return Settlement(journal.account, tuple(trades), mark_of(journal.account, session), journal.events)
+
+
+def mark_of(account: Account, session: date) -> AccountMark:
+    """The account as marked at the closes of `session`, which it has just been settled for."""
+    return AccountMark(
+        session=session,
+        cash=account.cash,
+        equity=account.equity,
+        exposure=account.exposure,
+        positions=len(account.positions),
+        peak_equity=account.peak_equity,
+        drawdown_pct=account.drawdown_pct,
+    )
+
+
+def _in_order(account: Account) -> Account:
+    """Whatever order somebody gave the positions and holds, what happens is written in one."""
+    positions = sorted(account.positions, key=lambda position: position.symbol)
+    holds = sorted(account.holds, key=lambda hold: (hold.reason, hold.symbol or "", hold.note))
+    return Account(account.cash, tuple(positions), account.peak_equity, tuple(holds), account.n_events)
 
 
 def _orders(signals: Sequence[Signal], session: date) -> dict[str, Signal]:
@@ -161,102 +111,6 @@ def _orders(signals: Sequence[Signal], session: date) -> dict[str, Signal]:
     return {symbol: signal for symbol, signal in orders.items() if signal.actionable}
 
 
-def _enter(
-    account: Account, orders: Mapping[str, Signal], *, bars: Mapping[str, Bar], rules: TradingRules
-) -> tuple[list[Position], float]:
-    """The positions bought at the open, before anything else happened to them, and the cash that is left."""
-    held, cash = account.held, account.cash
-    places = rules.limits.max_positions - len(held)
-    entered: list[Position] = []
-    buyers = [order for order in orders.values() if order.action is Action.BUY and order.symbol not in held]
-    for order in sorted(buyers, key=precedence):
-        if order.symbol not in bars or is_locked(bars[order.symbol]) or len(entered) >= places:
-            continue
-        price = buy_price(bars[order.symbol].open, rules.costs)
-        quantity = _affordable(order.quantity, price=price, cash=cash, rules=rules)
-        if quantity > 0:
-            entered.append(_position(order, price=price, quantity=quantity, costs=rules.costs))
-            cash -= _total_cost(quantity, price, rules.costs)
-    return entered, cash
-
-
-def _affordable(quantity: int, *, price: float, cash: float, rules: TradingRules) -> int:
-    """As many whole lots of `quantity` as the cash pays for, commission included."""
-    lot = rules.limits.lot_size
-    lots = int(min(quantity, cash // _total_cost(1, price, rules.costs))) // lot
-    while lots > 0 and _total_cost(lots * lot, price, rules.costs) > cash:  # the division may round up
-        lots -= 1
-    return lots * lot
-
-
-def _total_cost(quantity: int, price: float, costs: Costs) -> float:
-    return quantity * price + commission(quantity * price, costs)
-
-
-def _position(order: Signal, *, price: float, quantity: int, costs: Costs) -> Position:
-    return Position(
-        symbol=order.symbol,
-        quantity=quantity,
-        entry_session=order.session,
-        entry_price=price,
-        stop_price=stop_price(price, order.stop_loss_pct),
-        target_price=target_price(price, order.take_profit_pct),
-        entry_cost=commission(quantity * price, costs),
-        sessions_held=0,
-        last_close=price,
-    )
-
-
-def _exit(position: Position, bar: Bar, *, selling: bool, rules: TradingRules) -> tuple[float, ExitReason] | None:
-    """The price a share leaves at, after slippage, and why; None while the position stays open."""
-    if is_locked(bar):
-        return None
-    if selling:
-        return sell_price(bar.open, rules.costs), ExitReason.SIGNAL
-    last = position.sessions_held + 1 >= rules.limits.max_holding_sessions
-    exits = fill_exits(bar, stop=position.stop_price, target=position.target_price, last=last)
-    price = float(exits.price)
-    if math.isnan(price):
-        return None
-    if exits.on_target:
-        return price, ExitReason.TARGET
-    return sell_price(price, rules.costs), ExitReason.STOP if exits.stopped else ExitReason.TIME
-
-
-def _trade(position: Position, ending: tuple[float, ExitReason], *, session: date, costs: Costs) -> Trade:
-    price, reason = ending
-    cost = position.entry_cost + commission(position.quantity * price, costs)
-    return Trade(
-        symbol=position.symbol,
-        quantity=position.quantity,
-        entry_session=position.entry_session,
-        entry_price=position.entry_price,
-        exit_session=session,
-        exit_price=price,
-        exit_reason=reason,
-        cost=cost,
-        profit=position.quantity * (price - position.entry_price) - cost,
-    )
-
-
-def _proceeds(trade: Trade, costs: Costs) -> float:
-    value = trade.quantity * trade.exit_price
-    return value - commission(value, costs)
-
-
-def _aged(position: Position, bar: Bar | None) -> Position:
-    if bar is None:
-        return position
-    return replace(position, sessions_held=position.sessions_held + 1, last_close=bar.close)
-
-
-def _mark(account: Account, session: date) -> AccountMark:
-    return AccountMark(
-        session=session,
-        cash=account.cash,
-        equity=account.equity,
-        exposure=account.exposure,
-        positions=len(account.positions),
-        peak_equity=account.peak_equity,
-        drawdown_pct=100 * (1 - account.equity / account.peak_equity),
-    )
+def _closes(order: Signal, account: Account) -> bool:
+    held = account.held.get(order.symbol, 0)
+    return (held > 0 and order.action is Action.SELL) or (held < 0 and order.action is Action.BUY)

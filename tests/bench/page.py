@@ -50,7 +50,8 @@ def write_page(records: Sequence[Record], path: Path = PAGE) -> None:
 
 def _table(name: str, record: Record) -> str:
     result = record.results[name]
-    machine = f"{record.cpu}, {record.cores} cores, Python {record.python}"
+    load = "" if record.load is None else f" at load {record.load:.1f}"
+    machine = f"{record.cpu}, {record.cores} cores{load}, Python {record.python}"
     libraries = ", ".join(f"{library} {version}" for library, version in record.libraries.items())
     rows = [f"| {one.name} | {number(one.value)} {one.unit} | {spread(one)} | {one.goal} |" for one in result.figures]
     return "\n".join(

@@ -33,6 +33,8 @@ class Record:
     python: str
     libraries: Mapping[str, str]
     results: Mapping[str, Result]
+    load: float | None = None
+    """How many processes wanted a core at the end, the minute's mean; None where it was not noted."""
 
 
 def record_now(results: Mapping[str, Result], *, full: bool) -> Record:
@@ -46,6 +48,7 @@ def record_now(results: Mapping[str, Result], *, full: bool) -> Record:
         python=platform.python_version(),
         libraries=_versions(),
         results=dict(results),
+        load=round(os.getloadavg()[0], 2),
     )
 
 
@@ -56,6 +59,8 @@ def to_line(record: Record) -> str:
         name: {"setting": result.setting, "figures": [_plain(figure) for figure in result.figures]}
         for name, result in record.results.items()
     }
+    if content["load"] is None:
+        del content["load"]
     return json.dumps(content, allow_nan=False)
 
 

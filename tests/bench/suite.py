@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import gemm, levers, memory, pytorch, retrain, session, throughput, walk_forward
+from tests.bench import fills, gemm, levers, memory, other_limits, pytorch, retrain, session, throughput, walk_forward
 from tests.bench.options import Options
 from tests.bench.result import Result
 
@@ -16,6 +16,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "throughput": throughput.run,
     "memory": memory.run,
     "walk_forward": walk_forward.run,
+    "other_limits": other_limits.run,
+    "fills": fills.run,
 }
 """In the order of the page and of `make bench`."""
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from daemon.settings import Settings
-from tests.bench import pytorch
+from daemon.services import recipe_of
+from daemon.settings import Settings, load_settings
+from tests.bench import other_limits, pytorch
 from tests.bench.__main__ import arguments, main, measure
 from tests.bench.options import Options
 from tests.bench.result import Figure, Result, Skipped
@@ -59,6 +60,17 @@ def test_what_is_not_said_is_left_to_the_benchmark() -> None:
 @pytest.mark.parametrize("tables", [SMALL, FULL])
 def test_the_walk_forwards_configurations_are_in_order(tables: str) -> None:
     assert len(Settings.model_validate(tomllib.loads(tables)).ensemble.members) == 3
+
+
+@pytest.mark.parametrize("changes", other_limits.LIMITS)
+def test_a_backtest_with_the_other_limits_finds_the_models_of_the_first(
+    tmp_path: Path, changes: dict[str, str]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(other_limits.CHEAP, encoding="utf-8")
+    first, second = load_settings(config, {}), load_settings(config, changes)
+    assert second.risk != first.risk
+    assert recipe_of(second).digest() == recipe_of(first).digest()
 
 
 def test_an_interpreter_without_pytorch_is_told_how_to_get_it(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ def test_a_record_is_one_line_with_date_commit_machine_versions_and_figures() ->
 
 
 def test_a_record_comes_back_as_it_was() -> None:
-    assert from_line(to_line(RECORD)) == RECORD
+    loaded = replace(RECORD, load=1.55)
+    assert [from_line(to_line(one)) for one in (RECORD, loaded)] == [RECORD, loaded]
 
 
 def test_a_figure_that_is_no_number_is_not_recorded() -> None:
@@ -57,6 +58,7 @@ def test_a_record_made_now_names_this_machine() -> None:
     assert record.size == "full"
     assert record.cpu
     assert record.cores >= 1
+    assert record.load is not None
     assert {"numpy", "keras"} <= set(record.libraries)
 
 
@@ -81,6 +83,7 @@ def test_the_page_names_machine_figures_and_goals() -> None:
     text = render([RECORD])
     assert "### retrain: 2026-11-22, commit abc1234, default size" in text
     assert "Some CPU, 2 cores, Python 3.11.7; numpy 2.4.0" in text
+    assert "Some CPU, 2 cores at load 1.6, Python 3.11.7" in render([replace(RECORD, load=1.55)])
     assert "| a : b | 21.5 x | 20.0 to 23.0 | >= 20 x: reached |" in text
 
 

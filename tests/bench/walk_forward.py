@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -45,8 +46,9 @@ def run(options: Options) -> Result:
         folder.mkdir(parents=True, exist_ok=True)
         config = write_installation(folder, FULL if options.full else SMALL)
         first = FULL_FROM if options.full else SMALL_FROM
-        trained = backtest(config, first, threshold="0.7")
-        again = [backtest(config, first, threshold=f"0.{6 - number % 2}") for number in range(options.repetitions or 3)]
+        trained = backtest(config, first, {THRESHOLD: "0.7"})
+        repetitions = range(options.repetitions or 3)
+        again = [backtest(config, first, {THRESHOLD: f"0.{6 - number % 2}"}) for number in repetitions]
     seconds = [cost.wall_s for cost in again]
     return Result(
         f"{bars_name()}, {first} to {LAST}, seven stocks, "
@@ -63,7 +65,7 @@ def run(options: Options) -> Result:
     )
 
 
-def backtest(config: Path, first: date, *, threshold: str) -> Cost:
-    """One `reliance-daemon backtest` up to the last bar, as a person would call it."""
+def backtest(config: Path, first: date, changes: Mapping[str, str]) -> Cost:
+    """One `reliance-daemon backtest` up to the last bar, as a person would call it; `changes` of the configuration."""
     words = ["--config", str(config), "backtest", "--from", str(first), "--to", str(LAST), "--now", f"{LAST}T20:00:00Z"]
-    return process_cost([str(PROGRAM), *words], {THRESHOLD: threshold})
+    return process_cost([str(PROGRAM), *words], changes)

@@ -52,6 +52,9 @@ processes = 1
 label = "gap"
 min_confidence = 0.5
 
+[labels.barrier]
+max_holding_sessions = 3
+
 [risk]
 max_holding_sessions = 3
 """

@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from daemon.backtest import backtest
+from daemon.backtest_display import show_backtest
 from daemon.desk import home_calendar, open_desk
-from daemon.display import show_backtest
 from daemon.services import Services
 from ensemble.labels import LABELS
 from storage.engine import reading, transaction
@@ -79,6 +79,20 @@ def test_another_threshold_leaves_the_forecasts_where_they_are(replayed: Path, s
         backtest(services, **RANGE)
         assert ask(services.engine, places) == before
         assert ask(services.engine, actions) == [("HOLD",)]
+
+
+def test_other_limits_train_nothing_and_leave_the_forecasts_where_they_are(
+    replayed: Path, services_at: ServicesAt
+) -> None:
+    places = "SELECT rowid, session, symbol, label FROM forecasts WHERE origin = 'backtest' ORDER BY rowid"
+    entries = "SELECT DISTINCT stop_loss_pct, take_profit_pct FROM signals WHERE origin = 'backtest'"
+    config = replayed / "config.toml"
+    config.write_text(config.read_text() + "stop_loss_pct = 3\ntake_profit_pct = 5\nposition_pct = 5\n")
+    with services_at(replayed, AFTERWARDS, never) as services:
+        before = ask(services.engine, places)
+        backtest(services, **RANGE)
+        assert ask(services.engine, places) == before
+        assert ask(services.engine, entries) == [(3.0, 5.0)]
 
 
 def test_a_backtest_over_another_one_stores_what_it_would_have_stored_alone(
@@ -192,7 +206,7 @@ def test_of_what_is_held_out_a_backtest_shows_nothing(
     config = replayed / "config.toml"
     config.write_text(config.read_text() + f"\n[evaluation]\nholdout_from = {since}\n")
     with services_at(replayed, AFTERWARDS, never) as services:
-        show_backtest(services, backtest(services, **RANGE), as_json=False)
+        show_backtest(services, backtest(services, **RANGE), out=None, as_json=False)
     said = capsys.readouterr().out
     assert ("sessions from" in said) is (since < "2021-12")
     assert ("Account" in said) is bool(shown)

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from daemon.backtest import backtest
 from daemon.desk import home_calendar, open_desk
@@ -22,13 +22,21 @@ from daemon.reconcile import reconcile
 from daemon.services import Services
 from ensemble.labels import LABELS
 from ensemble.stacking.combiner import who_speaks
-from ensemble.trading.account import Position
+from ensemble.trading.account import open_account, settle
+from ensemble.trading.costs import Costs
+from ensemble.trading.rules import TradingRules
+from ensemble.trading.session_bars import Bar
+from ensemble.trading.signals import Action, Reason, Signal
+from storage.account_store import write_settlement
 from storage.engine import open_store, reading, transaction
 from storage.feeds import FeedError
-from storage.tables import positions
+from storage.tables import account, account_events, positions, trades
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
-COMPARED = ("forecasts", "member_forecasts", "signals", "account", "trades", "positions", "features")
+COMPARED = (
+    *("forecasts", "member_forecasts", "signals"),
+    *("account", "account_events", "trades", "positions", "features"),
+)
 OTHERS = ("bars", "quarantine", "outcomes", "runs", "models")
 
 
@@ -376,6 +384,31 @@ def test_a_suspended_symbol_holds_up_no_other(copy: Path, services_at: ServicesA
     assert settled == [[], [], [], ["06", "07"], [], ["08"]]
 
 
+def hold(conn: Connection, symbol: str, services: Services) -> None:
+    """The live account as if all it had ever done were to buy 5 shares on October 5."""
+    session, limits = date(2021, 10, 5), services.settings.risk
+    bought = Signal(
+        session=session,
+        symbol=symbol,
+        label="gap",
+        action=Action.BUY,
+        probability=0.9,
+        confidence=0.9,
+        quantity=5,
+        reference_price=100.0,
+        stop_loss_pct=2.0,
+        take_profit_pct=4.0,
+        reasons=(Reason.CONFIDENT,),
+        late=False,
+        actionable=True,
+    )
+    for kept in (account, account_events, positions, trades):
+        conn.execute(kept.delete().where(kept.c.origin == "live"))
+    rules, bars = TradingRules(limits, Costs()), {symbol: Bar(100, 101, 99, 100)}
+    settled = settle(open_account(limits), session=session, bars=bars, signals=[bought], rules=rules)
+    write_settlement(conn, "live", settled)
+
+
 def test_a_held_symbol_that_is_no_longer_listed_stops_the_work_with_its_name(
     copy: Path, services_at: ServicesAt
 ) -> None:
@@ -383,12 +416,8 @@ def test_a_held_symbol_that_is_no_longer_listed_stops_the_work_with_its_name(
     swapped = config.read_text().replace("AAA.NS", "@").replace("BBB.NS", "AAA.NS").replace("@", "BBB.NS")
     config.write_text(swapped)
     with services_at(copy, "2021-10-06 08:50") as services:
-        held = Position(
-            "AAA.NS", 5, date(2021, 10, 5), 100.0, 98.0, 104.0, entry_cost=1.0, sessions_held=1, last_close=99.0
-        )
         with transaction(services.engine) as conn:
-            conn.execute(positions.delete())
-            conn.execute(positions.insert(), [asdict(held) | {"origin": "live"}])
+            hold(conn, "AAA.NS", services)
         with pytest.raises(DaemonError, match=r"the account holds AAA\.NS, which market\.symbols does not list"):
             reconcile(services)
 

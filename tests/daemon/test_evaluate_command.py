@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import Connection, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, text
 from typer.testing import CliRunner
 
+import storage.migrations
 from daemon.cli import app
 from daemon.errors import AlreadyRunning
 from daemon.instance import only_instance
@@ -40,6 +43,7 @@ min_confidence = 0.6
 CALENDAR = load_calendar("XNSE", first=date(2019, 1, 1), last=date(2020, 12, 31))
 SESSIONS = CALENDAR.between(date(2020, 1, 1), date(2020, 12, 31))
 RANGE = ("--from", "2020-01-01", "--to", "2020-12-31")
+SAID = ("gap", "close_to_close")
 NOW = datetime(2021, 1, 4, tzinfo=UTC)
 
 
@@ -127,6 +131,19 @@ def test_a_degenerate_model_gets_no_f1(labels: Any, lines: list[str]) -> None:
     assert sum("degenerate" in row for row in rows) == 3  # among the ups, and twice among what was asked for
 
 
+def test_the_card_says_where_in_the_session_each_labels_edge_lay(folder: Path, lines: list[str]) -> None:
+    found = read(folder, *RANGE)["edges"]
+    asked = [(one["label"], len(one["symbols"]), one["min_confidence"]) for one in found]
+    assert asked == [(label, stocks, level) for label in SAID for stocks in (2, 1) for level in (0.5, 0.6)]
+    # The walk opens 10 bp below the close: what always says up gains that after the open.
+    always_up = next(one for one in found if one["label"] == "close_to_close")
+    assert always_up["after_open"]["value"] == pytest.approx(1e4 * np.log(1 / 0.999))
+    assert any(line.startswith("Where the edge lies") for line in lines)
+    assert [one["label"] for one in read(folder, *RANGE, "--label", "gap", "--symbol", "AAA.NS")["edges"]] == [
+        "gap"
+    ] * 2
+
+
 def test_the_simple_members_stand_beside_the_ensemble(labels: Any) -> None:
     rivals = labels["gap"]["rivals"]
     assert [rival["name"] for rival in rivals][-1] == "logit"
@@ -153,11 +170,27 @@ def test_the_thresholds_are_those_of_what_is_traded_with_the_configured_one_mark
     shown = call(folder, *RANGE, "--thresholds")
     assert "Thresholds for gap of AAA.NS, 2020-01-01 to 2020-12-31" in shown
     assert "* 0.60" in shown
-    assert "12 bp of commission and 5 bp of slippage a side" in " ".join(shown.split())
+    assert "the charges of XNSE by date and 5 bp of slippage a side" in " ".join(shown.split())
     found = read(folder, *RANGE, "--thresholds", "--symbol", "BBB.NS", "--label", "close_to_close")
     assert (found["label"], found["symbols"]) == ("close_to_close", "BBB.NS")
     assert [one["threshold"] for one in found["thresholds"]] == [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8]
     assert found["thresholds"][0]["signals"] == len(SESSIONS)
+
+
+def test_with_another_gate_no_threshold_is_the_configured_one_and_what_trades_is_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    own = Path(copytree(folder, tmp_path / "own"))
+    (own / "config.toml").write_text(CONFIG + 'gate = "coverage"\nmax_disagreement = 0.5\n')
+    shown = " ".join(call(own, *RANGE, "--thresholds").split())
+    assert "* is configured" not in shown
+    assert "* 0.60" not in shown
+    assert 'What trades is signals.gate = "coverage", which is no threshold of the confidence' in shown
+    assert "signals.max_disagreement holds nothing here" in shown
+    found, plain = (read(one, *RANGE, "--thresholds") for one in (own, folder))
+    assert found["thresholds"] == plain["thresholds"]
+    assert (found["gate"], plain["gate"]) == ("coverage", "confidence")
+    assert (len(found["notes"]), len(plain["notes"])) == (2, 0)
 
 
 @pytest.mark.parametrize(
@@ -217,11 +250,21 @@ def test_held_out_sessions_are_seen_once_by_a_declared_experiment(folder: Path, 
 @pytest.fixture
 def old(folder: Path, tmp_path: Path) -> Path:
     """The same as an earlier version left it."""
-    own = Path(copytree(folder, tmp_path / "own"))
-    with writing(own) as conn:
-        for table in ("trials", "trial_sessions", "holdout_openings"):
-            conn.execute(text(f"DROP TABLE {table}"))
-        conn.execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    own, kept = tmp_path / "own", ("bars", "forecasts", "member_forecasts", "outcomes")
+    (own / "state").mkdir(parents=True)
+    (own / "config.toml").write_text(CONFIG)
+    engine = create_engine(f"sqlite:///{own}/state/signals.db")
+    with engine.begin() as conn:
+        config = Config(attributes={"connection": conn})
+        config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+        config.set_main_option("path_separator", "os")
+        command.upgrade(config, "0002")
+    with engine.connect() as conn:
+        conn.execute(text("ATTACH :stored AS stored"), {"stored": f"{folder}/state/signals.db"})
+        for table in kept:
+            conn.execute(text(f"INSERT INTO main.{table} SELECT * FROM stored.{table}"))
+        conn.commit()
+    engine.dispose()
     return own
 
 

@@ -86,7 +86,8 @@ def test_the_wheel_holds_the_three_packages_with_their_data_and_nothing_else(tmp
     inside = {name for name in names if ".dist-info/" not in name}
     on_disk = {path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*")}
     assert inside == {name for name in on_disk if (ROOT / name).is_file() and "__pycache__" not in name}
-    assert any(name.startswith("ensemble/calendars/") and name.endswith(".csv") for name in inside)
+    for folder in ("ensemble/calendars/", "ensemble/trading/charges/"):
+        assert any(name.startswith(folder) and name.endswith(".csv") for name in inside)
     assert any(name.startswith("storage/migrations/versions/") for name in inside)
 
 

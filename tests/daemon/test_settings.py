@@ -197,7 +197,12 @@ def test_a_decision_time_is_a_minute_of_the_local_clock(tmp_path: Path, text: st
             'unknown key risk.min_confidence; did you mean "signals.min_confidence"?',
         ),
         ("[feed.files]\npaths = 'x'", 'unknown key feed.files.paths; did you mean "path"?'),
-        ("[costs]\nbrokers = 1", "unknown key costs.brokers; it must be one of commission_bp, slippage_bp."),
+        ("[costs]\nbrokers = 1", 'unknown key costs.brokers; did you mean "brokerage_bp"?'),
+        (
+            "[costs]\nrounding = 1",
+            "unknown key costs.rounding; it must be one of brokerage_bp, brokerage_max, commission_bp, "
+            "delivery_brokerage_bp, schedule, slippage_bp.",
+        ),
         (
             "[[ensemble.members]]\npreset = 'wider'\ndropot = 0.5",
             'unknown key ensemble.members[0].dropot; did you mean "dropout"?',
@@ -296,9 +301,20 @@ def test_a_configuration_error_ends_with_code_78() -> None:
     ],
 )
 def test_a_variable_goes_before_the_file(tmp_path: Path, variable: str, text: str, value: object) -> None:
-    file = '[risk]\nstop_loss_pct = 5\n[signals]\nlabel = "barrier"\n[storage]\nurl = "sqlite:///y.db"\n'
+    file = '[risk]\nstop_loss_pct = 5\n[signals]\nlabel = "close_to_close"\n[storage]\nurl = "sqlite:///y.db"\n'
     settings = load(tmp_path, file, {f"RELIANCE_DAEMON__{variable}": text, "PATH": "/bin"})
     assert valued(settings, tuple(variable.lower().split("__"))) == value
+
+
+def test_the_trade_that_is_asked_about_is_the_one_made_where_its_label_is_traded(tmp_path: Path) -> None:
+    other = "[risk]\nstop_loss_pct = 3\nmax_holding_sessions = 5\n"
+    assert load(tmp_path, other).labels == Settings().labels
+    assert refusal(tmp_path, other + '[signals]\nlabel = "barrier"\n') == (
+        "labels.barrier.stop_loss_pct was 2 and risk.stop_loss_pct 3; where the label barrier is traded they must be "
+        "the same (another question trains all models anew)."
+    )
+    both = other + '[labels.barrier]\nstop_loss_pct = 3\nmax_holding_sessions = 5\n[signals]\nlabel = "barrier"\n'
+    assert load(tmp_path, both).labels.barrier.limits.max_holding_sessions == 5
 
 
 def test_a_variable_with_a_wrong_value_is_named(tmp_path: Path) -> None:

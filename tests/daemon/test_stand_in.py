@@ -74,6 +74,19 @@ def test_when_no_model_can_be_trained_the_one_of_the_month_before_serves_on_and_
     assert re.match(rf"2021-11: {told}.* It is tried again with the next session\.$", warning)
 
 
+@pytest.mark.parametrize(("oldest", "reasons"), [(2, '["CONFIDENT"]'), (1, '["STALE_MODEL"]')])
+def test_a_stand_in_older_than_is_allowed_forecasts_and_nothing_is_done(
+    oldest: int, reasons: str, copy: Path, services_at: ServicesAt
+) -> None:
+    limit(copy, TOO_SHORT)
+    config = copy / "config.toml"
+    config.write_text(config.read_text().replace("[signals]\n", f"[signals]\nmax_model_age_months = {oldest}\n"))
+    with services_at(copy, "2021-11-02 08:50") as services:
+        reconcile(services)
+        assert speakers(services, "2021-11-02") == [("2021-10",)]
+        assert rows(services, "SELECT reasons FROM signals WHERE session = '2021-11-02'") == [(reasons,)]
+
+
 def test_what_failed_in_the_morning_is_tried_again_after_the_close(copy: Path, services_at: ServicesAt) -> None:
     limit(copy, TOO_SHORT)
     with services_at(copy, "2021-11-02 08:50") as services:

@@ -17,12 +17,22 @@ ServicesAt = Callable[..., AbstractContextManager[Services]]
 FIRST, LAST = date(2021, 9, 28), date(2021, 10, 5)
 
 
-@pytest.mark.parametrize("threshold", [0.5, 0.55, 0.7])
+@pytest.mark.parametrize(
+    ("threshold", "risk"),
+    [
+        (0.5, ""),
+        (0.55, ""),
+        (0.7, ""),
+        (0.5, 'product = "futures"'),
+        (0.5, 'sizing = "volatility"\ntarget_volatility_pct = 0.05\nmax_drawdown_pct = 0.05\nhalt_sessions = 1'),
+    ],
+)
 def test_the_account_at_a_threshold_is_the_one_that_a_backtest_with_it_leaves(
-    threshold: float, copy: Path, services_at: ServicesAt
+    threshold: float, risk: str, copy: Path, services_at: ServicesAt
 ) -> None:
     config = copy / "config.toml"
     config.write_text(config.read_text().replace("min_confidence = 0.5\n", f"min_confidence = {threshold}\n"))
+    config.write_text(config.read_text() + risk)
     with services_at(copy, "2021-12-31 20:00") as services:
         backtest(services, first=FIRST, last=LAST)
         now = services.clock.now()

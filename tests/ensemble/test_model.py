@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from ensemble.arrays import Floats
 from ensemble.features.matrix import Market, build_panel
@@ -55,7 +55,7 @@ def model(panel: Panel, months: int) -> Model:
         ends=(0, 0, 0, 9),
     )
     options = StackOptions(train_months=2, gate_months=2)
-    return Model("2016-08-abc", fit_combiner(history, options, seed=1), lambda: members)
+    return Model("2016-08-abc", "2016-08", fit_combiner(history, options, seed=1), lambda: members)
 
 
 def said_last(ready: Model, panel: Panel) -> list[Forecast]:
@@ -87,6 +87,19 @@ def test_a_session_forecast_alone_or_with_others_gets_the_same_interval(panel: P
     ends = [ready.combiner.interval(ready.combiner.log_odds(odds)) for odds in (alone, together)]
     for one, many in zip(*ends, strict=True):
         assert_array_equal(one[:, 0], many[:, -1])
+
+
+def test_the_spread_is_that_of_the_members_log_odds_as_the_combiner_sees_them(panel: Panel) -> None:
+    ready, last = model(panel, MONTHS), len(panel.sessions) - 1
+    odds = member_odds(ready.members, panel, slice(last, last + 1))
+    odds.log_odds[0, 0] = 50.0  # surer than anybody can be: cut at CLIP_LOG_ODDS
+    block = forecast_rows(ready, odds, panel, rows=slice(last, last + 1), data_digests=["abc"])
+    for column, label in enumerate(LABELS):
+        found = SessionForecasts(block, 0).spreads(label)
+        expected = odds.clipped()[:, :, 0, column].std(axis=0)
+        assert list(found) == list(panel.symbols)
+        assert_allclose(list(found.values()), expected, atol=1e-7)
+        assert expected[0] > 1
 
 
 def test_the_stack_sees_the_regime_and_of_the_context_what_is_configured(make_market: MakeMarket) -> None:

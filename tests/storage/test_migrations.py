@@ -1,3 +1,5 @@
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 
 import storage.migrations
+from ensemble.trading.account import Direction, Position, open_account, settle
+from ensemble.trading.costs import Costs
+from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
+from ensemble.trading.session_bars import Bar
+from storage.account_store import read_account, read_marks, read_trades, write_settlement
 from storage.engine import open_store, reading, transaction
 from storage.migrations import HEAD_REVISION, is_known, upgrade
 from storage.tables import METADATA, data_dictionary
@@ -20,16 +28,16 @@ SQL_OF_TABLES = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table'
 COLUMNS_OF_VIEWS = {
     "v_latest_signals": (
         "session symbol label action probability confidence quantity reference_price stop_loss_pct "
-        "take_profit_pct reasons late actionable decided_at probability_low probability_high"
+        "take_profit_pct reasons late actionable decided_at probability_low probability_high expected_value_bp"
     ),
     "v_signal_history": (
         "origin session symbol label action probability confidence quantity reference_price stop_loss_pct "
         "take_profit_pct reasons late actionable decided_at method model_id outcome was_right "
-        "probability_low probability_high"
+        "probability_low probability_high expected_value_bp"
     ),
     "v_open_positions": (
         "symbol quantity entry_session entry_price stop_price target_price entry_cost sessions_held last_close "
-        "market_value open_profit return_pct"
+        "market_value open_profit return_pct direction last_session entry_open dividend_factor income"
     ),
     "v_equity": ("origin session cash equity exposure positions peak_equity drawdown_pct profit return_pct"),
     "v_live_accuracy": "label forecasts resolved hits accuracy base_rate log_loss base_log_loss",
@@ -163,7 +171,7 @@ def test_forecasts_of_the_first_schema_are_kept_and_get_an_empty_interval(databa
     assert dict(after) == dict(before) | {"probability_low": None, "probability_high": None}
 
 
-@pytest.mark.parametrize("step", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("step", ["0001", "0002", "0003", "0004", "0005", "0006", "0007"])
 def test_the_schema_goes_forward_only(step: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
@@ -171,3 +179,77 @@ def test_the_schema_goes_forward_only(step: str) -> None:
     script = ScriptDirectory.from_config(config).get_revision(step)
     with pytest.raises(NotImplementedError, match="restore a backup"):
         script.module.downgrade()
+
+
+OLD_ACCOUNT = (
+    "INSERT INTO account VALUES ('live', '2021-10-01', 900000.25, 1001000.5, 101000.25, 1, 1002000.0, 0.0997)",
+    "INSERT INTO account VALUES ('live', '2021-10-04', 800000.125, 1001004.375, 201004.25, 2, 1002000.5, "
+    f"{100 * (1 - 1001004.375 / 1002000.5)})",
+    "INSERT INTO account VALUES ('backtest', '2021-09-01', 1000000.0, 1000000.0, 0.0, 0, 1000000.0, 0.0)",
+    "INSERT INTO positions VALUES ('live', 'RELIANCE.NS', 40, '2021-10-01', 2520.5, 2470.1, 2621.3, 120.9, 2, 2531.25)",
+    "INSERT INTO positions VALUES ('live', 'TCS.NS', 25, '2021-10-04', 3990.2, 3910.4, 4149.8, 99.75, 1, 3990.17)",
+    "INSERT INTO trades VALUES ('live', 'ITC.NS', 9, '2021-09-27', 230.0, '2021-09-28', 225.4, 'STOP', 54.6, -96.0)",
+    *(
+        f"INSERT INTO bars VALUES ('RELIANCE.NS', '{session}', '2021-10-05T00:00:00Z', NULL, 'files',"
+        f" {opened}, 2600.0, 2400.0, 2531.25, 2500.0, 1e6)"
+        for session, opened in (("2021-10-01", 2519.0), ("2021-10-04", 2530.0), ("2021-10-05", 2540.0))
+    ),
+)
+
+
+@pytest.fixture
+def upgraded(database: Path) -> Iterator[Engine]:
+    """A database that held an account before there were events, brought to today's schema."""
+    database.unlink()
+    old = create_engine(f"sqlite:///{database}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    with old.begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0003")
+        for row in OLD_ACCOUNT:
+            conn.execute(text(row))
+    old.dispose()
+    engine = open_store(f"sqlite:///{database}")
+    yield engine
+    engine.dispose()
+
+
+def test_an_account_of_an_earlier_version_is_rebuilt_from_the_events_that_it_got(upgraded: Engine) -> None:
+    with reading(upgraded) as conn:
+        account, trades = read_account(conn, "live"), read_trades(conn, "live")
+        backtest = read_account(conn, "backtest")
+    assert account is not None
+    assert (account.cash, account.peak_equity, account.held) == (
+        800000.125,
+        1002000.5,
+        {"RELIANCE.NS": 40, "TCS.NS": 25},
+    )
+    reliance, tcs = account.positions
+    friday, monday = date(2021, 10, 1), date(2021, 10, 4)
+    assert reliance == Position(
+        "RELIANCE.NS", 40, friday, 2520.5, 2470.1, 2621.3, 120.9, 2, 2531.25, last_session=monday, entry_open=2519.0
+    )
+    assert (tcs.entry_open, tcs.last_session) == (3990.2, monday)
+    assert backtest == open_account(RiskLimits(initial_capital=1_000_000))
+    assert [(trade.symbol, trade.direction, trade.income) for trade in trades] == [("ITC.NS", Direction.LONG, 0.0)]
+
+
+def test_an_account_of_an_earlier_version_goes_on(upgraded: Engine) -> None:
+    rules, tuesday = TradingRules(RiskLimits(), Costs()), date(2021, 10, 5)
+    bars = {"RELIANCE.NS": Bar(2540, 2545, 2535, 2541)}
+    with transaction(upgraded) as conn:
+        account = read_account(conn, "live")
+        assert account is not None
+        settled = settle(account, session=tuesday, bars=bars, signals=[], rules=rules)
+        write_settlement(conn, "live", settled)
+    with reading(upgraded) as conn:
+        assert read_account(conn, "live") == settled.account
+        assert [mark.session for mark in read_marks(conn, "live")][-1] == tuesday
+
+
+def test_an_upgrade_of_an_account_leads_to_the_tables_of_the_code(upgraded: Engine) -> None:
+    with reading(upgraded) as conn:
+        assert compare_metadata(MigrationContext.configure(conn), METADATA) == []
+        assert len(conn.execute(text("SELECT * FROM v_open_positions")).all()) == 2

@@ -5,9 +5,11 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from storage.trial_store import (
+    TRADED,
     Trial,
     TrialScores,
     TrialState,
+    number_of_accounts,
     number_of_trials,
     read_performance,
     read_trials,
@@ -74,6 +76,17 @@ def test_a_search_for_one_label_is_no_trial_of_another_but_a_backtest_is_one_of_
     write_trial(conn, trial(1, label="barrier"))
     write_trial(conn, trial(2, kind="backtest", label=None))
     assert [number_of_trials(conn, label) for label in ("gap", "close_to_close", None)] == [2, 1, 3]
+
+
+def test_forecasts_that_were_traded_in_three_ways_are_three_accounts(conn: Connection) -> None:
+    assert number_of_accounts(conn) == 0
+    write_trial(conn, trial(0))
+    write_trial(conn, trial(1, state=TrialState.FAILED))
+    write_trial(conn, trial(2, kind="backtest", label=None))
+    assert number_of_accounts(conn) == 2
+    write_trial(conn, trial(2, kind="backtest", label=None, settings={TRADED: [{"a": 1}, {"a": 2}, {"a": 3}]}))
+    assert number_of_accounts(conn) == 4
+    assert number_of_trials(conn) == 2
 
 
 def test_performance_is_the_gain_on_the_base_rate_of_every_complete_trial_of_the_label(conn: Connection) -> None:

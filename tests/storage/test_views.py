@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ensemble.forecasts import Forecast
-from ensemble.trading.account import Account, AccountMark, Position, Settlement
+from ensemble.trading.account import Account, AccountMark, Direction, Position, Settlement
 from ensemble.trading.signals import Action, Reason, Signal
 from storage.account_store import write_settlement
 from storage.forecast_store import write_forecasts
@@ -95,11 +95,20 @@ def settlement(session: date, equity: float, peak_equity: float, *held: Position
 
 
 def test_open_positions_are_valued_at_their_last_closes(conn: Connection) -> None:
-    held = Position("RELIANCE.NS", 40, FRIDAY, 2500.0, 2450.0, 2600.0, 120.0, 1, 2525.0)
+    held = Position("RELIANCE.NS", 40, FRIDAY, 2500.0, 2450.0, 2600.0, 120.0, 1, 2525.0, FRIDAY, 2499.0)
     write_settlement(conn, "live", settlement(FRIDAY, 1e6, 1e6, held))
     write_settlement(conn, "backtest", settlement(FRIDAY, 1e6, 1e6, replace(held, symbol="ITC.NS")))
     (row,) = rows(conn, "SELECT symbol, market_value, open_profit, return_pct FROM v_open_positions")
     expected = {"symbol": "RELIANCE.NS", "market_value": 101_000.0, "open_profit": 880.0}
+    assert row == expected | {"return_pct": pytest.approx(1.0)}
+
+
+def test_a_short_counts_against_the_worth_and_gains_when_the_price_falls(conn: Connection) -> None:
+    held = Position("RELIANCE.NS", 40, FRIDAY, 2500.0, 2550.0, 2400.0, 120.0, 1, 2475.0, FRIDAY, 2501.0)
+    short = replace(held, direction=Direction.SHORT, income=-80.0)
+    write_settlement(conn, "live", settlement(FRIDAY, 1e6, 1e6, short))
+    (row,) = rows(conn, "SELECT direction, market_value, open_profit, return_pct FROM v_open_positions")
+    expected = {"direction": "SHORT", "market_value": -99_000.0, "open_profit": 800.0}
     assert row == expected | {"return_pct": pytest.approx(1.0)}
 
 

@@ -22,7 +22,7 @@ from ensemble.panel import Panel
 from ensemble.stacking.combiner import Combiner
 from ensemble.stacking.history import History, MemberOdds
 from ensemble.trading.limits import RiskLimits
-from ensemble.windows import Fold, Window, WindowError, known_labels, months_before, training_window
+from ensemble.windows import Fold, Window, WindowError, known_labels, month_of, months_before, training_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class EnsemblePipeline:
 
 def combined(combiner: Combiner, odds: MemberOdds, panel: Panel, rows: slice) -> Floats:
     """Probabilities of `rows`, (n_symbols, n_rows, n_labels), rounded as the daemon rounds them."""
-    model = Model("audit", combiner, dict)
+    model = Model("audit", month_of(panel.sessions[rows.start]), combiner, dict)
     digests = [""] * (rows.stop - rows.start)
     return forecast_rows(model, odds, panel, rows=rows, data_digests=digests).combined
 

@@ -1,7 +1,7 @@
 """Backtests keep a trial for each label, with its losses: the columns are the same, their explanations are not."""
 
 revision = "0007"
-down_revision = "0003"
+down_revision = "0006"
 
 
 def upgrade() -> None:

@@ -1,14 +1,60 @@
-"""Forecasts of a known strength, made up from a seed."""
+"""Forecasts of a known strength, and markets that can be traded, made up from a seed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, time
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ensemble.evaluation.replay import TradedMarket, TradedSessions, traded_sessions
 from ensemble.evaluation.scored import Scored
+from ensemble.sessions import load_calendar
 
 MakeScored = Callable[..., Scored]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeTraded:
+    """Random bars, and their sessions as they are traded: all but the first, whose close the first decision needs."""
+
+    bars: dict[str, pd.DataFrame]
+    traded: TradedSessions
+    index: pd.DatetimeIndex
+
+
+MakeTraded = Callable[..., MadeTraded]
+
+
+@pytest.fixture(scope="session")
+def make_traded() -> MakeTraded:
+    """make_traded("A", "B", sessions=250, seed=0, holes=True): of each, one bar in twenty is missing, one is locked."""
+    return _make_traded
+
+
+def _make_traded(*symbols: str, sessions: int = 250, seed: int = 0, holes: bool = True) -> MadeTraded:
+    calendar = load_calendar("XNSE", first=date(2012, 1, 2), last=date(2021, 12, 31))
+    index = calendar.sessions[: sessions + 1].rename("session")
+    random = np.random.default_rng(seed)
+    bars = {symbol: _walk(index, random, holes=holes) for symbol in symbols}
+    market = TradedMarket(calendar, bars, time(8, 45), 60)
+    return MadeTraded(bars, traded_sessions(market, index[1].date(), index[-1].date()), index[1:])
+
+
+def _walk(index: pd.DatetimeIndex, random: np.random.Generator, *, holes: bool) -> pd.DataFrame:
+    day, gap = random.normal(0, 0.015, len(index)), random.normal(0.0005, 0.006, len(index))
+    close = 200 * np.exp(np.cumsum(day + gap))
+    opened = close / np.exp(day)
+    reach = np.exp(np.abs(random.normal(0, 0.006, (2, len(index)))))
+    prices = {"open": opened, "high": np.maximum(opened, close) * reach[0], "low": np.minimum(opened, close) / reach[1]}
+    bars = pd.DataFrame(prices | {"close": close, "adj_close": close, "volume": 1.0}, index=index)
+    if not holes:
+        return bars
+    kind = random.random(len(index))
+    locked = kind < 0.05
+    bars.loc[locked, ["high", "low", "close", "adj_close"]] = np.tile(bars.loc[locked, ["open"]].to_numpy(), 4)
+    return bars[(kind >= 0.05) & (kind < 0.95) | locked]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from arch.bootstrap import SPA, StationaryBootstrap, optimal_block_length
 
-from ensemble.evaluation.resampling import block_length, session_weights, superior_ability
+from ensemble.evaluation.resampling import block_length, counted, session_draws, session_weights, superior_ability
 from ensemble.long_run import long_run_variance
 
 
@@ -14,6 +14,13 @@ def test_weights_count_the_draws_of_arch_s_stationary_bootstrap() -> None:
     theirs = StationaryBootstrap(7, series, seed=3).apply(np.mean, 50)[:, 0]
     np.testing.assert_allclose(weights @ series / 120, theirs, rtol=1e-9, atol=1e-12)
     assert (weights.sum(axis=1) == 120).all()
+
+
+def test_draws_keep_their_order_in_blocks_and_the_weights_count_them() -> None:
+    drawn = session_draws(60, block=6, draws=200, seed=4)
+    assert counted(drawn).tolist() == session_weights(60, block=6, draws=200, seed=4).tolist()
+    follows = (drawn[:, 1:] - drawn[:, :-1]) % 60 == 1
+    assert follows.mean() == pytest.approx(1 - 1 / 6 + 1 / 6 / 60, abs=0.01)
 
 
 def test_equal_seeds_draw_equal_sessions_and_others_do_not() -> None:

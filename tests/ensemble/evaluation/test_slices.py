@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ensemble.evaluation.history import history_of
-from ensemble.evaluation.slices import above_confidence, by_regime, by_symbol, by_year, only_symbol
+from ensemble.evaluation.slices import above_confidence, by_regime, by_symbol, by_year, only_symbol, only_symbols
 from tests.ensemble.evaluation.conftest import MakeScored
 
 
@@ -24,6 +24,7 @@ def test_symbols_hold_their_own_forecasts(make_scored: MakeScored) -> None:
     np.testing.assert_array_equal(only_symbol(scored, "S1").probability, scored.probability[1:2])
     with pytest.raises(ValueError, match='symbol was "S9"; there are forecasts for S0, S1, S2'):
         only_symbol(scored, "S9")
+    np.testing.assert_array_equal(only_symbols(scored, ("S2", "S9", "S0")).outcome, scored.outcome[[2, 0]])
 
 
 def test_a_regime_is_the_third_of_volatility_known_before_the_session(make_scored: MakeScored) -> None:

@@ -11,15 +11,16 @@ from ensemble.evaluation.replay import TradedMarket, TradedSessions, replay, tra
 from ensemble.evaluation.scored import Scored
 from ensemble.evaluation.thresholds import ThresholdAdvice, advise
 from ensemble.sessions import load_calendar
-from ensemble.trading.account import ExitReason, Trade, TradingRules
-from ensemble.trading.costs import Costs
+from ensemble.trading.account import ExitReason, Trade
+from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
 
 CALENDAR = load_calendar("XNSE", first=date(2021, 1, 1), last=date(2021, 3, 31))
 SESSIONS = CALENDAR.between(date(2021, 1, 4), date(2021, 1, 15))
 LIMITS = RiskLimits(position_pct=50, max_holding_sessions=1, stop_loss_pct=40, take_profit_pct=90)
-FREE = TradingRules(LIMITS, Costs(commission_bp=0, slippage_bp=0))
+FREE = TradingRules(LIMITS, Costs(schedule=Schedule.FLAT, commission_bp=0, slippage_bp=0))
 
 
 def bars(opens: list[float], closes: list[float]) -> pd.DataFrame:
@@ -85,7 +86,7 @@ def test_a_trade_earns_what_the_session_did_less_the_costs_of_both_sides() -> No
     free = advised(0.7, said=said)
     assert [free.trades, free.trade_return_bp.value] == pytest.approx([1, 100.0])
     assert free.return_pct == pytest.approx(0.505)
-    costs = Costs(commission_bp=10, slippage_bp=20)
+    costs = Costs(schedule=Schedule.FLAT, commission_bp=10, slippage_bp=20)
     paid, got = 100 * 1.002, 101 * 0.998
     expected = 1e4 * (got - paid - 0.001 * (got + paid)) / paid
     assert advised(0.7, replace(FREE, costs=costs), said).trade_return_bp.value == pytest.approx(expected)

@@ -1,77 +1,27 @@
 import math
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ensemble.fills import is_locked
-from ensemble.trading.account import (
-    Account,
-    ExitReason,
-    Position,
-    Settlement,
-    TradingRules,
-    open_account,
-    settle,
-)
-from ensemble.trading.costs import Costs
-from ensemble.trading.limits import RiskLimits
+from ensemble.trading.account import Account, ExitReason, open_account
+from ensemble.trading.costs import Costs, Product, Schedule, Side
+from ensemble.trading.events import EventKind, Unfilled
+from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar, SessionBars
-from ensemble.trading.signals import Action, Quote, Reason, Signal, SignalOptions, Situation, decide_signals
-
-SESSION = date(2021, 10, 1)
-LIMITS = RiskLimits(max_positions=3, max_holding_sessions=3, initial_capital=100_000)
-FREE = TradingRules(LIMITS, Costs(commission_bp=0, slippage_bp=0))
-COSTLY = TradingRules(LIMITS, Costs(commission_bp=100, slippage_bp=50))
-CALM = Bar(100, 101, 99, 100.5)
-
-
-def signal(symbol: str = "A", action: Action = Action.BUY, quantity: int = 100, **changes: Any) -> Signal:
-    usual = Signal(
-        session=SESSION,
-        symbol=symbol,
-        label="open_to_close",
-        action=action,
-        probability=0.8,
-        confidence=0.8,
-        quantity=quantity,
-        reference_price=100.0,
-        stop_loss_pct=2.0,
-        take_profit_pct=4.0,
-        reasons=(Reason.CONFIDENT,),
-        late=False,
-        actionable=True,
-    )
-    return replace(usual, **changes)
-
-
-def position(symbol: str = "A", **changes: Any) -> Position:
-    """100 shares bought at 100 the session before."""
-    usual = Position(
-        symbol=symbol,
-        quantity=100,
-        entry_session=SESSION - timedelta(days=1),
-        entry_price=100.0,
-        stop_price=98.0,
-        target_price=104.0,
-        entry_cost=0.0,
-        sessions_held=1,
-        last_close=100.0,
-    )
-    return replace(usual, **changes)
-
-
-def holding(*positions: Position, cash: float = 50_000.0) -> Account:
-    account = Account(cash=cash, positions=positions, peak_equity=0.0)
-    return replace(account, peak_equity=account.equity)
-
-
-def settled(account: Account, bars: dict[str, Bar], *signals: Signal, rules: TradingRules = FREE) -> Settlement:
-    return settle(account, session=SESSION, bars=bars, signals=signals, rules=rules)
+from ensemble.trading.signals import Action
+from tests.ensemble.trading.builders import (
+    CALM,
+    COSTLY,
+    FREE,
+    LIMITS,
+    SESSION,
+    holding,
+    position,
+    settled,
+    signal,
+)
 
 
 def test_a_fresh_account_is_all_cash() -> None:
@@ -82,7 +32,7 @@ def test_a_fresh_account_is_all_cash() -> None:
 def test_a_buyer_enters_at_the_open_and_is_marked_at_the_close() -> None:
     settlement = settled(open_account(LIMITS), {"A": CALM}, signal())
     assert settlement.account.positions == (
-        position(entry_session=SESSION, entry_price=100, last_close=100.5, sessions_held=1),
+        position(entry_session=SESSION, entry_price=100, last_close=100.5, last_session=SESSION),
     )
     mark = settlement.mark
     assert (mark.cash, mark.exposure, mark.equity, mark.positions) == (90_000, 10_050, 100_050, 1)
@@ -177,7 +127,7 @@ def test_a_gap_up_buys_only_as_many_whole_lots_as_the_cash_pays_for() -> None:
 
 
 def test_cash_short_of_the_last_share_by_a_rounding_error_does_not_buy_it() -> None:
-    rules = replace(FREE, costs=Costs(commission_bp=12, slippage_bp=0))
+    rules = replace(FREE, costs=Costs(schedule=Schedule.FLAT, commission_bp=12, slippage_bp=0))
     account = holding(cash=math.nextafter(100 * 94.6 * 1.0012, 0))  # cash // price says 100 shares
     settlement = settled(account, {"A": Bar(94.6, 95, 94, 94.6)}, signal(), rules=rules)
     assert settlement.account.held == {"A": 99}
@@ -224,109 +174,66 @@ def test_two_signals_of_one_symbol_are_refused() -> None:
 
 def test_the_bars_of_a_session_leave_out_who_has_none() -> None:
     index = pd.DatetimeIndex(["2021-09-30", "2021-10-01"], name="session")
-    frame = pd.DataFrame({"open": [1.0, 2], "high": [1.5, 2.5], "low": [0.5, 1.5], "close": [1.1, 2.1]}, index)
+    prices = {"open": [1.0, 2], "high": [1.5, 2.5], "low": [0.5, 1.5], "close": [1.1, 2.1], "adj_close": [1.0, 2.0]}
+    frame = pd.DataFrame(prices, index)
     assert SessionBars({"A": frame, "B": frame.iloc[:1]}).on(SESSION) == {"A": Bar(2, 2.5, 1.5, 2.1)}
 
 
-# A few symbols over a few sessions, traded as the daemon trades them: decide, then settle.
-SYMBOLS = ("A", "B", "C", "D")
-price = st.floats(80, 125)
-bar = st.tuples(price, price, price, price).map(lambda p: Bar(p[0], max(p), min(p), p[3]))
-Day = tuple[dict[str, float], dict[str, Bar]]
-day = st.tuples(
-    st.fixed_dictionaries({symbol: st.sampled_from([0.05, 0.2, 0.8, 0.9]) for symbol in SYMBOLS}),
-    st.dictionaries(st.sampled_from(SYMBOLS), bar, min_size=2),
+@pytest.mark.parametrize(
+    ("bars", "orders", "account", "why"),
+    [
+        ({}, ["A"], holding(), [Unfilled.NO_BAR]),
+        ({"A": Bar(100, 100, 100, 100)}, ["A"], holding(), [Unfilled.LOCKED]),
+        ({"A": Bar(1_000, 1_010, 990, 1_005)}, ["A"], holding(), [Unfilled.OUT_OF_SCALE]),
+        ({"A": Bar(50, 51, 49, 50)}, ["A"], holding(), [Unfilled.OUT_OF_SCALE]),
+        ({"A": CALM, "B": CALM}, ["A", "B"], holding(cash=10_000.0), [Unfilled.NO_CASH]),
+        (
+            dict.fromkeys("ABCD", CALM),
+            ["B", "C", "D"],
+            holding(position(), cash=100_000.0),
+            [Unfilled.NO_PLACE],
+        ),
+    ],
 )
-days = st.lists(day, min_size=1, max_size=8)
-any_rules = st.builds(
-    TradingRules,
-    limits=st.builds(
-        RiskLimits,
-        stop_loss_pct=st.sampled_from([0.01, 2.0, 10.0]),
-        position_pct=st.sampled_from([10.0, 45.0, 100.0]),
-        max_positions=st.integers(1, 4),
-        max_holding_sessions=st.integers(1, 4),
-        lot_size=st.sampled_from([1, 7]),
-        initial_capital=st.sampled_from([150.0, 10_000.0]),
-    ),
-    costs=st.builds(Costs, commission_bp=st.floats(0, 1_000), slippage_bp=st.floats(0, 1_000)),
-)
+def test_an_order_that_comes_to_nothing_says_why(
+    bars: dict[str, Bar], orders: list[str], account: Account, why: list[Unfilled]
+) -> None:
+    settlement = settled(account, bars, *(signal(symbol) for symbol in orders))
+    unfilled = [event for event in settlement.events if event.kind is EventKind.UNFILLED]
+    assert [event.reason for event in unfilled] == why
+    assert unfilled[-1].symbol == orders[-1]
+    assert unfilled[-1].quantity == 100
 
 
-def decided(account: Account, session: date, probabilities: dict[str, float], limits: RiskLimits) -> list[Signal]:
-    closes = {symbol: Quote(100.0, 1) for symbol in SYMBOLS}
-    now = Situation(session, False, account.cash, account.equity, account.held, closes)
-    return list(decide_signals(probabilities, now, options=SignalOptions(), limits=limits))
+def test_a_sale_without_a_bar_or_in_a_locked_one_waits_and_says_why() -> None:
+    sale = signal(action=Action.SELL)
+    for bars, why in (({}, Unfilled.NO_BAR), ({"A": Bar(90, 90, 90, 90)}, Unfilled.LOCKED)):
+        settlement = settled(holding(position()), bars, sale)
+        assert settlement.account.held == {"A": 100}
+        assert [event.reason for event in settlement.events if event.kind is EventKind.UNFILLED] == [why]
 
 
-def trade_through(path: list[Day], rules: TradingRules, *, backwards: bool = False) -> list[Settlement]:
-    account, settlements = open_account(rules.limits), []
-    for number, (probabilities, bars) in enumerate(path):
-        session = SESSION + timedelta(days=number)
-        signals, today = decided(account, session, probabilities, rules.limits), bars
-        if backwards:
-            signals, today = signals[::-1], dict(reversed(bars.items()))
-            account = replace(account, positions=account.positions[::-1])
-        settlements.append(settle(account, session=session, bars=today, signals=signals, rules=rules))
-        account = settlements[-1].account
-    return settlements
+def test_a_position_that_leaves_in_the_session_it_came_is_charged_as_intraday_on_both_sides() -> None:
+    class Fees(TradingRules):
+        def fees(self, side: Side, value: float, *, session: date, product: Product) -> float:
+            return {Product.DELIVERY: 10.0, Product.INTRADAY: 2.0, Product.FUTURES: 1.0}[product]
+
+    rules = Fees(LIMITS, Costs(schedule=Schedule.FLAT, commission_bp=0, slippage_bp=0))
+    stopped = settled(holding(), {"A": Bar(100, 103, 97, 102)}, signal(), rules=rules)
+    assert stopped.trades[0].cost == 4.0
+    assert stopped.account.cash == 50_000 - 200 - 4
+    kept = settled(holding(), {"A": CALM}, signal(), rules=rules)
+    assert kept.account.positions[0].entry_cost == 10.0
+    later = settled(kept.account, {"A": Bar(100, 103, 97, 102)}, rules=rules, session=SESSION + timedelta(days=1))
+    assert later.trades[0].cost == 20.0
 
 
-@given(days, any_rules)
-@settings(deadline=None, max_examples=50)
-def test_cash_is_never_negative_and_positions_never_too_many(path: list[Day], rules: TradingRules) -> None:
-    for settlement in trade_through(path, rules):
-        assert settlement.account.cash >= 0
-        assert len(settlement.account.positions) <= rules.limits.max_positions
-        assert all(held.quantity % rules.limits.lot_size == 0 for held in settlement.account.positions)
+def test_a_flat_charge_beyond_what_there_is_takes_what_there_is() -> None:
+    class Flat(TradingRules):
+        def fees(self, side: Side, value: float, *, session: date, product: Product) -> float:
+            return 16.0
 
-
-@given(days, any_rules)
-@settings(deadline=None, max_examples=50)
-def test_equity_is_cash_and_positions_at_their_last_known_closes(path: list[Day], rules: TradingRules) -> None:
-    closes: dict[str, float] = {}
-    for (_, bars), settlement in zip(path, trade_through(path, rules), strict=True):
-        closes |= {symbol: today.close for symbol, today in bars.items()}
-        worth = sum(quantity * closes[symbol] for symbol, quantity in settlement.account.held.items())
-        mark = settlement.mark
-        assert mark.equity == pytest.approx(mark.cash + worth)
-        assert mark.exposure == pytest.approx(worth)
-        assert 0 <= mark.drawdown_pct <= 100
-        assert mark.positions == len(settlement.account.positions)
-
-
-@given(days, any_rules)
-@settings(deadline=None, max_examples=50)
-def test_the_cash_gained_is_the_profit_of_the_trades_less_what_is_tied_up(path: list[Day], rules: TradingRules) -> None:
-    settlements = trade_through(path, rules)
-    profit = sum(trade.profit for settlement in settlements for trade in settlement.trades)
-    held = settlements[-1].account.positions
-    tied_up = sum(own.quantity * own.entry_price + own.entry_cost for own in held)
-    expected = rules.limits.initial_capital + profit - tied_up
-    assert settlements[-1].account.cash == pytest.approx(expected, abs=1e-6)
-
-
-@given(days, any_rules)
-@settings(deadline=None, max_examples=50)
-def test_the_order_of_symbols_is_irrelevant(path: list[Day], rules: TradingRules) -> None:
-    assert trade_through(path, rules, backwards=True) == trade_through(path, rules)
-
-
-@given(days, any_rules)
-@settings(deadline=None, max_examples=50)
-def test_a_stop_never_fills_better_than_an_open_beyond_it(path: list[Day], rules: TradingRules) -> None:
-    for (_, bars), settlement in zip(path, trade_through(path, rules), strict=True):
-        for trade in settlement.trades:
-            if trade.exit_reason is ExitReason.STOP:
-                assert trade.exit_price <= bars[trade.symbol].open
-                assert trade.exit_price < trade.entry_price
-
-
-@given(days, any_rules)
-@settings(deadline=None, max_examples=50)
-def test_a_trade_never_outlasts_its_holding_time(path: list[Day], rules: TradingRules) -> None:
-    for (_, bars), settlement in zip(path, trade_through(path, rules), strict=True):
-        for held in settlement.account.positions:
-            locked = held.symbol in bars and bool(is_locked(bars[held.symbol]))
-            missing = held.symbol not in bars
-            assert held.sessions_held < rules.limits.max_holding_sessions or locked or missing
+    penny = position(quantity=1, entry_price=9.0, stop_price=8.8, target_price=10.0)
+    settlement = settled(holding(penny, cash=2.0), {"A": Bar(8, 8.5, 7, 8)}, rules=Flat(LIMITS, FREE.costs))
+    assert settlement.account.cash == 0
+    assert settlement.trades[0].cost == 10.0

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from ensemble.trading.costs import Costs, buy_price, commission, sell_price
+from ensemble.trading.costs import Costs, Product, brokerage, buy_price, commission, sell_price
 
 
 def test_commission_is_basis_points_of_the_traded_value() -> None:
@@ -20,7 +20,14 @@ def test_without_costs_prices_are_exactly_those_seen() -> None:
     assert commission(1_234.05, free) == 0
 
 
-@pytest.mark.parametrize("name", ["commission_bp", "slippage_bp"])
+def test_a_discount_broker_takes_nothing_for_delivery_and_at_most_twenty_for_the_rest() -> None:
+    assert brokerage(1e6, Costs(), Product.DELIVERY) == 0
+    for product in (Product.INTRADAY, Product.FUTURES):
+        taken = [brokerage(value, Costs(), product) for value in (10_000, 66_000, 67_000, 1e6)]
+        assert taken == pytest.approx([3, 19.8, 20, 20])
+
+
+@pytest.mark.parametrize("name", ["commission_bp", "delivery_brokerage_bp", "brokerage_bp", "slippage_bp"])
 @pytest.mark.parametrize("value", [-1, 1_001, float("nan")])
 def test_a_cost_out_of_its_range_is_refused(name: str, value: float) -> None:
     with pytest.raises(ValidationError, match=name):

@@ -1,5 +1,8 @@
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ensemble.labels import LABELS
+from ensemble.stacking.evidence import Evidence
+from ensemble.trading.gate import Beliefs
 from ensemble.trading.limits import RiskLimits
+from ensemble.trading.payoffs import Payoff, Payoffs
 from ensemble.trading.signals import (
     Action,
     Quote,
@@ -20,6 +26,7 @@ from ensemble.trading.signals import (
     precedence,
 )
 
+DOCS = Path(__file__).parents[3] / "docs" / "trading.md"
 SESSION = date(2021, 10, 1)
 LIMITS = RiskLimits(position_pct=10, max_positions=3, initial_capital=100_000)
 OPTIONS = SignalOptions(min_confidence=0.7)
@@ -170,6 +177,126 @@ def test_a_late_decision_is_kept_but_not_acted_on() -> None:
     assert all(signal.late for signal in signals.values())
 
 
+EVIDENCE = Evidence((-100, -20, 20, 100), (100, 400, 400, 100), (20, 180, 220, 80), 1000.0)
+"""The surest fifth comes true in four of five, the rest in eleven of twenty."""
+PAYOFFS = Payoffs(long=Payoff(0.012, -0.010), short=Payoff(-0.012, 0.010))
+KNOWN = Beliefs(evidence=EVIDENCE, payoffs=PAYOFFS, round_trip_cost=0.003)
+
+
+def by_gate(gate: str, beliefs: Beliefs, **changes: Any) -> dict[str, tuple[Action, tuple[Reason, ...]]]:
+    """What becomes of a sure rise, a sure fall of what is held and one of what is not, a weak rise and none."""
+    options = SignalOptions.model_validate({"gate": gate, "coverage_pct": 20} | changes)
+    said = {"A": 0.75, "B": 0.25, "C": 0.25, "D": 0.55, "E": None}
+    signals = decide_signals(said, situation(beliefs=beliefs, held={"B": 5}), options=options, limits=LIMITS)
+    return {signal.symbol: (signal.action, signal.reasons) for signal in signals}
+
+
+@pytest.mark.parametrize(
+    ("gate", "yes", "no"),
+    [
+        ("confidence", Reason.CONFIDENT, Reason.BELOW_CONFIDENCE),
+        ("coverage", Reason.AMONG_SUREST, Reason.BELOW_COVERAGE),
+        ("expected_value", Reason.WORTH_ITS_COST, Reason.BELOW_EXPECTED_VALUE),
+    ],
+)
+def test_each_gate_gives_its_own_reasons(gate: str, yes: Reason, no: Reason) -> None:
+    assert by_gate(gate, KNOWN) == {
+        "A": (Action.BUY, (yes,)),
+        "B": (Action.SELL, (yes,)),
+        "C": (Action.HOLD, (Reason.NOTHING_TO_SELL,)),
+        "D": (Action.HOLD, (no,)),
+        "E": (Action.HOLD, (Reason.NO_FORECAST,)),
+    }
+
+
+@pytest.mark.parametrize("gate", ["coverage", "expected_value"])
+def test_a_gate_without_evidence_does_nothing_and_says_so(gate: str) -> None:
+    found = by_gate(gate, Beliefs())
+    assert {found[symbol] for symbol in "ABCD"} == {(Action.HOLD, (Reason.NO_EVIDENCE,))}
+
+
+def test_the_expected_value_is_kept_where_the_gate_asks_for_it_also_when_nothing_is_done() -> None:
+    for gate, asked in (("confidence", False), ("expected_value", True)):
+        options = SignalOptions.model_validate({"gate": gate})
+        signals = decide_signals(
+            {"A": 0.75, "B": 0.55, "C": None}, situation(beliefs=KNOWN), options=options, limits=LIMITS
+        )
+        values = [signal.expected_value_bp for signal in signals]
+        assert [value is not None for value in values] == [asked, asked, False]
+        assert not asked or (values[0] or 0.0) > 0.0 > (values[1] or 0.0)
+
+
+def test_members_who_disagree_enter_nothing_but_sell_what_is_held() -> None:
+    apart = Beliefs(spreads={"A": 0.51, "B": 0.51, "C": 0.51, "D": 0.49})
+    found = by_gate("confidence", apart, max_disagreement=0.5, min_confidence=0.55)
+    assert found["A"] == (Action.HOLD, (Reason.DISAGREEMENT,))
+    assert found["B"] == (Action.SELL, (Reason.CONFIDENT,))
+    assert found["C"] == (Action.HOLD, (Reason.NOTHING_TO_SELL,))
+    assert found["D"] == (Action.BUY, (Reason.CONFIDENT,))
+    assert by_gate("confidence", apart)["A"] == (Action.BUY, (Reason.CONFIDENT,))
+
+
+def test_disagreement_is_told_only_where_it_alone_holds() -> None:
+    apart = Beliefs(spreads={"A": 2.0, "B": 2.0})
+    options = SignalOptions(max_disagreement=0.5)
+    signals = decide_signals(
+        {"A": 0.9, "B": 0.6}, situation(beliefs=apart, held={"A": 5}), options=options, limits=LIMITS
+    )
+    assert [signal.reasons for signal in signals] == [(Reason.ALREADY_HELD,), (Reason.BELOW_CONFIDENCE,)]
+
+
+FUTURES = LIMITS.model_copy(update={"product": "futures"})
+
+
+def test_of_futures_members_who_disagree_open_no_short_but_cover_one() -> None:
+    apart = Beliefs(spreads={"A": 2.0, "B": 2.0})
+    options = SignalOptions(max_disagreement=0.5)
+    signals = decide_signals(
+        {"A": 0.1, "B": 0.9}, situation(beliefs=apart, held={"B": -5}), options=options, limits=FUTURES
+    )
+    assert [(signal.action, signal.reasons) for signal in signals] == [
+        (Action.HOLD, (Reason.DISAGREEMENT,)),
+        (Action.BUY, (Reason.CONFIDENT,)),
+    ]
+
+
+def test_a_short_is_weighed_as_a_trade_of_its_own_and_a_sale_as_the_end_of_one() -> None:
+    no_good_short = Beliefs(
+        evidence=EVIDENCE,
+        payoffs=Payoffs(long=PAYOFFS.long, short=Payoff(-0.012, 0.001)),
+        round_trip_cost=0.003,
+    )
+    options = SignalOptions(gate="expected_value")
+    now = situation(beliefs=no_good_short, held={"B": 5})
+    signals = decide_signals({"A": 0.25, "B": 0.25}, now, options=options, limits=FUTURES)
+    assert [(signal.action, signal.reasons) for signal in signals] == [
+        (Action.HOLD, (Reason.BELOW_EXPECTED_VALUE,)),
+        (Action.SELL, (Reason.WORTH_ITS_COST,)),
+    ]
+    (short,) = decide_signals({"A": 0.25}, situation(beliefs=KNOWN), options=options, limits=FUTURES)
+    (flat,) = decide_signals({"A": 0.25}, situation(beliefs=KNOWN), options=options, limits=LIMITS)
+    assert short.action is Action.SELL
+    assert flat.reasons == (Reason.NOTHING_TO_SELL,)
+    # Mirrored payoffs: leaving is worth what entering the other way is, without the costs of a trade.
+    assert flat.expected_value_bp == pytest.approx((short.expected_value_bp or 0.0) + 30.0)
+
+
+@pytest.mark.parametrize(("age", "stale"), [(None, False), (1, False), (2, False), (3, True)])
+def test_a_model_too_old_holds_even_what_should_be_sold(age: int | None, stale: bool) -> None:
+    found = by_gate("confidence", Beliefs(model_age_months=age))
+    if stale:
+        assert {found[symbol] for symbol in "ABCD"} == {(Action.HOLD, (Reason.STALE_MODEL,))}
+        assert found["E"] == (Action.HOLD, (Reason.NO_FORECAST, Reason.STALE_MODEL))
+    else:
+        assert (found["A"][0], found["B"][0]) == (Action.BUY, Action.SELL)
+
+
+def test_data_and_model_too_old_are_both_told() -> None:
+    old = situation(quotes={"A": Quote(100.0, 2)}, beliefs=Beliefs(model_age_months=3))
+    (signal,) = decide_signals({"A": 0.9}, old, options=OPTIONS, limits=LIMITS)
+    assert signal.reasons == (Reason.STALE_DATA, Reason.STALE_MODEL)
+
+
 @pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
 def test_a_probability_outside_its_range_is_refused(probability: float) -> None:
     with pytest.raises(ValueError, match="probability of A was"):
@@ -178,7 +305,14 @@ def test_a_probability_outside_its_range_is_refused(probability: float) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("min_confidence", 0.49), ("min_confidence", 1.0), ("max_bar_age_sessions", 0), ("label", "tomorrow")],
+    [
+        ("min_confidence", 0.49),
+        ("min_confidence", 1.0),
+        ("max_bar_age_sessions", 0),
+        ("label", "tomorrow"),
+        ("max_disagreement", 0.0),
+        ("max_model_age_months", 0),
+    ],
 )
 def test_an_option_out_of_its_range_is_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError, match=name):
@@ -192,9 +326,28 @@ def test_every_label_can_be_traded(label: str) -> None:
     assert signal.label == label
 
 
+def test_the_docs_explain_every_reason_once_and_no_other() -> None:
+    table = DOCS.read_text(encoding="utf-8").split("### Every reason")[1].split("\n#")[0]
+    explained = re.findall(r"^\| `([A-Z_]+)` \| .+ \| .+ \|$", table, re.MULTILINE)
+    assert sorted(explained) == sorted(Reason)
+
+
 # Few distinct values, so that ties are common.
 forecasts = st.dictionaries(
     st.sampled_from(SYMBOLS), st.one_of(st.none(), st.sampled_from([0.0, 0.1, 0.5, 0.7, 0.8, 0.9, 1.0]))
+)
+all_beliefs = st.builds(
+    Beliefs,
+    evidence=st.sampled_from([Evidence(), EVIDENCE]),
+    spreads=st.dictionaries(st.sampled_from(SYMBOLS), st.floats(0, 1)),
+    model_age_months=st.one_of(st.none(), st.integers(1, 3)),
+    payoffs=st.sampled_from([None, PAYOFFS]),
+    round_trip_cost=st.floats(0, 0.01),
+)
+all_options = st.builds(
+    SignalOptions,
+    gate=st.sampled_from(["confidence", "coverage", "expected_value"]),
+    max_disagreement=st.one_of(st.none(), st.floats(0.1, 1)),
 )
 situations = st.builds(
     Situation,
@@ -206,6 +359,7 @@ situations = st.builds(
     quotes=st.dictionaries(
         st.sampled_from(SYMBOLS), st.builds(Quote, st.floats(0.01, 20_000), st.integers(1, 2)), min_size=3
     ),
+    beliefs=all_beliefs,
 )
 all_limits = st.builds(
     RiskLimits,
@@ -215,23 +369,23 @@ all_limits = st.builds(
 )
 
 
-@given(forecasts, situations, all_limits, st.randoms(use_true_random=False))
+@given(forecasts, situations, all_limits, all_options, st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_the_order_of_the_input_does_not_matter(
-    probabilities: dict[str, float | None], now: Situation, limits: RiskLimits, random: Any
+    probabilities: dict[str, float | None], now: Situation, limits: RiskLimits, options: SignalOptions, random: Any
 ) -> None:
     shuffled = list(probabilities.items())
     random.shuffle(shuffled)
-    expected = decide_signals(probabilities, now, options=OPTIONS, limits=limits)
-    assert decide_signals(dict(shuffled), now, options=OPTIONS, limits=limits) == expected
+    expected = decide_signals(probabilities, now, options=options, limits=limits)
+    assert decide_signals(dict(shuffled), now, options=options, limits=limits) == expected
 
 
-@given(forecasts, situations, all_limits)
+@given(forecasts, situations, all_limits, all_options)
 @settings(deadline=None)
 def test_every_symbol_gets_one_row_with_a_reason(
-    probabilities: dict[str, float | None], now: Situation, limits: RiskLimits
+    probabilities: dict[str, float | None], now: Situation, limits: RiskLimits, options: SignalOptions
 ) -> None:
-    signals = decide_signals(probabilities, now, options=OPTIONS, limits=limits)
+    signals = decide_signals(probabilities, now, options=options, limits=limits)
     assert [signal.symbol for signal in signals] == sorted(probabilities)
     assert all(signal.reasons for signal in signals)
     for signal in signals:
@@ -262,3 +416,18 @@ def test_no_buyer_that_lost_its_place_was_surer_than_one_that_got_it(
     won = [signal for signal in signals if signal.action is Action.BUY]
     lost = [signal for signal in signals if Reason.MAX_POSITIONS in signal.reasons]
     assert all(precedence(winner) < precedence(loser) for winner in won for loser in lost)
+
+
+@given(forecasts, situations, all_options, st.sampled_from([LIMITS, FUTURES]))
+@settings(deadline=None)
+def test_members_who_disagree_never_keep_from_leaving(
+    probabilities: dict[str, float | None], now: Situation, options: SignalOptions, limits: RiskLimits
+) -> None:
+    held = {symbol: shares * (-1) ** place for place, (symbol, shares) in enumerate(now.held.items())}
+    turned = replace(now, held=held)
+
+    def left(options: SignalOptions) -> set[str]:
+        signals = decide_signals(probabilities, turned, options=options, limits=limits)
+        return {signal.symbol for signal in signals if signal.action is not Action.HOLD and signal.symbol in now.held}
+
+    assert left(options) == left(options.model_copy(update={"max_disagreement": None}))

@@ -1,0 +1,76 @@
+"""Who carries out what was decided. The paper account does, at settlement; a real broker would take the same place.
+
+A broker is told a session's orders once the decision is committed, and told again after a crash or a failure until it
+has them: so whatever it does with them, it must be able to see that it did it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from ensemble.options import Options
+from ensemble.trading.costs import Product, Side
+from ensemble.trading.signals import Reason
+
+
+class BrokerOptions(Options):
+    """The [broker] table: who else is told the orders that the paper account follows."""
+
+    tickets: Path | None = Field(
+        default=None,
+        description="folder of one CSV a session for people who place orders by hand; "
+        "a relative one starts at the configuration's folder",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be traded in a session, at the market at its open."""
+
+    session: date
+    symbol: str
+    side: Side
+    quantity: int
+    """Shares."""
+    reference_price: float
+    """The last close known at the decision."""
+    product: Product
+    reasons: tuple[Reason, ...]
+    decided_at: datetime
+    stop_loss_pct: float | None
+    """Of the price paid; None, as for the target, where the order closes a position."""
+    take_profit_pct: float | None
+
+
+class Broker(Protocol):
+    """Takes orders. What fails it says in the log, and leaves to be tried again."""
+
+    def has(self, session: date) -> bool:
+        """Whether it was told the orders of that session, should there be none."""
+        ...
+
+    def place(self, session: date, orders: Sequence[Order]) -> None:
+        """Takes all orders of a session; in the same words again it changes nothing."""
+        ...
+
+
+class PaperBroker:
+    """The paper account. It reads its orders in the store, and fills them when the session is settled."""
+
+    def has(self, session: date) -> bool:
+        """They are in the store."""
+        return True
+
+    def place(self, session: date, orders: Sequence[Order]) -> None:
+        """Waits for the session's bars."""
+
+
+def open_broker(options: BrokerOptions) -> Broker:
+    """The broker that the configuration names."""
+    from daemon.tickets import TicketWriter
+
+    return PaperBroker() if options.tickets is None else TicketWriter(options.tickets)

@@ -1,0 +1,97 @@
+"""What a command works with: the configuration, and the database and all else opened by it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from daemon.clock import Clock
+from daemon.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from daemon.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The global options."""
+
+    config: Path | None
+    debug: bool
+
+    def settings(self) -> Settings:
+        """The configuration. Raises ConfigError."""
+        return load_settings(self.config, os.environ)
+
+
+@contextmanager
+def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
+    """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
+    from daemon.broker import open_broker
+    from daemon.instance import only_instance
+    from daemon.log import log_printed_error, open_log
+    from daemon.progress import shown
+    from daemon.services import Services
+    from storage.engine import open_store
+    from storage.feeds import open_feed
+    from storage.model_store import ModelStore
+
+    settings = invocation.settings()
+    with only_instance(settings.storage.state_dir):
+        open_log(settings.storage.state_dir, debug=invocation.debug, quiet=quiet)
+        engine = open_store(settings.storage.database_url)
+        try:
+            models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
+            yield Services(settings, clock, engine, models, open_feed(settings.feed), shown, broker=broker)
+        except KeyboardInterrupt:
+            typer.echo("interrupted; what was finished is kept, run the same command again to go on.", err=True)
+            raise
+        except Exception as error:
+            log_printed_error(error)
+            raise
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def upgraded(invocation: Invocation, *, read_only: bool) -> "Iterator[Engine]":
+    """The database as it is, brought to the present schema first where an earlier version wrote it.
+
+    That alone needs the lock. Raises AlreadyRunning while another instance holds it, StoreError.
+    """
+    from daemon.instance import only_instance
+    from storage.engine import OldSchema, open_store
+
+    settings = invocation.settings().storage
+    url = settings.database_url
+    try:
+        engine = open_store(url, read_only=True)
+    except OldSchema:
+        with only_instance(settings.state_dir):
+            open_store(url).dispose()
+        engine = open_store(url, read_only=True)
+    if not read_only:
+        engine.dispose()
+        engine = open_store(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def reader(invocation: Invocation) -> "Iterator[Engine]":
+    """The database for looking only: needs no lock, so it works while the daemon does."""
+    from storage.engine import open_store
+
+    engine = open_store(invocation.settings().storage.database_url, read_only=True)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

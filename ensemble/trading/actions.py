@@ -1,0 +1,142 @@
+"""Corporate actions on held shares, told from the bars: feeds scale history, and say so in no other way.
+
+A *split* (or bonus) is seen where the open of the entry's bar and the close marked last are both another number than
+they were, by one factor; a correction of one of two bars is none, and hides no split, which moves both by far more. A
+*dividend* is a step of adj_close / close between the entry and now that was not credited yet; one that the feed tells
+late is credited late, once. A *demerger* is listed in a table, and credited only where the bars fall by it: where the
+feed has scaled its history, it is none, or a split.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+
+from ensemble.trading.demerger_table import Demerger
+from ensemble.trading.holdings import Account, Position
+from ensemble.trading.session_bars import SessionBars, SymbolBars
+
+SAME_FACTOR_WITHIN = 1e-4
+"""Besides what the feed rounds its prices to."""
+LEAST_SPLIT = 0.005
+CORRECTED_WITHIN = 0.05
+"""How far a correction may have moved one of the two prices that a split moves together, and the least that a split
+moves both by then."""
+PLAIN_WITHIN = 0.005
+LEAST_DIVIDEND = 5e-5
+"""Of the price, besides what the feed rounds its prices to."""
+DEMERGER_WITHIN = 0.02
+"""Of the close before: how near the bars' own fall must be to the table's."""
+MOST_SHARES = 20
+"""Splits are ratios of small numbers, such as 2 for 1 or 11 for 10; what is measured lies beside them by rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldActions:
+    """What came to the holder of one symbol before the open; a split comes first, the rest is per share after it."""
+
+    factor: float = 1.0
+    """Shares after a split or bonus for each one before."""
+    dividend: float = 0.0
+    """Newly seen, in currency a share."""
+    dividend_step: float = 1.0
+    """What that left of the price: 0.99 after a dividend of 1 %."""
+    demerger: float = 0.0
+    """Worth of what was carved out, in currency a share."""
+
+
+NO_ACTION = HeldActions()
+
+
+def held_actions(
+    account: Account, bars: SessionBars, session: date, demergers: Sequence[Demerger] = ()
+) -> dict[str, HeldActions]:
+    """By symbol, what has come to the positions since they were marked last; from the bars up to `session` alone."""
+    found: dict[str, HeldActions] = {}
+    for position in account.positions:
+        own = bars.of(position.symbol)
+        if own is not None and own.place_from(position.entry_session) <= own.newest(session):
+            listed = [one for one in demergers if one.symbol == position.symbol]
+            found[position.symbol] = _actions(position, own, session, listed)
+    return {symbol: actions for symbol, actions in found.items() if actions != NO_ACTION}
+
+
+def _actions(position: Position, own: SymbolBars, session: date, demergers: Sequence[Demerger]) -> HeldActions:
+    newest = own.newest(session)
+    fallen = [one for one in demergers if _falls(own, one)]
+    dividend, step = _dividend(position, own, newest, fallen)
+    fresh = (one for one in fallen if position.last_session < one.session <= session and session in own.place)
+    demerger = math.fsum(one.share * own.closes[own.place_from(one.session) - 1] for one in fresh)
+    return HeldActions(_split_factor(position, own), dividend, step, demerger)
+
+
+def _split_factor(position: Position, own: SymbolBars) -> float:
+    """By the close marked last and the open of the entry's bar, or by one of them where the other's bar has gone.
+
+    Where both moved alike, to the last digit, any factor will do. Else one of them was corrected since, or is missing:
+    then it takes more than corrections do, and a plain ratio; where both were corrected, one near by.
+    """
+    ratios, within = _ratios(position, own)
+    if not ratios:
+        return 1.0
+    if len(ratios) == 2 and abs(ratios[0] / ratios[1] - 1) <= within:
+        return _plain(ratios, within) or ratios[0] if abs(ratios[0] - 1) > LEAST_SPLIT + within else 1.0
+    together = max(ratios) / min(ratios) - 1 <= CORRECTED_WITHIN
+    by_far = min(ratios) > 1 + CORRECTED_WITHIN or max(ratios) < 1 / (1 + CORRECTED_WITHIN)
+    if not (together and by_far):
+        return 1.0
+    near = _plain(ratios, PLAIN_WITHIN) if len(ratios) == 2 else None
+    return _plain(ratios, within) or near or 1.0
+
+
+def _ratios(position: Position, own: SymbolBars) -> tuple[list[float], float]:
+    """What the close marked last and the entry's open are now divided by, and how far rounding may move that."""
+    entry, last = own.bar(position.entry_session), own.bar(position.last_session)
+    pairs = [] if last is None else [(position.last_close, last.close)]
+    pairs += [] if entry is None else [(position.entry_open, entry.open)]
+    within = SAME_FACTOR_WITHIN + sum(_half_digit(price) for pair in pairs for price in pair)
+    return [before / now for before, now in pairs], within
+
+
+def _plain(ratios: Iterable[float], within: float) -> float | None:
+    """The ratio of small numbers that lies nearest to one of `ratios`; None where none is near."""
+    plain = [(float(Fraction(ratio).limit_denominator(MOST_SHARES)), ratio) for ratio in ratios]
+    nearest, ratio = min(plain, key=lambda pair: abs(pair[0] / pair[1] - 1))
+    return nearest if nearest > 0 and abs(nearest / ratio - 1) <= within else None
+
+
+def _half_digit(price: float) -> float:
+    """How far rounding may have moved a price, as a share of it: half its last digit, 0 where it has five or more."""
+    return next((0.5 / 10**digits / price for digits in (2, 3, 4) if round(price, digits) == price), 0.0)
+
+
+def _dividend(position: Position, own: SymbolBars, newest: int, fallen: Iterable[Demerger]) -> tuple[float, float]:
+    """In currency a share, and what it left of the price: what was paid since the entry and is not credited yet.
+
+    A demerger that is credited from the table is no dividend, should the feed count it as one.
+    """
+    entry = own.place_from(position.entry_session)
+    paid_out = own.payout(entry) / own.payout(newest)
+    for one in fallen:
+        place = own.place_from(one.session)
+        if entry < place <= newest:
+            paid_out /= own.payout(place - 1) / own.payout(place)
+    step = paid_out / position.dividend_factor
+    rounded = sum(_half_digit(one[place]) for one in (own.adjusted, own.closes) for place in (entry, newest))
+    if 1 - step < LEAST_DIVIDEND + 2 * rounded:  # twice: what was credited was rounded too
+        return 0.0, 1.0
+    return own.closes[_before_ex_date(own, entry, newest, step)] * (1 - step), step
+
+
+def _before_ex_date(own: SymbolBars, entry: int, newest: int, step: float) -> int:
+    """The place of the close that the dividend was paid from: before the session whose own step is nearest to it."""
+    return min(range(entry, newest), key=lambda place: abs(own.payout(place) / own.payout(place + 1) - step))
+
+
+def _falls(own: SymbolBars, demerger: Demerger) -> bool:
+    """True where the open of its session lies as far below the close before as the table says."""
+    place = own.place_from(demerger.session)
+    if not 0 < place < len(own.sessions) or own.sessions[place] != demerger.session:
+        return False
+    return abs(own.opens[place] / own.closes[place - 1] - (1 - demerger.share)) <= DEMERGER_WITHIN

@@ -1,0 +1,269 @@
+"""What happened to the paper account, one event after the other: the account is the fold of them, and nothing else."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from functools import reduce
+
+from ensemble.trading.holdings import Account, Direction, Hold, Position
+from ensemble.trading.signals import Reason
+
+
+class EventKind(StrEnum):
+    """What happened; docs/account.md says which columns of an event belong to each."""
+
+    OPENED = "OPENED"
+    CARRIED = "CARRIED"
+    ENTERED = "ENTERED"
+    EXITED = "EXITED"
+    UNFILLED = "UNFILLED"
+    SPLIT = "SPLIT"
+    CASH_IN_LIEU = "CASH_IN_LIEU"
+    DIVIDEND = "DIVIDEND"
+    DEMERGER = "DEMERGER"
+    MARKED = "MARKED"
+    HALTED = "HALTED"
+    RESUMED = "RESUMED"
+    SETTLED = "SETTLED"
+
+
+class Unfilled(StrEnum):
+    """Why an order came to nothing."""
+
+    NO_BAR = "NO_BAR"
+    LOCKED = "LOCKED"
+    OUT_OF_SCALE = "OUT_OF_SCALE"
+    NO_PLACE = "NO_PLACE"
+    NO_CASH = "NO_CASH"
+    DRAWDOWN_HALT = "DRAWDOWN_HALT"
+    DAILY_LOSS = "DAILY_LOSS"
+    COOL_DOWN = "COOL_DOWN"
+    KILL_SWITCH = "KILL_SWITCH"
+
+
+class EventError(ValueError):
+    """An event that cannot follow: it was numbered out of turn, or lacks what its kind needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEvent:
+    """One thing that happened to the account. What a kind has no use for is empty."""
+
+    session: date
+    number: int
+    """Its place among the account's events, from 1."""
+    kind: EventKind
+    symbol: str | None = None
+    direction: Direction | None = None
+    quantity: int = 0
+    """Shares traded, ordered, or held after a split."""
+    price: float | None = None
+    """Of one share: paid, received, marked, or credited."""
+    amount: float | None = None
+    """In currency: the fees of an entry or exit, else the cash that came (negative: went), or the equity."""
+    bar_open: float | None = None
+    """Of the entry's bar, before slippage."""
+    stop_price: float | None = None
+    target_price: float | None = None
+    factor: float | None = None
+    """Shares after a split for each one before; what a dividend leaves of the price."""
+    sessions: int | None = None
+    """How many sessions a halt lasts; of a position carried over, how many it was held before."""
+    reason: str | None = None
+    """A word of Unfilled, ExitReason or Reason."""
+    note: str | None = None
+    """What a person said."""
+    commanded_at: datetime | None = None
+    """Of a halt or its end by command, UTC; None for what a settlement did."""
+
+
+NOTHING = Account(cash=0.0, positions=(), peak_equity=0.0)
+"""The account before its first event."""
+
+
+def apply(account: Account, event: AccountEvent) -> Account:
+    """The account after `event`. Raises EventError for one out of turn, of what is not held, or not whole."""
+    if event.number != account.n_events + 1:
+        raise EventError(f"event {event.number} came after {account.n_events} others; it must be the next.")
+    made = _RULES[event.kind](account, event)
+    # Not `replace`, which takes five times as long: a backtest applies tens of thousands.
+    return Account(made.cash, made.positions, made.peak_equity, made.holds, event.number)
+
+
+def replay_events(events: Iterable[AccountEvent], account: Account = NOTHING) -> Account:
+    """The account that `events`, in order of their numbers, make of `account`. Raises EventError."""
+    return reduce(apply, events, account)
+
+
+def _opened(account: Account, event: AccountEvent) -> Account:
+    cash = _given(event, event.amount)
+    return replace(account, cash=cash, peak_equity=max(account.peak_equity, cash))
+
+
+def _carried(account: Account, event: AccountEvent) -> Account:
+    """An earlier version kept no events: this is the cash that it left."""
+    return replace(account, cash=_given(event, event.amount))
+
+
+def _entered(account: Account, event: AccountEvent) -> Account:
+    price, fees = _given(event, event.price), _given(event, event.amount)
+    direction = event.direction or Direction.LONG
+    entered = Position(
+        symbol=_symbol(event),
+        quantity=event.quantity,
+        entry_session=event.session,
+        entry_price=price,
+        stop_price=_given(event, event.stop_price),
+        target_price=_given(event, event.target_price),
+        entry_cost=fees,
+        sessions_held=event.sessions or 0,
+        last_close=price,
+        last_session=event.session,
+        entry_open=_given(event, event.bar_open),
+        direction=direction,
+    )
+    positions = tuple(sorted((*account.positions, entered), key=lambda position: position.symbol))
+    return replace(account, cash=account.cash - (direction.sign * event.quantity * price + fees), positions=positions)
+
+
+def _exited(account: Account, event: AccountEvent) -> Account:
+    gone = _held(account, event)
+    value = gone.direction.sign * gone.quantity * _given(event, event.price)
+    left = tuple(position for position in account.positions if position.symbol != gone.symbol)
+    return replace(account, cash=account.cash + (value - _given(event, event.amount)), positions=left)
+
+
+def _split(account: Account, event: AccountEvent) -> Account:
+    """The position in new shares; what a fraction of one cost leaves its income, its price comes as cash in lieu."""
+    old, factor = _held(account, event), _given(event, event.factor)
+    entry_price = old.entry_price / factor
+    fraction = old.quantity * factor - event.quantity
+    scaled = replace(
+        old,
+        quantity=event.quantity,
+        entry_price=entry_price,
+        stop_price=old.stop_price / factor,
+        target_price=old.target_price / factor,
+        last_close=old.last_close / factor,
+        entry_open=old.entry_open / factor,
+        income=old.income - old.direction.sign * fraction * entry_price,
+    )
+    return _with(account, scaled)
+
+
+def _paid(account: Account, event: AccountEvent) -> Account:
+    """Cash for what is held."""
+    held, amount = _held(account, event), _given(event, event.amount)
+    return _with(replace(account, cash=account.cash + amount), replace(held, income=held.income + amount))
+
+
+def _dividend(account: Account, event: AccountEvent) -> Account:
+    paid = _paid(account, event)
+    held = _held(paid, event)
+    return _with(paid, replace(held, dividend_factor=held.dividend_factor * _given(event, event.factor)))
+
+
+def _demerger(account: Account, event: AccountEvent) -> Account:
+    """What was worth so much a share is cash now; stop, target and last close are that much lower."""
+    paid, value = _paid(account, event), _given(event, event.price)
+    held = _held(paid, event)
+    prices = ("stop_price", "target_price", "last_close")
+    # A price stays one, however much of the company goes.
+    lowered = {name: max(getattr(held, name) - value, getattr(held, name) / 100) for name in prices}
+    return _with(paid, replace(held, **lowered))
+
+
+def _marked(account: Account, event: AccountEvent) -> Account:
+    held = _held(account, event)
+    close = _given(event, event.price)
+    return _with(
+        account, replace(held, sessions_held=held.sessions_held + 1, last_close=close, last_session=event.session)
+    )
+
+
+def _halted(account: Account, event: AccountEvent) -> Account:
+    new = Hold(
+        Reason(event.reason or ""), event.session, event.symbol, sessions_left=event.sessions, note=event.note or ""
+    )
+    others = [hold for hold in account.holds if _key(hold) != _key(new)]
+    return replace(account, holds=tuple(sorted((*others, new), key=_key)))
+
+
+def _resumed(account: Account, event: AccountEvent) -> Account:
+    """Ends the halt of that reason, symbol and note. A kill switch, which may be let go while its session goes on,
+    ends with the session named.
+    """
+    named = (event.reason, event.symbol, event.note or "", None)
+    ended = [hold for hold in account.holds if (hold.reason, hold.symbol, hold.note, hold.until) == named]
+    others = tuple(hold for hold in account.holds if hold not in ended)
+    if event.reason == Reason.KILL_SWITCH:
+        return replace(account, holds=(*others, *(replace(hold, until=event.session) for hold in ended)))
+    peak = _given(event, event.amount) if event.reason == Reason.DRAWDOWN_HALT else account.peak_equity
+    return replace(account, holds=others, peak_equity=peak)
+
+
+def _settled(account: Account, event: AccountEvent) -> Account:
+    holds = tuple(_a_session_later(hold, event.session) for hold in account.holds)
+    return replace(
+        account,
+        peak_equity=max(account.peak_equity, _given(event, event.amount)),
+        holds=tuple(hold for hold in holds if hold.until is None or hold.until > event.session),
+    )
+
+
+def _a_session_later(hold: Hold, session: date) -> Hold:
+    if hold.sessions_left is None or hold.since >= session:
+        return hold
+    return replace(hold, sessions_left=hold.sessions_left - 1)
+
+
+def _unchanged(account: Account, event: AccountEvent) -> Account:
+    return account
+
+
+_RULES: Mapping[EventKind, Callable[[Account, AccountEvent], Account]] = {
+    EventKind.OPENED: _opened,
+    EventKind.CARRIED: _carried,
+    EventKind.ENTERED: _entered,
+    EventKind.EXITED: _exited,
+    EventKind.UNFILLED: _unchanged,
+    EventKind.SPLIT: _split,
+    EventKind.CASH_IN_LIEU: _paid,
+    EventKind.DIVIDEND: _dividend,
+    EventKind.DEMERGER: _demerger,
+    EventKind.MARKED: _marked,
+    EventKind.HALTED: _halted,
+    EventKind.RESUMED: _resumed,
+    EventKind.SETTLED: _settled,
+}
+
+
+def _key(hold: Hold) -> tuple[str, str, str, str]:
+    """Two holds with one key are one; a kill switch that was let go and thrown again is two."""
+    return hold.reason, hold.symbol or "", hold.note, "" if hold.until is None else hold.until.isoformat()
+
+
+def _given(event: AccountEvent, value: float | None) -> float:
+    if value is None:
+        raise EventError(f"event {event.number}, {event.kind}, lacks a number that its kind needs.")
+    return value
+
+
+def _symbol(event: AccountEvent) -> str:
+    if event.symbol is None:
+        raise EventError(f"event {event.number}, {event.kind}, names no symbol.")
+    return event.symbol
+
+
+def _held(account: Account, event: AccountEvent) -> Position:
+    held = account.position(_symbol(event))
+    if held is None:
+        raise EventError(f"event {event.number}, {event.kind}, is about {event.symbol}, which is not held.")
+    return held
+
+
+def _with(account: Account, changed: Position) -> Account:
+    """The account with this position in place of the one of its symbol."""
+    positions = (changed if position.symbol == changed.symbol else position for position in account.positions)
+    return replace(account, positions=tuple(positions))
