@@ -58,7 +58,7 @@ def beliefs_about(
     label = settings.signals.label
     beliefs = Beliefs(
         evidence=model.combiner.evidence(label),
-        spreads=said.spreads(label),
+        spreads={} if settings.signals.max_disagreement is None else said.spreads(label),
         model_age_months=model_age_months(said.session, model, settings),
     )
     if experience is None:

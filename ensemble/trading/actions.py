@@ -78,7 +78,7 @@ def _split_factor(position: Position, own: SymbolBars) -> float:
     then it takes more than corrections do, and a plain ratio; where both were corrected, one near by.
     """
     ratios, within = _ratios(position, own)
-    if not ratios:
+    if all(ratio == 1 for ratio in ratios):
         return 1.0
     if len(ratios) == 2 and abs(ratios[0] / ratios[1] - 1) <= within:
         return _plain(ratios, within) or ratios[0] if abs(ratios[0] - 1) > LEAST_SPLIT + within else 1.0
@@ -95,8 +95,8 @@ def _ratios(position: Position, own: SymbolBars) -> tuple[list[float], float]:
     entry, last = own.bar(position.entry_session), own.bar(position.last_session)
     pairs = [] if last is None else [(position.last_close, last.close)]
     pairs += [] if entry is None else [(position.entry_open, entry.open)]
-    within = SAME_FACTOR_WITHIN + sum(_half_digit(price) for pair in pairs for price in pair)
-    return [before / now for before, now in pairs], within
+    rounded = [price for before, now in pairs if before != now for price in (before, now)]
+    return [before / now for before, now in pairs], SAME_FACTOR_WITHIN + sum(map(_half_digit, rounded))
 
 
 def _plain(ratios: Iterable[float], within: float) -> float | None:
@@ -123,6 +123,8 @@ def _dividend(position: Position, own: SymbolBars, newest: int, fallen: Iterable
         if entry < place <= newest:
             paid_out /= own.payout(place - 1) / own.payout(place)
     step = paid_out / position.dividend_factor
+    if 1 - step < LEAST_DIVIDEND:
+        return 0.0, 1.0
     rounded = sum(_half_digit(one[place]) for one in (own.adjusted, own.closes) for place in (entry, newest))
     if 1 - step < LEAST_DIVIDEND + 2 * rounded:  # twice: what was credited was rounded too
         return 0.0, 1.0

@@ -57,6 +57,18 @@ def refused(result: "subprocess.CompletedProcess[str]", code: int) -> str:
     return result.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(("wanted", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
+def test_the_programs_own_products_take_one_thread_unless_somebody_wants_more(
+    wanted: dict[str, str], threads: str
+) -> None:
+    program = (
+        "import daemon.cli, numpy, threadpoolctl\n"
+        "print(*(pool['num_threads'] for pool in threadpoolctl.threadpool_info() if 'numpy' in pool['filepath']))"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    assert finished([sys.executable, "-c", program], plain | wanted).stdout.split() == [threads]
+
+
 def test_a_session_is_decided_shown_and_not_decided_again(copy: Path) -> None:
     first = call(copy, "run-once", "--now", "2021-10-06T03:20:00Z")
     assert first.returncode == 0, first.stderr
