@@ -71,7 +71,7 @@ def _corrections(graded: Graded) -> str:
     """What the p-values of the verdicts are corrected for, and what the ledger's best is worth."""
     labels = next(iter(graded.cards.values())).verdict.labels
     line = (
-        f"p is the chance of so high an AUC without skill, given {labels} label{'s' * (labels > 1)} looked at and "
+        f"p is the chance of so good a ranking without skill, given {labels} label{'s' * (labels > 1)} looked at and "
         f"{graded.trials} configuration{'s' * (graded.trials > 1)} in the ledger."
     )
     best = [

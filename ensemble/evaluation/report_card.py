@@ -110,7 +110,8 @@ def report_card(
 
     `draws`: resamples behind an interval that has no formula. `min_confidence` is the signals' filter.
     """
-    verdicts = judge_all(labels, trials=evidence.trials)
+    bases = {label: base_rate(scored, evidence.histories[label]) for label, scored in labels.items()}
+    verdicts = judge_all(labels, trials=evidence.trials, bases=bases)
     return {
         label: _label_card(scored, verdicts[label], evidence, min_confidence=min_confidence, draws=draws)
         for label, scored in labels.items()

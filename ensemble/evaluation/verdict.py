@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import numpy as np
 
+from ensemble.arrays import Floats
+from ensemble.evaluation.forward_test import forward_test
 from ensemble.evaluation.roc_area import RocArea, fold_auc
 from ensemble.evaluation.scored import Scored
 from ensemble.evaluation.sides import Sides, count_sides
@@ -44,7 +46,7 @@ class LabelVerdict:
     auc: RocArea
     """Averaged over months, over quarters for one symbol."""
     p_value: float
-    """Chance of so high an AUC without any skill, one-sided."""
+    """Chance of so good a ranking without any skill, one-sided, by `forward_test`: the AUC's own is too small."""
     adjusted_p_value: float
     """The same, given how many labels and configurations were looked at."""
     labels: int
@@ -64,14 +66,18 @@ def judge(scored: Scored, *, trials: int = 1) -> LabelVerdict:
     return judge_all({scored.label: scored}, trials=trials)[scored.label]
 
 
-def judge_all(labels: Mapping[str, Scored], *, trials: int = 1) -> dict[str, LabelVerdict]:
+def judge_all(
+    labels: Mapping[str, Scored], *, trials: int = 1, bases: Mapping[str, Floats] | None = None
+) -> dict[str, LabelVerdict]:
     """The verdict on each label. Raises ValueError when one has no known outcome.
 
+    `bases` are the base rates known at the time, label -> (n_symbols, n_sessions), by default the range's own so far.
     p-values are Holm's (1979) for as many labels as were looked at, then 1 - (1 - p)^trials (Sidak 1967), which holds
     for independent trials and is too strict for similar ones.
     """
     areas = {label: fold_auc(scored) for label, scored in labels.items()}
-    of_labels = adjusted({label: Comparison(0, np.nan, np.nan, area.p_value) for label, area in areas.items()})
+    tests = {label: forward_test(scored, (bases or {}).get(label)) for label, scored in labels.items()}
+    of_labels = adjusted({label: Comparison(0, np.nan, np.nan, test.p_value) for label, test in tests.items()})
     found = {}
     for label, scored in labels.items():
         if not scored.known.any():
@@ -79,7 +85,7 @@ def judge_all(labels: Mapping[str, Scored], *, trials: int = 1) -> dict[str, Lab
         p_value = after_trials(of_labels[label].adjusted_p_value, trials)
         verdict, reason = _verdict(scored, areas[label], p_value)
         found[label] = LabelVerdict(
-            label, verdict, reason, areas[label], areas[label].p_value, p_value, len(labels), trials
+            label, verdict, reason, areas[label], tests[label].p_value, p_value, len(labels), trials
         )
     return found
 

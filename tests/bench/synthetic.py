@@ -6,7 +6,6 @@ every month, which the daemon does, because the coupling of a synthetic market d
 
 import argparse
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from ensemble.arrays import Floats
+from ensemble.evaluation.forward_test import forward_test
 from ensemble.evaluation.roc_area import AreaDifference, compare_fold_auc
 from ensemble.evaluation.scored import Scored
+from ensemble.evaluation.significance import session_losses
 from ensemble.evaluation.synthetic import ORACLE_LABELS, SyntheticMarket, SyntheticOptions, simulate_market
 from ensemble.evaluation.synthetic.bound import oracle_scored, recover
 from ensemble.evaluation.verdict import Verdict, judge_all
@@ -127,10 +128,29 @@ def preset(name: str, seeds: int = 1) -> MemberSpec:
     return member
 
 
-def edges(market: SyntheticMarket, plan: Plan, speaker: str = MEAN) -> dict[str, tuple[float, bool]]:
-    """Label -> fold-averaged AUC, and whether an edge is claimed at the 5 % level, three labels having been tried."""
-    found = judge_all(walk(market, plan)[speaker])
-    return {label: (one.auc.value, one.verdict is Verdict.EDGE) for label, one in found.items()}
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the report card makes of one label in one market."""
+
+    auc: float
+    """Averaged over folds."""
+    forward: float
+    """The area of the forward test, told the true base rate: one half."""
+    edge: bool
+    """Whether an edge is claimed at the 5 % level, three labels having been looked at."""
+
+
+def claims(market: SyntheticMarket, plan: Plan, speaker: str = MEAN) -> dict[str, Claim]:
+    """Label -> what is claimed about the speaker's forecasts of it."""
+    said = walk(market, plan)[speaker]
+    return {
+        label: Claim(one.auc.value, _forward(said[label]), one.verdict is Verdict.EDGE)
+        for label, one in judge_all(said).items()
+    }
+
+
+def _forward(scored: Scored) -> float:
+    return forward_test(scored, np.full(scored.outcome.shape, 0.5)).area
 
 
 def better_than_reference(said: Mapping[str, Mapping[str, Scored]], speaker: str, label: str) -> AreaDifference:
@@ -138,39 +158,64 @@ def better_than_reference(said: Mapping[str, Mapping[str, Scored]], speaker: str
     return compare_fold_auc(said[speaker][label], said[REFERENCE][label].probability)
 
 
+def saved_against_reference(said: Mapping[str, Mapping[str, Scored]], speaker: str, label: str) -> float:
+    """By how much the speaker's mean log loss, sessions as units, is below the ridge-logit's."""
+    mine, reference = (session_losses(said[name][label]) for name in (speaker, REFERENCE))
+    return float(np.nanmean(reference) - np.nanmean(mine))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One speaker in one market; figures by label (n_labels,)."""
+
+    shares: tuple[float, ...]
+    """Of the oracle's excess AUC."""
+    gains: tuple[float, ...]
+    saved: tuple[float, ...]
+    beyond: int
+    """Labels with an AUC beyond the oracle's."""
+
+
+def findings(market: SyntheticMarket, plan: Plan) -> dict[str, Finding]:
+    """Speaker -> what it finds in the market."""
+    said = walk(market, plan)
+    return {speaker: _finding(market, said, speaker) for speaker in said}
+
+
+def _finding(market: SyntheticMarket, said: Mapping[str, Mapping[str, Scored]], speaker: str) -> Finding:
+    found = [recover(said[speaker][label], market) for label in ORACLE_LABELS]
+    return Finding(
+        tuple(one.share for one in found),
+        tuple(better_than_reference(said, speaker, label).difference for label in ORACLE_LABELS),
+        tuple(saved_against_reference(said, speaker, label) for label in ORACLE_LABELS),
+        sum(one.beyond for one in found),
+    )
+
+
 def print_recovery(options: SyntheticOptions, plan: Plan, seeds: Sequence[int]) -> None:
     """One row a speaker: the share of the oracle's excess AUC that it finds; means over seeds and standard errors."""
-    shares: dict[str, list[list[float]]] = {}
-    gains: dict[str, list[list[float]]] = {}
-    beyond: dict[str, int] = {}
-    for seed in seeds:
-        began = time.process_time()
-        market = simulate_market(options.model_copy(update={"seed": seed}))
-        said = walk(market, plan)
-        for speaker, labels in said.items():
-            found = [recover(labels[label], market) for label in ORACLE_LABELS]
-            shares.setdefault(speaker, []).append([one.share for one in found])
-            beyond[speaker] = beyond.get(speaker, 0) + sum(one.beyond for one in found)
-            differences = [better_than_reference(said, speaker, label).difference for label in ORACLE_LABELS]
-            gains.setdefault(speaker, []).append(differences)
-        sys.stderr.write(f"seed {seed}: {time.process_time() - began:.0f} CPU-seconds\n")
+    runs = [findings(simulate_market(options.model_copy(update={"seed": seed})), plan) for seed in seeds]
     write(f"\nAUC {options.auc}, {options.years} years, {options.symbols} symbols, {len(seeds)} markets\n")
-    write("| | " + " | ".join(ORACLE_LABELS) + " | AUC above the ridge-logit's | beyond the oracle |")
-    write("|---" * (len(ORACLE_LABELS) + 3) + "|")
-    for speaker, rows in shares.items():
-        cells = [_mean(np.array(rows)[:, place], 2) for place in range(len(ORACLE_LABELS))]
-        gain = ", ".join(_mean(np.array(gains[speaker])[:, place], 4, signed=True) for place in range(3))
-        write(f"| {speaker} | " + " | ".join(cells) + f" | {gain} | {beyond[speaker]} |")
+    write(
+        "| | " + " | ".join(ORACLE_LABELS) + " | AUC above the ridge-logit's | log loss below it | beyond the oracle |"
+    )
+    write("|---" * (len(ORACLE_LABELS) + 4) + "|")
+    for speaker in runs[0]:
+        found = [run[speaker] for run in runs]
+        cells = [_mean(column, 2) for column in np.array([one.shares for one in found]).T]
+        for differences in (np.array([one.gains for one in found]), np.array([one.saved for one in found])):
+            cells += [", ".join(_mean(column, 4, signed=True) for column in differences.T)]
+        write(f"| {speaker} | " + " | ".join(cells) + f" | {sum(one.beyond for one in found)} |")
 
 
 def print_nulls(options: SyntheticOptions, plan: Plan, seeds: Sequence[int]) -> None:
     """Fold-averaged AUC of the mean over null markets, and how many claimed an edge."""
-    runs = [edges(simulate_market(options.model_copy(update={"auc": 0.5, "seed": seed})), plan) for seed in seeds]
-    areas = np.array([[run[label][0] for label in ORACLE_LABELS] for run in runs])
-    claims = sum(any(claimed for _, claimed in run.values()) for run in runs)
-    write(f"\n{len(seeds)} null markets, {options.years} years, {options.symbols} symbols: {claims} claim an edge")
-    for place, label in enumerate(ORACLE_LABELS):
-        write(f"- {label}: AUC {_mean(areas[:, place], 4)}")
+    runs = [claims(simulate_market(options.model_copy(update={"auc": 0.5, "seed": seed})), plan) for seed in seeds]
+    claimed = sum(any(one.edge for one in run.values()) for run in runs)
+    write(f"\n{len(seeds)} null markets, {options.years} years, {options.symbols} symbols: {claimed} claim an edge")
+    for label in ORACLE_LABELS:
+        auc, forward = np.array([(run[label].auc, run[label].forward) for run in runs]).T
+        write(f"- {label}: AUC over folds {_mean(auc, 4)}, forward {_mean(forward, 4)}")
 
 
 def _mean(values: Floats, decimals: int, *, signed: bool = False) -> str:

@@ -91,7 +91,7 @@ def test_noise_is_called_an_edge_in_no_more_than_one_case_in_twenty() -> None:
 
 
 def test_an_edge_that_the_best_of_many_gets_by_luck_is_none() -> None:
-    found = planted(1, 0.18, count=2500)
+    found = planted(1, 0.16, count=2500)
     alone, of_many = judge(found), judge(found, trials=1000)
     assert (alone.verdict, of_many.verdict) == (Verdict.EDGE, Verdict.NO_EDGE)
     assert alone.p_value == of_many.p_value < of_many.adjusted_p_value
