@@ -35,14 +35,14 @@ def test_a_member_that_is_taught_by_the_test_lies_beyond_the_oracle() -> None:
 
 @pytest.mark.slow  # two to three minutes
 def test_in_null_markets_areas_are_one_half_and_five_in_a_hundred_claim_an_edge_at_most() -> None:
-    """As far as eighty markets can tell: two standard errors."""
+    """As far as eighty markets can tell: claims to two standard errors, areas, of which there are three, to three."""
     nulls = [SyntheticOptions(auc=0.5, years=6, symbols=2, seed=seed) for seed in range(80)]
     runs = [claims(simulate_market(options), Plan()) for options in nulls]
     claimed = np.mean([any(one.edge for one in run.values()) for run in runs])
     assert claimed <= LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / len(runs))
     for label in ORACLE_LABELS:
         forward = np.array([run[label].forward for run in runs])
-        assert forward.mean() == pytest.approx(0.5, abs=2 * forward.std(ddof=1) / np.sqrt(len(forward)))
+        assert forward.mean() == pytest.approx(0.5, abs=3 * forward.std(ddof=1) / np.sqrt(len(forward)))
 
 
 @pytest.mark.slow  # about a minute each
