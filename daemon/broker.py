@@ -38,6 +38,8 @@ class Order:
     """Shares."""
     reference_price: float
     """The last close known at the decision."""
+    value_limit: float | None
+    """Most that a position may be worth at its entry, whatever the open; None where the order closes one."""
     product: Product
     reasons: tuple[Reason, ...]
     decided_at: datetime

@@ -39,6 +39,7 @@ def orders_of(conn: Connection, session: date, product: Product) -> list[Order]:
             Side.BUY if signal.action is Action.BUY else Side.SELL,
             signal.quantity,
             signal.reference_price,
+            signal.value_limit,
             product,
             signal.reasons,
             decided_at,

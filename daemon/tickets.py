@@ -17,7 +17,7 @@ from storage.column_types import instant_text
 from storage.durable import replace_durably
 
 COLUMNS = (
-    *("session", "symbol", "side", "quantity", "order_type", "reference_price"),
+    *("session", "symbol", "side", "quantity", "order_type", "reference_price", "value_limit"),
     *("stop_loss_pct", "stop_price", "take_profit_pct", "target_price", "product", "reasons", "decided_at"),
 )
 AT_THE_OPEN = "MARKET_AT_OPEN"
@@ -64,12 +64,13 @@ def ticket(orders: Sequence[Order]) -> str:
 
 def _line(order: Order) -> tuple[object, ...]:
     levels: tuple[str, ...] = ("", "", "", "")
+    limit = "" if order.value_limit is None else f"{order.value_limit:.2f}"
     if order.stop_loss_pct is not None and order.take_profit_pct is not None:
         stop, target = _levels(order, order.stop_loss_pct, order.take_profit_pct)
         levels = (f"{order.stop_loss_pct:g}", f"{stop:.2f}", f"{order.take_profit_pct:g}", f"{target:.2f}")
     return (
         *(order.session, order.symbol, order.side, order.quantity, AT_THE_OPEN, f"{order.reference_price:.2f}"),
-        *(*levels, order.product, " ".join(order.reasons), instant_text(order.decided_at)),
+        *(limit, *levels, order.product, " ".join(order.reasons), instant_text(order.decided_at)),
     )
 
 

@@ -210,6 +210,13 @@ signals = Table(
         check="{0} > -1e6 AND {0} < 1e6",
         null=True,
     ),
+    _column(
+        "value_limit",
+        Double,
+        "Most that the position may be worth at its entry, in the account's currency; empty where none is opened",
+        check=_MONEY,
+        null=True,
+    ),
     _key("origin", "session", "symbol"),
     comment="One decision a session and symbol, also when nothing is done",
 )

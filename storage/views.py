@@ -57,14 +57,17 @@ def _count(name: str, comment: str) -> ViewColumn:
 
 _INTERVAL = (_same(forecasts.c.probability_low), _same(forecasts.c.probability_high))
 
+_LATER = ("expected_value_bp", "value_limit")
+"""Columns of signals that came later than the interval, and stand behind it."""
+
 LATEST_SIGNALS = View(
     "v_latest_signals",
     "What to do at the open of the newest session decided: one row a symbol",
-    (*_all(signals, but=["origin", "expected_value_bp"]), *_INTERVAL, _same(signals.c.expected_value_bp)),
+    (*_all(signals, but=["origin", *_LATER]), *_INTERVAL, *(_same(signals.c[name]) for name in _LATER)),
     """
     SELECT s.session, s.symbol, s.label, s.action, s.probability, s.confidence, s.quantity, s.reference_price,
            s.stop_loss_pct, s.take_profit_pct, s.reasons, s.late, s.actionable, s.decided_at,
-           f.probability_low, f.probability_high, s.expected_value_bp
+           f.probability_low, f.probability_high, s.expected_value_bp, s.value_limit
     FROM signals s
     LEFT JOIN forecasts f
       ON f.origin = s.origin AND f.session = s.session AND f.symbol = s.symbol AND f.label = s.label
@@ -76,13 +79,13 @@ SIGNAL_HISTORY = View(
     "v_signal_history",
     "Every decision with the forecast behind it and what happened; live and backtest, see origin",
     (
-        *_all(signals, but=["expected_value_bp"]),
+        *_all(signals, but=_LATER),
         _same(forecasts.c.method),
         _same(forecasts.c.model_id),
         _same(outcomes.c.outcome, comment="1: the label came true; 0: it did not; empty: not known yet"),
         _count("was_right", "1: the forecast was on the right side of one half; 0: not; empty: not known yet"),
         *_INTERVAL,
-        _same(signals.c.expected_value_bp),
+        *(_same(signals.c[name]) for name in _LATER),
     ),
     """
     SELECT s.origin, s.session, s.symbol, s.label, s.action, s.probability, s.confidence, s.quantity,
@@ -90,7 +93,7 @@ SIGNAL_HISTORY = View(
            s.decided_at, f.method, f.model_id, o.outcome,
            CASE WHEN s.probability IS NULL OR o.outcome IS NULL THEN NULL
                 WHEN s.probability >= 0.5 THEN o.outcome ELSE 1 - o.outcome END AS was_right,
-           f.probability_low, f.probability_high, s.expected_value_bp
+           f.probability_low, f.probability_high, s.expected_value_bp, s.value_limit
     FROM signals s
     LEFT JOIN forecasts f
       ON f.origin = s.origin AND f.session = s.session AND f.symbol = s.symbol AND f.label = s.label

@@ -1,4 +1,8 @@
-"""How positions begin: at the open, the surest first, as far as places and cash last."""
+"""How positions begin: at the open, the surest first, as far as places, cash and limits last.
+
+An order is for a number of shares and for a value. Nobody knows the open when it is sized, but whoever trades at the
+open sees its price: where that is higher, fewer shares are bought, so that no limit is exceeded by a gap.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +16,7 @@ from ensemble.trading.journal import Journal
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Signal, precedence
+from ensemble.trading.sizing import whole_lots
 
 MOST_GAP = 1.5
 """Between the close that an order was sized by and the open: more is a split that night or a fault of the feed, and so
@@ -59,11 +64,12 @@ def _why_not(journal: Journal, order: Signal, bar: Bar | None, *, places: int) -
 
 
 def _fill(journal: Journal, order: Signal, direction: Direction, bar: Bar, rules: TradingRules) -> Unfilled | None:
-    """Enters as many whole lots as the cash pays for; NO_CASH where that is none."""
+    """Enters as many whole lots as the limits allow and the cash pays for, and says why where that is none."""
     price = market_price(bar.open, direction, rules.costs, opening=True)
-    quantity = _affordable(order, direction, price=price, cash=journal.account.free_cash, rules=rules)
+    affordable = _affordable(order, direction, price=price, cash=journal.account.free_cash, rules=rules)
+    quantity = min(affordable, whole_lots(_value_limit(journal, order, rules), price, rules.limits.lot_size))
     if quantity == 0:
-        return Unfilled.NO_CASH
+        return Unfilled.ABOVE_LIMIT if affordable else Unfilled.NO_CASH
     journal.write(
         EventKind.ENTERED,
         order.symbol,
@@ -76,6 +82,17 @@ def _fill(journal: Journal, order: Signal, direction: Direction, bar: Bar, rules
         target_price=target_price(price, direction.sign * order.take_profit_pct),
     )
     return None
+
+
+def _value_limit(journal: Journal, order: Signal, rules: TradingRules) -> float:
+    """What the position may be worth at its entry: as decided, and what is left of the exposure at the last marks.
+
+    The latter is less than was decided on only where a session was settled in between.
+    """
+    before = journal.before
+    entered = (one.quantity * (one.price or 0.0) for one in journal.events if one.kind is EventKind.ENTERED)
+    room = before.equity * rules.limits.max_exposure_pct / 100 - before.exposure - sum(entered)
+    return min(order.value_limit or 0.0, room)
 
 
 def _affordable(order: Signal, direction: Direction, *, price: float, cash: float, rules: TradingRules) -> int:

@@ -13,6 +13,7 @@ class Journal:
     def __init__(self, account: Account, session: date, *, commanded_at: datetime | None = None) -> None:
         """Of one session, beginning with `account`; a fresh account is opened first."""
         self.account = account
+        self.before = account
         self.session = session
         self._commanded_at = commanded_at
         self._events: list[AccountEvent] = []

@@ -98,6 +98,8 @@ class Signal:
     actionable: bool
     expected_value_bp: float | None = None
     """Least value of acting on the forecast after costs, basis points of what is traded; None where nobody asks."""
+    value_limit: float | None = None
+    """Most that the position may be worth at its entry, in currency, whatever the open; None where none is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,10 @@ def _disagree(symbol: str, beliefs: Beliefs, options: SignalOptions) -> bool:
 
 
 def _allot(opening: Iterable[Signal], situation: Situation, limits: RiskLimits) -> Iterator[Signal]:
-    """What opens a position, sized while places, exposure and cash last; the others turned into HOLD."""
+    """What opens a position, sized while places, exposure and cash last; the others turned into HOLD.
+
+    Each is allotted what it may be worth at most, so that together they keep to all limits wherever they open.
+    """
     places = limits.max_positions - len(situation.held)
     cash = situation.cash
     room = situation.equity * limits.max_exposure_pct / 100 - situation.exposure
@@ -261,8 +266,9 @@ def _allot(opening: Iterable[Signal], situation: Situation, limits: RiskLimits) 
         price = wish.reference_price or math.inf
         quote = situation.quotes.get(wish.symbol)
         budget = position_budget(situation.equity, limits, quote.volatility if quote else None)
-        affordable = whole_lots(min(budget or 0.0, cash), price, limits.lot_size)
-        quantity = min(affordable, whole_lots(room, price, limits.lot_size))
+        affordable = min(budget or 0.0, cash)
+        value_limit = min(affordable, room)
+        quantity = whole_lots(value_limit, price, limits.lot_size)
         if wish.symbol in situation.forbidden:
             yield _held_back(wish, *situation.forbidden[wish.symbol])
         elif places <= 0:
@@ -270,10 +276,11 @@ def _allot(opening: Iterable[Signal], situation: Situation, limits: RiskLimits) 
         elif budget is None:
             yield _held_back(wish, Reason.NO_VOLATILITY)
         elif quantity == 0:
-            yield _held_back(wish, Reason.MAX_EXPOSURE if affordable else Reason.NO_CAPITAL)
+            short_of_room = whole_lots(affordable, price, limits.lot_size) > 0
+            yield _held_back(wish, Reason.MAX_EXPOSURE if short_of_room else Reason.NO_CAPITAL)
         else:
-            yield replace(wish, quantity=quantity)
-            places, cash, room = places - 1, cash - quantity * price, room - quantity * price
+            yield replace(wish, quantity=quantity, value_limit=value_limit)
+            places, cash, room = places - 1, cash - value_limit, room - value_limit
 
 
 def _held_back(wish: Signal, *reasons: Reason) -> Signal:

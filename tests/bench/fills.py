@@ -128,6 +128,7 @@ def buy(number: int) -> Signal:
         reasons=(Reason.CONFIDENT,),
         late=False,
         actionable=True,
+        value_limit=1e9,
     )
 
 

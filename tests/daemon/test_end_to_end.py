@@ -401,6 +401,7 @@ def hold(conn: Connection, symbol: str, services: Services) -> None:
         reasons=(Reason.CONFIDENT,),
         late=False,
         actionable=True,
+        value_limit=1e9,
     )
     for kept in (account, account_events, positions, trades):
         conn.execute(kept.delete().where(kept.c.origin == "live"))

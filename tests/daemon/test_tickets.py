@@ -27,6 +27,7 @@ BUY = Order(
     side=Side.BUY,
     quantity=40,
     reference_price=2520.5,
+    value_limit=102_000.0,
     product=Product.DELIVERY,
     reasons=(Reason.CONFIDENT,),
     decided_at=datetime(2021, 10, 1, 3, 15, tzinfo=UTC),
@@ -51,17 +52,17 @@ def said() -> Iterator[list[str]]:
 
 def test_a_ticket_says_all_that_the_order_is_placed_by() -> None:
     assert ticket([BUY]) == (
-        "session,symbol,side,quantity,order_type,reference_price,stop_loss_pct,stop_price,take_profit_pct,"
-        "target_price,product,reasons,decided_at\n"
-        "2021-10-01,RELIANCE.NS,BUY,40,MARKET_AT_OPEN,2520.50,2,2470.09,4,2621.32,delivery,CONFIDENT,"
+        "session,symbol,side,quantity,order_type,reference_price,value_limit,stop_loss_pct,stop_price,"
+        "take_profit_pct,target_price,product,reasons,decided_at\n"
+        "2021-10-01,RELIANCE.NS,BUY,40,MARKET_AT_OPEN,2520.50,102000.00,2,2470.09,4,2621.32,delivery,CONFIDENT,"
         "2021-10-01T03:15:00Z\n"
     )
 
 
 def test_the_levels_of_a_short_are_mirrored_and_an_order_that_closes_has_none() -> None:
-    short, closing = replace(BUY, side=Side.SELL), replace(BUY, side=Side.SELL, stop_loss_pct=None)
+    short, closing = replace(BUY, side=Side.SELL), replace(BUY, side=Side.SELL, stop_loss_pct=None, value_limit=None)
     assert ",2,2570.91,4,2419.68," in ticket([short])
-    assert ",2520.50,,,,,delivery," in ticket([closing])
+    assert ",2520.50,,,,,,delivery," in ticket([closing])
 
 
 def test_the_order_of_the_symbols_is_no_matter() -> None:

@@ -199,6 +199,7 @@ def buy_signal(session: date, limits: RiskLimits) -> Signal:
         reasons=(Reason.CONFIDENT,),
         late=False,
         actionable=True,
+        value_limit=1e9,
     )
 
 

@@ -45,6 +45,7 @@ def bought(symbol: str, session: date, quantity: int) -> Signal:
         reasons=(Reason.CONFIDENT,),
         late=False,
         actionable=True,
+        value_limit=1e9,
     )
 
 

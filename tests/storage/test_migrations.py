@@ -28,12 +28,13 @@ SQL_OF_TABLES = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table'
 COLUMNS_OF_VIEWS = {
     "v_latest_signals": (
         "session symbol label action probability confidence quantity reference_price stop_loss_pct "
-        "take_profit_pct reasons late actionable decided_at probability_low probability_high expected_value_bp"
+        "take_profit_pct reasons late actionable decided_at probability_low probability_high expected_value_bp "
+        "value_limit"
     ),
     "v_signal_history": (
         "origin session symbol label action probability confidence quantity reference_price stop_loss_pct "
         "take_profit_pct reasons late actionable decided_at method model_id outcome was_right "
-        "probability_low probability_high expected_value_bp"
+        "probability_low probability_high expected_value_bp value_limit"
     ),
     "v_open_positions": (
         "symbol quantity entry_session entry_price stop_price target_price entry_cost sessions_held last_close "
@@ -171,7 +172,7 @@ def test_forecasts_of_the_first_schema_are_kept_and_get_an_empty_interval(databa
     assert dict(after) == dict(before) | {"probability_low": None, "probability_high": None}
 
 
-@pytest.mark.parametrize("step", ["0001", "0002", "0003", "0004", "0005", "0006", "0007"])
+@pytest.mark.parametrize("step", ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"])
 def test_the_schema_goes_forward_only(step: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
@@ -193,6 +194,22 @@ OLD_ACCOUNT = (
         f"INSERT INTO bars VALUES ('RELIANCE.NS', '{session}', '2021-10-05T00:00:00Z', NULL, 'files',"
         f" {opened}, 2600.0, 2400.0, 2531.25, 2500.0, 1e6)"
         for session, opened in (("2021-10-01", 2519.0), ("2021-10-04", 2530.0), ("2021-10-05", 2540.0))
+    ),
+)
+
+
+OLD_ORDERS = (
+    "INSERT INTO account VALUES ('live', '2021-10-01', 900000.0, 1000000.0, 100000.0, 1, 1000000.0, 0.0)",
+    "INSERT INTO positions VALUES ('live', 'TCS.NS', 25, '2021-10-01', 3990.2, 3910.4, 4149.8, 99.75, 1, 3990.17,"
+    " '2021-10-01', 3990.2, 'LONG', 1.0, 0.0)",
+    *(
+        f"INSERT INTO signals VALUES ('live', '{session}', '{symbol}', 'gap', '{action}', 0.8, 0.8, 50, 200.0, 2.0,"
+        " 4.0, '[]', 0, 1, '2021-10-01T03:15:00Z', NULL)"
+        for session, symbol, action in (
+            ("2021-10-01", "ITC.NS", "BUY"),
+            ("2021-10-04", "ITC.NS", "BUY"),
+            ("2021-10-04", "TCS.NS", "SELL"),
+        )
     ),
 )
 
@@ -253,3 +270,26 @@ def test_an_upgrade_of_an_account_leads_to_the_tables_of_the_code(upgraded: Engi
     with reading(upgraded) as conn:
         assert compare_metadata(MigrationContext.configure(conn), METADATA) == []
         assert len(conn.execute(text("SELECT * FROM v_open_positions")).all()) == 2
+
+
+def test_an_order_that_was_decided_before_there_were_limits_of_value_may_be_worth_what_it_was_sized_at(
+    database: Path,
+) -> None:
+    database.unlink()
+    old = create_engine(f"sqlite:///{database}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    with old.begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0007")
+        for row in OLD_ORDERS:
+            conn.execute(text(row))
+    old.dispose()
+    engine = open_store(f"sqlite:///{database}")
+    with reading(engine) as conn:
+        rows = conn.execute(text("SELECT session, symbol, value_limit FROM signals")).all()
+    engine.dispose()
+    limits = {(session, symbol): limit for session, symbol, limit in rows}
+    friday, monday = "2021-10-01", "2021-10-04"
+    assert limits == {(friday, "ITC.NS"): None, (monday, "ITC.NS"): 10_000.0, (monday, "TCS.NS"): None}

@@ -24,6 +24,7 @@ BUY = Signal(
     reasons=(Reason.CONFIDENT, Reason.LATE),
     late=True,
     actionable=False,
+    value_limit=102_000.5,
 )
 HOLD = replace(
     BUY,
@@ -36,6 +37,7 @@ HOLD = replace(
     reasons=(),
     late=False,
     actionable=True,
+    value_limit=None,
 )
 
 

@@ -40,6 +40,7 @@ def signal(symbol: str = "A", action: Action = Action.BUY, quantity: int = 100, 
         reasons=(Reason.CONFIDENT,),
         late=False,
         actionable=True,
+        value_limit=1e9,
     )
     return replace(usual, **changes)
 

@@ -90,6 +90,7 @@ class _Follower(Strategy):  # type: ignore[misc]  # it has no types
 
     def init(self) -> None:
         self.quantity = 0
+        self.value_limit = 0.0
 
     def next(self) -> None:
         place, phase = _session_of(len(self.data) - 1)
@@ -108,7 +109,8 @@ class _Follower(Strategy):  # type: ignore[misc]  # it has no types
             if wish * self.position.size < 0:
                 self.position.close()
         elif opens and close == close and not self._cools_down(session):
-            self.quantity = wish * int(self.equity * self.plan.position_pct / 100 // close)
+            self.value_limit = self.equity * self.plan.position_pct / 100
+            self.quantity = wish * int(self.value_limit // close)
 
     def _cools_down(self, session: int) -> bool:
         """A stop may have closed the last trade alone: nothing is entered while it cools down."""
@@ -118,13 +120,14 @@ class _Follower(Strategy):  # type: ignore[misc]  # it has no types
         return False
 
     def _at_open(self) -> None:
-        """The order is filled at the open of the next bar, which is the price of this one."""
-        if self.quantity:
-            sign = 1 if self.quantity > 0 else -1
-            fill = self.data.Close[-1] * (1 + sign * self.plan.entry_slippage_bp / 10_000)
+        """The order is filled at the open of the next bar, which is the price of this one: so its worth is known."""
+        sign = 1 if self.quantity > 0 else -1
+        fill = self.data.Close[-1] * (1 + sign * self.plan.entry_slippage_bp / 10_000)
+        quantity = min(abs(self.quantity), int(self.value_limit // fill))
+        if quantity:
             stop, target = 100 - sign * self.plan.stop_loss_pct, 100 + sign * self.plan.take_profit_pct
             order = self.buy if sign > 0 else self.sell
-            order(size=abs(self.quantity), sl=fill * stop / 100, tp=fill * target / 100)
+            order(size=quantity, sl=fill * stop / 100, tp=fill * target / 100)
 
     def _before_close(self, session: int) -> None:
         for trade in self.trades:

@@ -18,6 +18,7 @@ from tests.ensemble.trading.builders import (
     LIMITS,
     SESSION,
     holding,
+    limited,
     position,
     settled,
     signal,
@@ -124,6 +125,31 @@ def test_a_gap_up_buys_only_as_many_whole_lots_as_the_cash_pays_for() -> None:
     (held,) = settlement.account.positions
     assert held.quantity == 80  # 89 shares at 110.55 and 1 % commission are affordable
     assert settlement.account.cash == pytest.approx(10_000 - 80 * 110.55 * 1.01)
+
+
+def test_a_gap_up_buys_fewer_shares_so_that_the_position_is_worth_no_more_than_it_may() -> None:
+    order = signal(value_limit=10_000.0)
+    (held,) = settled(open_account(LIMITS), {"A": Bar(110, 111, 109, 110)}, order).account.positions
+    assert (held.quantity, held.quantity * held.entry_price) == (90, 9_900)
+
+
+def test_a_gap_down_buys_no_more_than_was_ordered() -> None:
+    order = signal(value_limit=10_000.0)
+    (held,) = settled(open_account(LIMITS), {"A": Bar(90, 91, 89.5, 90)}, order).account.positions
+    assert held.quantity == 100
+
+
+def test_an_open_at_which_one_lot_is_worth_more_than_it_may_buys_nothing() -> None:
+    order = signal(value_limit=10_000.0)
+    rules = limited(lot_size=100)
+    settlement = settled(open_account(LIMITS), {"A": Bar(100.5, 101, 100, 100)}, order, rules=rules)
+    assert [one.reason for one in settlement.events if one.kind is EventKind.UNFILLED] == [Unfilled.ABOVE_LIMIT]
+
+
+def test_orders_that_were_decided_before_a_session_came_late_keep_to_the_exposure_that_it_left() -> None:
+    rules = limited(max_exposure_pct=20)
+    settlement = settled(holding(position("B")), {"A": CALM}, signal(quantity=150), rules=rules)
+    assert settlement.account.held == {"A": 20, "B": 100}  # a fifth of 60,000, of which 10,000 are in B
 
 
 def test_cash_short_of_the_last_share_by_a_rounding_error_does_not_buy_it() -> None:

@@ -22,6 +22,8 @@ from ensemble.trading.situation import situation_of
 from tests.ensemble.trading.builders import SESSION
 
 SYMBOLS = ("A", "B", "C", "D")
+EXACTLY = 1 + 1e-12
+"""But for the last digit of a sum."""
 GUARDS = (Reason.DRAWDOWN_HALT, Reason.DAILY_LOSS, Reason.COOL_DOWN, Reason.KILL_SWITCH)
 
 
@@ -142,18 +144,30 @@ def test_without_a_split_shares_are_whole_lots(path: list[Day], rules: TradingRu
 
 @given(days, any_rules)
 @lawful
-def test_no_entry_is_larger_than_its_limits_at_the_last_prices_known(path: list[Day], rules: TradingRules) -> None:
+def test_no_entry_is_ever_worth_more_than_its_limits_wherever_it_opens(path: list[Day], rules: TradingRules) -> None:
     limits = rules.limits
+    share_pct = min(limits.position_pct, limits.max_symbol_exposure_pct)
+    if limits.sizing == "volatility":
+        share_pct = min(share_pct, limits.target_volatility_pct / 0.02)
     for one in trade_through(path, rules):
         equity, exposure = one.before.equity, one.before.exposure
+        entered = [event for event in one.settlement.events if event.kind is EventKind.ENTERED]
+        paid = [event.quantity * (event.price or 0.0) for event in entered]
         ordered = {signal.symbol: signal.quantity for signal in one.signals}
-        worth = {symbol: quantity * one.quotes[symbol].close for symbol, quantity in one.entries.items()}
-        share_pct = min(limits.position_pct, limits.max_symbol_exposure_pct)
-        if limits.sizing == "volatility":
-            share_pct = min(share_pct, limits.target_volatility_pct / 0.02)
         assert all(quantity <= ordered[symbol] for symbol, quantity in one.entries.items())
-        assert all(value <= equity * share_pct / 100 * (1 + 1e-9) for value in worth.values())
-        assert not worth or exposure + sum(worth.values()) <= equity * limits.max_exposure_pct / 100 * (1 + 1e-9)
+        assert all(value <= equity * share_pct / 100 * EXACTLY for value in paid)
+        assert not paid or exposure + sum(paid) <= equity * limits.max_exposure_pct / 100 * EXACTLY
+
+
+@given(days, any_rules)
+@lawful
+def test_what_a_session_may_open_together_keeps_to_all_limits(path: list[Day], rules: TradingRules) -> None:
+    """So a person who places each order up to its own value needs no other sum."""
+    for one in trade_through(path, rules):
+        allotted = sum(signal.value_limit or 0.0 for signal in one.signals)
+        room = one.before.equity * rules.limits.max_exposure_pct / 100 - one.before.exposure
+        assert allotted <= max(room, 0.0) * EXACTLY
+        assert allotted <= max(one.before.free_cash, 0.0) * EXACTLY
 
 
 @given(days, any_rules)

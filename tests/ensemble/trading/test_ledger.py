@@ -132,6 +132,7 @@ def signal_of(session: date, symbol: str, action: Action, quantity: int) -> Sign
         reasons=(Reason.CONFIDENT,),
         late=False,
         actionable=True,
+        value_limit=1e12,
     )
 
 

@@ -69,6 +69,7 @@ def test_a_confident_rise_buys_its_share_of_the_equity() -> None:
         reasons=(Reason.CONFIDENT,),
         late=False,
         actionable=True,
+        value_limit=10_000.0,
     )
 
 
