@@ -13,7 +13,7 @@ from ensemble.fills import ExitReason
 from ensemble.trading.actions import HeldActions
 from ensemble.trading.conversions import convert
 from ensemble.trading.entries import enter
-from ensemble.trading.events import AccountEvent, EventKind
+from ensemble.trading.events import AccountEvent, EventKind, Unfilled
 from ensemble.trading.exits import leave
 from ensemble.trading.guards import begin_halts, end_halts
 from ensemble.trading.holdings import Account, AccountMark, Direction, Position, Trade
@@ -68,9 +68,9 @@ def settle(  # noqa: PLR0913  # one for each thing that makes a session
     """
     orders, journal = _orders(signals, session), Journal(_in_order(account), session)
     trades = convert(journal, actions or {})
-    closing = {symbol for symbol, order in orders.items() if _closes(order, journal.account)}
-    enter(journal, [order for symbol, order in orders.items() if symbol not in closing], bars=bars, rules=rules)
-    trades += leave(journal, closing, bars=bars, rules=rules)
+    opening, leaving = ([one for one in orders.values() if one.opens is opens] for opens in (True, False))
+    enter(journal, opening, bars=bars, rules=rules)
+    trades += leave(journal, _still_held(journal, leaving), bars=bars, rules=rules)
     for position in journal.account.positions:
         if position.symbol in bars:
             journal.write(EventKind.MARKED, position.symbol, price=bars[position.symbol].close)
@@ -111,6 +111,14 @@ def _orders(signals: Sequence[Signal], session: date) -> dict[str, Signal]:
     return {symbol: signal for symbol, signal in orders.items() if signal.actionable}
 
 
-def _closes(order: Signal, account: Account) -> bool:
-    held = account.held.get(order.symbol, 0)
-    return (held > 0 and order.action is Action.SELL) or (held < 0 and order.action is Action.BUY)
+def _still_held(journal: Journal, leaving: Sequence[Signal]) -> set[str]:
+    """The symbols of what is to leave. What has left meanwhile, by a session that was settled late, leaves no more."""
+    sign = {Action.SELL: Direction.LONG.sign, Action.BUY: Direction.SHORT.sign}
+    held = journal.account.held
+    there = {order.symbol for order in leaving if held.get(order.symbol, 0) * sign.get(order.action, 0) > 0}
+    for order in sorted(leaving, key=lambda order: order.symbol):
+        if order.symbol not in there:
+            direction = Direction.LONG if order.action is Action.SELL else Direction.SHORT
+            what = {"direction": direction, "quantity": order.quantity, "reason": Unfilled.NOT_HELD}
+            journal.write(EventKind.UNFILLED, order.symbol, **what)
+    return there

@@ -101,6 +101,11 @@ class Signal:
     value_limit: float | None = None
     """Most that the position may be worth at its entry, in currency, whatever the open; None where none is opened."""
 
+    @property
+    def opens(self) -> bool:
+        """It is to open a position, and closes none; any other is to close one, and opens none."""
+        return self.value_limit is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:

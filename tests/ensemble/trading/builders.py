@@ -45,6 +45,11 @@ def signal(symbol: str = "A", action: Action = Action.BUY, quantity: int = 100, 
     return replace(usual, **changes)
 
 
+def leaving(symbol: str = "A", action: Action = Action.SELL, **changes: Any) -> Signal:
+    """An order to close what is held."""
+    return signal(symbol, action, value_limit=None, **changes)
+
+
 def position(symbol: str = "A", **changes: Any) -> Position:
     """100 shares bought at 100 the session before."""
     usual = Position(

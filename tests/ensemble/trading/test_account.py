@@ -18,6 +18,7 @@ from tests.ensemble.trading.builders import (
     LIMITS,
     SESSION,
     holding,
+    leaving,
     limited,
     position,
     settled,
@@ -90,13 +91,13 @@ def test_a_holding_time_of_one_session_leaves_at_the_entrys_close() -> None:
 
 def test_a_sell_signal_leaves_at_the_open_whatever_comes_later() -> None:
     bars = {"A": Bar(101, 120, 80, 90)}
-    (trade,) = settled(holding(position()), bars, signal(action=Action.SELL)).trades
+    (trade,) = settled(holding(position()), bars, leaving()).trades
     assert (trade.exit_price, trade.exit_reason, trade.profit) == (101, ExitReason.SIGNAL, 100)
 
 
 def test_a_sell_signal_without_a_position_does_nothing() -> None:
     account = open_account(LIMITS)
-    assert settled(account, {"A": CALM}, signal(action=Action.SELL)).account == account
+    assert settled(account, {"A": CALM}, leaving()).account == account
 
 
 @pytest.mark.parametrize("action", [Action.BUY, Action.SELL])
@@ -175,9 +176,9 @@ def test_a_buyer_without_cash_stays_out() -> None:
 def test_a_sale_of_the_same_session_helps_no_buyer() -> None:
     rules = replace(FREE, limits=LIMITS.model_copy(update={"max_positions": 1}))
     bars = {"A": CALM, "B": CALM}
-    settlement = settled(holding(position()), bars, signal("A", Action.SELL), signal("B"), rules=rules)
+    settlement = settled(holding(position()), bars, leaving(), signal("B"), rules=rules)
     assert settlement.account.positions == ()
-    penniless = settled(holding(position(), cash=0.0), bars, signal("A", Action.SELL), signal("B"))
+    penniless = settled(holding(position(), cash=0.0), bars, leaving(), signal("B"))
     assert penniless.account.positions == ()
 
 
@@ -232,7 +233,7 @@ def test_an_order_that_comes_to_nothing_says_why(
 
 
 def test_a_sale_without_a_bar_or_in_a_locked_one_waits_and_says_why() -> None:
-    sale = signal(action=Action.SELL)
+    sale = leaving()
     for bars, why in (({}, Unfilled.NO_BAR), ({"A": Bar(90, 90, 90, 90)}, Unfilled.LOCKED)):
         settlement = settled(holding(position()), bars, sale)
         assert settlement.account.held == {"A": 100}

@@ -12,7 +12,7 @@ from ensemble.trading.journal import Journal
 from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Quote, Reason, Signal, SignalOptions, decide_signals
 from ensemble.trading.situation import situation_of
-from tests.ensemble.trading.builders import CALM, FREE, SESSION, holding, limited, position, settled, signal
+from tests.ensemble.trading.builders import CALM, FREE, SESSION, holding, leaving, limited, position, settled, signal
 
 STOPPED = Bar(100, 101, 97, 99)
 
@@ -60,7 +60,7 @@ def test_a_stop_keeps_its_symbol_out_for_so_many_sessions(cool_down_sessions: in
 
 
 def test_a_target_or_a_signal_cools_nothing_down() -> None:
-    for bar, orders in ((Bar(100, 105, 99, 104), []), (CALM, [signal(action=Action.SELL)])):
+    for bar, orders in ((Bar(100, 105, 99, 104), []), (CALM, [leaving()])):
         settlement = settled(holding(position()), {"A": bar}, *orders)
         assert settlement.trades
         assert settlement.account.holds == ()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ensemble.trading.account import Settlement, open_account, settle
+from ensemble.trading.account import Account, Settlement, open_account, settle
 from ensemble.trading.actions import HeldActions
 from ensemble.trading.costs import Costs, Schedule
 from ensemble.trading.limits import RiskLimits
@@ -75,10 +75,12 @@ class Ledger:
     heard: dict[str, float] = field(default_factory=dict)
 
     def post(self, day: Day, quantity: int) -> None:
+        leaving = {symbol for symbol in day.orders if self.shares.get(symbol)}
         for symbol, action in day.actions.items():
             self.convert(symbol, action)
+        gone = {symbol for symbol in leaving if not self.shares.get(symbol)}  # by a consolidation: nothing to close
         for symbol, order in day.orders.items():
-            if symbol in day.bars:
+            if symbol in day.bars and symbol not in gone:
                 self.trade(symbol, day.bars[symbol].open, 1 if order is Action.BUY else -1, quantity)
         self.heard |= {symbol: bar.close for symbol, bar in day.bars.items()}
 
@@ -110,14 +112,15 @@ def settled(days: list[Day], quantity: int) -> list[Settlement]:
     account, settlements = open_account(LIMITS), []
     for number, day in enumerate(days):
         session = START + timedelta(days=number)
-        signals = [signal_of(session, symbol, action, quantity) for symbol, action in day.orders.items()]
+        signals = [signal_of(session, symbol, action, quantity, account) for symbol, action in day.orders.items()]
         what = {"session": session, "bars": day.bars, "signals": signals, "actions": day.actions}
         settlements.append(settle(account, **what, rules=RULES))  # type: ignore[arg-type]
         account = settlements[-1].account
     return settlements
 
 
-def signal_of(session: date, symbol: str, action: Action, quantity: int) -> Signal:
+def signal_of(session: date, symbol: str, action: Action, quantity: int, account: Account) -> Signal:
+    """Closes what `account` holds the other way, opens a position where it holds none."""
     return Signal(
         session=session,
         symbol=symbol,
@@ -132,7 +135,7 @@ def signal_of(session: date, symbol: str, action: Action, quantity: int) -> Sign
         reasons=(Reason.CONFIDENT,),
         late=False,
         actionable=True,
-        value_limit=1e12,
+        value_limit=None if account.held.get(symbol) else 1e12,
     )
 
 

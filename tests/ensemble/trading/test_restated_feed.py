@@ -86,7 +86,8 @@ def settled(share: Share, decimals: int) -> list[Settlement]:
     account, settlements = open_account(LIMITS), []
     for session in range(len(share.bars)):
         today, seen = day_of(session), share.seen(session, decimals)
-        signals = [signal_of(today, symbol, action, 100) for symbol, action in share.day(session).orders.items()]
+        orders = share.day(session).orders.items()
+        signals = [signal_of(today, symbol, action, 100, account) for symbol, action in orders]
         actions = held_actions(account, seen, today)
         what = {"session": today, "bars": seen.on(today), "signals": signals, "actions": actions}
         settlements.append(settle(account, **what, rules=RULES))  # type: ignore[arg-type]
@@ -118,7 +119,10 @@ def test_rounded_adjusted_closes_pay_no_dividend(seed: int) -> None:
     account, income = open_account(LIMITS), list[float]()
     for session in range(60):
         seen, today = SessionBars({"A": frame.iloc[: session + 1]}), day_of(session)
-        orders = {5: [signal_of(today, "A", Action.BUY, 100)], 55: [signal_of(today, "A", Action.SELL, 100)]}
+        orders = {
+            5: [signal_of(today, "A", Action.BUY, 100, account)],
+            55: [signal_of(today, "A", Action.SELL, 100, account)],
+        }
         bars = {"A": Bar(12, 12.1, 11.9, 12)}
         what = {"session": today, "bars": bars, "signals": orders.get(session, [])}
         settlement = settle(account, **what, rules=RULES, actions=held_actions(account, seen, today))  # type: ignore[arg-type]

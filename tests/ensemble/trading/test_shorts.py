@@ -18,6 +18,7 @@ from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Quote, Reason, Signal, SignalOptions, decide_signals
 from ensemble.trading.situation import situation_of
 from tests.ensemble.trading.builders import (
+    BEFORE,
     CALM,
     COSTLY,
     FREE,
@@ -72,6 +73,24 @@ def test_what_is_held_is_sold_and_not_turned_round() -> None:
     order = decide(0.1, holding(position()))
     assert (order.action, order.quantity) == (Action.SELL, 100)
     assert settled(holding(position()), {"A": CALM}, order, rules=FUTURES).account.held == {}
+
+
+def test_an_order_to_close_never_opens_what_a_session_settled_meanwhile_has_closed() -> None:
+    order = decide(0.1, holding(position()))
+    late = settled(holding(position()), {"A": Bar(97, 98, 96, 97)}, session=BEFORE, rules=FUTURES).account
+    assert late.held == {}
+    settlement = settled(late, {"A": CALM}, order, rules=limited(FUTURES, cool_down_sessions=0))
+    assert settlement.account.held == {}
+    assert [one.reason for one in settlement.events if one.kind is EventKind.UNFILLED] == [Unfilled.NOT_HELD]
+
+
+@pytest.mark.parametrize(("held", "probability"), [(position(), 0.1), (short(), 0.9)])
+def test_an_order_to_open_never_closes_what_a_session_settled_meanwhile_has_opened(
+    held: Position, probability: float
+) -> None:
+    order = decide(probability, holding())
+    settlement = settled(holding(held), {"A": CALM}, order, rules=FUTURES)
+    assert settlement.account.held == holding(held).held
 
 
 def test_a_short_has_its_stop_above_and_its_target_below_the_fill_after_slippage() -> None:
