@@ -15,11 +15,9 @@ from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Account, open_account
-from ensemble.trading.guards import resume as end_by_command
-from ensemble.trading.guards import throw_switch
-from ensemble.trading.holdings import Hold
+from ensemble.trading.guards import end_drawdown, let_go, throw_switch
+from ensemble.trading.holdings import Cause, Hold
 from ensemble.trading.journal import Journal
-from ensemble.trading.signals import Reason
 from storage.account_store import read_account, write_events
 from storage.engine import reading, transaction
 from storage.tables import LIVE
@@ -41,11 +39,11 @@ def halt(engine: Engine, settings: Settings, *, now: datetime, note: str) -> dat
     """The first session without entries: the next to open. Halting twice is halting once."""
     with transaction(engine) as conn:
         account = _account(read_account(conn, LIVE), settings)
-        known = [hold for hold in _switches(account) if hold.note == note]
+        known = [hold for hold in _switches(account, Cause.COMMAND) if hold.note == note]
         if known:
             return known[0].since
         journal = _journal(account, settings, now)
-        throw_switch(journal, note)
+        throw_switch(journal, Cause.COMMAND, note)
         write_events(conn, LIVE, journal.events)
     return journal.session
 
@@ -55,9 +53,8 @@ def resume(engine: Engine, settings: Settings, *, now: datetime) -> Resumed:
     file_halts = _file_is_there(settings)
     with transaction(engine) as conn:
         account = _account(read_account(conn, LIVE), settings)
-        notes = {hold.note for hold in _switches(account)} - ({FILE_NOTE} if file_halts else set())
         journal = _journal(account, settings, now)
-        ended = end_by_command(journal, notes=notes)
+        ended = let_go(journal, [Cause.COMMAND] if file_halts else [*Cause]) + end_drawdown(journal)
         if ended:
             write_events(conn, LIVE, journal.events)
     return Resumed(tuple(ended), file_halts)
@@ -75,9 +72,9 @@ def follow_file(services: Services) -> None:
         account = _account(services.book.read(conn, LIVE), services.settings)
         journal = _journal(account, services.settings, services.clock.now())
         if is_there:
-            throw_switch(journal, FILE_NOTE)
+            throw_switch(journal, Cause.FILE, FILE_NOTE)
         else:
-            end_by_command(journal, notes={FILE_NOTE})
+            let_go(journal, [Cause.FILE])
         write_events(conn, LIVE, journal.events)
 
 
@@ -94,16 +91,16 @@ def next_session(calendar: SessionCalendar, now: datetime) -> date:
 
 def _halted_by_file(services: Services, conn: Connection) -> bool:
     account = services.book.read(conn, LIVE)
-    return account is not None and any(hold.note == FILE_NOTE for hold in _switches(account))
+    return account is not None and bool(_switches(account, Cause.FILE))
 
 
 def _file_is_there(settings: Settings) -> bool:
     return (settings.storage.state_dir / HALT_FILE).exists()
 
 
-def _switches(account: Account) -> list[Hold]:
-    """Kill switches that nobody has let go."""
-    return [hold for hold in account.holds if hold.reason is Reason.KILL_SWITCH and hold.until is None]
+def _switches(account: Account, cause: Cause) -> list[Hold]:
+    """Kill switches of that cause that nobody has let go."""
+    return [hold for hold in account.holds if hold.cause is cause and hold.until is None]
 
 
 def _account(account: Account | None, settings: Settings) -> Account:

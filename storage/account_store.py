@@ -22,6 +22,7 @@ from ensemble.trading.account import (
     mark_of,
 )
 from ensemble.trading.events import NOTHING, AccountEvent, EventError, EventKind, apply
+from ensemble.trading.holdings import Cause
 from storage.errors import StoreError
 from storage.rows import insert_records, record_columns
 from storage.tables import Origin, account, account_events, positions, trades
@@ -152,7 +153,8 @@ def _differs(origin: Origin, name: str, kept: object, made: object) -> StoreErro
 def _event(row: Row[Any]) -> AccountEvent:
     kept = row._asdict()
     direction = None if kept["direction"] is None else Direction(kept["direction"])
-    return AccountEvent(**kept | {"kind": EventKind(kept["kind"]), "direction": direction})
+    cause = None if kept["cause"] is None else Cause(kept["cause"])
+    return AccountEvent(**kept | {"kind": EventKind(kept["kind"]), "direction": direction, "cause": cause})
 
 
 def _position(row: Row[Any]) -> Position:

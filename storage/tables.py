@@ -327,6 +327,13 @@ account_events = Table(
     _column("reason", Text, "Why: a word such as STOP, NO_BAR or DRAWDOWN_HALT", null=True),
     _column("note", Text, "What a person said", null=True),
     _instant("commanded_at", "When a person halted or resumed; empty for what a settlement did", null=True),
+    _column(
+        "cause",
+        Text,
+        "Of a kill switch and its end: COMMAND or FILE; else empty",
+        check="{0} IN ('COMMAND', 'FILE')",
+        null=True,
+    ),
     _key("origin", "number"),
     comment="All that happened to the paper account, in order: what it is follows from these alone",
     sqlite_with_rowid=False,

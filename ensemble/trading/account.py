@@ -96,7 +96,7 @@ def mark_of(account: Account, session: date) -> AccountMark:
 def _in_order(account: Account) -> Account:
     """Whatever order somebody gave the positions and holds, what happens is written in one."""
     positions = sorted(account.positions, key=lambda position: position.symbol)
-    holds = sorted(account.holds, key=lambda hold: (hold.reason, hold.symbol or "", hold.note))
+    holds = sorted(account.holds, key=lambda hold: (hold.reason, hold.symbol or "", hold.note, hold.cause or ""))
     return Account(account.cash, tuple(positions), account.peak_equity, tuple(holds), account.n_events)
 
 

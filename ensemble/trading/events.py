@@ -6,7 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from functools import reduce
 
-from ensemble.trading.holdings import Account, Direction, Hold, Position
+from ensemble.trading.holdings import Account, Cause, Direction, Hold, Position
 from ensemble.trading.signals import Reason
 
 
@@ -78,6 +78,8 @@ class AccountEvent:
     """What a person said."""
     commanded_at: datetime | None = None
     """Of a halt or its end by command, UTC; None for what a settlement did."""
+    cause: Cause | None = None
+    """Of a kill switch and its end."""
 
 
 NOTHING = Account(cash=0.0, positions=(), peak_equity=0.0)
@@ -185,19 +187,19 @@ def _marked(account: Account, event: AccountEvent) -> Account:
 
 
 def _halted(account: Account, event: AccountEvent) -> Account:
-    new = Hold(
-        Reason(event.reason or ""), event.session, event.symbol, sessions_left=event.sessions, note=event.note or ""
-    )
+    reason, note = Reason(event.reason or ""), event.note or ""
+    new = Hold(reason, event.session, event.symbol, sessions_left=event.sessions, note=note, cause=event.cause)
     others = [hold for hold in account.holds if _key(hold) != _key(new)]
     return replace(account, holds=tuple(sorted((*others, new), key=_key)))
 
 
 def _resumed(account: Account, event: AccountEvent) -> Account:
-    """Ends the halt of that reason, symbol and note. A kill switch, which may be let go while its session goes on,
-    ends with the session named.
+    """Ends the halt of that reason, symbol, note and cause. A kill switch, which may be let go while its session goes
+    on, ends with the session named.
     """
-    named = (event.reason, event.symbol, event.note or "", None)
-    ended = [hold for hold in account.holds if (hold.reason, hold.symbol, hold.note, hold.until) == named]
+    named = (event.reason, event.symbol, event.note or "", event.cause, None)
+    found = [(hold, (hold.reason, hold.symbol, hold.note, hold.cause, hold.until)) for hold in account.holds]
+    ended = [hold for hold, key in found if key == named]
     others = tuple(hold for hold in account.holds if hold not in ended)
     if event.reason == Reason.KILL_SWITCH:
         return replace(account, holds=(*others, *(replace(hold, until=event.session) for hold in ended)))
@@ -241,9 +243,10 @@ _RULES: Mapping[EventKind, Callable[[Account, AccountEvent], Account]] = {
 }
 
 
-def _key(hold: Hold) -> tuple[str, str, str, str]:
+def _key(hold: Hold) -> tuple[str, ...]:
     """Two holds with one key are one; a kill switch that was let go and thrown again is two."""
-    return hold.reason, hold.symbol or "", hold.note, "" if hold.until is None else hold.until.isoformat()
+    until = "" if hold.until is None else hold.until.isoformat()
+    return hold.reason, hold.symbol or "", hold.note, hold.cause or "", until
 
 
 def _given(event: AccountEvent, value: float | None) -> float:

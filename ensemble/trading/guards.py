@@ -5,7 +5,7 @@ from datetime import date
 
 from ensemble.fills import ExitReason
 from ensemble.trading.events import EventKind
-from ensemble.trading.holdings import Account, Hold, Trade
+from ensemble.trading.holdings import Account, Cause, Hold, Trade
 from ensemble.trading.journal import Journal
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.signals import Reason
@@ -44,22 +44,25 @@ def begin_halts(journal: Journal, trades: Sequence[Trade], *, equity_before: flo
         journal.write(EventKind.HALTED, reason=Reason.DRAWDOWN_HALT, sessions=limits.halt_sessions or None)
 
 
-def throw_switch(journal: Journal, note: str) -> None:
-    """Lets nothing be entered from the journal's session on, until somebody resumes."""
-    journal.write(EventKind.HALTED, reason=Reason.KILL_SWITCH, note=note)
+def throw_switch(journal: Journal, cause: Cause, note: str) -> None:
+    """Lets nothing be entered from the journal's session on, until whoever threw it lets go."""
+    journal.write(EventKind.HALTED, reason=Reason.KILL_SWITCH, cause=cause, note=note)
 
 
-def resume(journal: Journal, *, notes: Collection[str]) -> list[Hold]:
-    """Ends the kill switches with these notes, from the journal's session on, and a drawdown halt at once.
+def let_go(journal: Journal, causes: Collection[Cause]) -> list[Hold]:
+    """Ends the kill switches of these causes, from the journal's session on, and says which those were."""
+    thrown = [hold for hold in journal.account.holds if hold.reason is Reason.KILL_SWITCH and hold.until is None]
+    return _end(journal, [hold for hold in thrown if hold.cause in causes])
 
-    Returns what was ended.
-    """
-    ended = [
-        hold
-        for hold in journal.account.holds
-        if (hold.reason is Reason.KILL_SWITCH and hold.until is None and hold.note in notes)
-        or hold.reason is Reason.DRAWDOWN_HALT
-    ]
-    for hold in ended:
-        journal.write(EventKind.RESUMED, reason=hold.reason, note=hold.note, amount=journal.account.equity)
-    return ended
+
+def end_drawdown(journal: Journal) -> list[Hold]:
+    """Ends a drawdown halt at once, and says whether there was one."""
+    return _end(journal, [hold for hold in journal.account.holds if hold.reason is Reason.DRAWDOWN_HALT])
+
+
+def _end(journal: Journal, ended: Iterable[Hold]) -> list[Hold]:
+    holds = list(ended)
+    for hold in holds:
+        what = {"reason": hold.reason, "cause": hold.cause, "note": hold.note}
+        journal.write(EventKind.RESUMED, amount=journal.account.equity, **what)
+    return holds

@@ -70,6 +70,13 @@ class Trade:
     """Dividends and other cash received while it was held, which `profit` counts; negative where a short paid them."""
 
 
+class Cause(StrEnum):
+    """Who threw a kill switch: each lets go of its own alone, whatever note another left."""
+
+    COMMAND = "COMMAND"
+    FILE = "FILE"
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Why no position may be opened, in one symbol or in any, and for how long. None keeps one from being closed."""
@@ -84,6 +91,8 @@ class Hold:
     until: date | None = None
     """The first session that it does not reach any more, once somebody has resumed."""
     note: str = ""
+    cause: Cause | None = None
+    """Of a kill switch; None for what a settlement found."""
 
     def forbids(self, symbol: str, session: date) -> bool:
         """True where `symbol` may not be entered in `session` because of it."""

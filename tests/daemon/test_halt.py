@@ -142,6 +142,20 @@ def test_a_file_halts_while_it_is_there(free: list[str], folder: Path, services_
     assert told[0][1] == first < told[1][1]
 
 
+def test_a_command_in_the_words_of_the_file_stays_when_no_file_is_there(copy: Path, services_at: ServicesAt) -> None:
+    halt_at(copy, services_at, "2021-10-06 08:00", FILE_NOTE)
+    with services_at(copy, "2021-10-06 08:10") as services:
+        follow_file(services)
+        (copy / "state" / HALT_FILE).touch()
+        follow_file(services)
+    assert resume_at(copy, services_at, "2021-10-06 08:20") == ["KILL_SWITCH"]
+    (copy / "state" / HALT_FILE).unlink()
+    with services_at(copy, "2021-10-06 08:30") as services:
+        follow_file(services)
+        told = rows(services.engine, "SELECT kind, cause FROM account_events WHERE reason = 'KILL_SWITCH'")
+    assert told == [("HALTED", "COMMAND"), ("HALTED", "FILE"), ("RESUMED", "COMMAND"), ("RESUMED", "FILE")]
+
+
 def test_halting_twice_is_halting_once_and_another_reason_is_another_halt(copy: Path, services_at: ServicesAt) -> None:
     first = halt_at(copy, services_at, "2021-10-06 08:00", "one")
     assert halt_at(copy, services_at, "2021-10-07 08:00", "one") == first

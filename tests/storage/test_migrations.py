@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 import storage.migrations
 from ensemble.trading.account import Direction, Position, open_account, settle
 from ensemble.trading.costs import Costs
+from ensemble.trading.holdings import Cause
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
@@ -214,9 +216,20 @@ OLD_ORDERS = (
 )
 
 
-@pytest.fixture
-def upgraded(database: Path) -> Iterator[Engine]:
-    """A database that held an account before there were events, brought to today's schema."""
+OLD_HALTS = tuple(
+    "INSERT INTO account_events (origin, number, session, kind, quantity, amount, reason, note) "
+    f"VALUES ('live', {number}, '2021-10-01', '{kind}', 0, {amount}, {reason}, {note})"
+    for number, kind, amount, reason, note in (
+        (1, "OPENED", "1e6", "NULL", "NULL"),
+        (2, "HALTED", "NULL", "'KILL_SWITCH'", "'fishing'"),
+        (3, "HALTED", "NULL", "'KILL_SWITCH'", "'the file HALT is there'"),
+    )
+)
+
+
+@contextmanager
+def from_schema(database: Path, revision: str, rows: Sequence[str]) -> Iterator[Engine]:
+    """A database that held these rows at that schema, brought to today's."""
     database.unlink()
     old = create_engine(f"sqlite:///{database}")
     config = Config()
@@ -224,13 +237,20 @@ def upgraded(database: Path) -> Iterator[Engine]:
     config.set_main_option("path_separator", "os")
     with old.begin() as conn:
         config.attributes["connection"] = conn
-        command.upgrade(config, "0003")
-        for row in OLD_ACCOUNT:
+        command.upgrade(config, revision)
+        for row in rows:
             conn.execute(text(row))
     old.dispose()
     engine = open_store(f"sqlite:///{database}")
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def upgraded(database: Path) -> Iterator[Engine]:
+    """A database that held an account before there were events, brought to today's schema."""
+    with from_schema(database, "0003", OLD_ACCOUNT) as engine:
+        yield engine
 
 
 def test_an_account_of_an_earlier_version_is_rebuilt_from_the_events_that_it_got(upgraded: Engine) -> None:
@@ -275,21 +295,18 @@ def test_an_upgrade_of_an_account_leads_to_the_tables_of_the_code(upgraded: Engi
 def test_an_order_that_was_decided_before_there_were_limits_of_value_may_be_worth_what_it_was_sized_at(
     database: Path,
 ) -> None:
-    database.unlink()
-    old = create_engine(f"sqlite:///{database}")
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
-    config.set_main_option("path_separator", "os")
-    with old.begin() as conn:
-        config.attributes["connection"] = conn
-        command.upgrade(config, "0007")
-        for row in OLD_ORDERS:
-            conn.execute(text(row))
-    old.dispose()
-    engine = open_store(f"sqlite:///{database}")
-    with reading(engine) as conn:
+    with from_schema(database, "0007", OLD_ORDERS) as engine, reading(engine) as conn:
         rows = conn.execute(text("SELECT session, symbol, value_limit FROM signals")).all()
-    engine.dispose()
     limits = {(session, symbol): limit for session, symbol, limit in rows}
     friday, monday = "2021-10-01", "2021-10-04"
     assert limits == {(friday, "ITC.NS"): None, (monday, "ITC.NS"): 10_000.0, (monday, "TCS.NS"): None}
+
+
+def test_a_kill_switch_of_an_earlier_version_has_the_cause_that_its_words_tell(database: Path) -> None:
+    with from_schema(database, "0007", OLD_HALTS) as engine, reading(engine) as conn:
+        account = read_account(conn, "live")
+        assert account is not None
+        assert [(hold.note, hold.cause) for hold in account.holds] == [
+            ("fishing", Cause.COMMAND),
+            ("the file HALT is there", Cause.FILE),
+        ]

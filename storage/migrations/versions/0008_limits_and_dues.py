@@ -1,6 +1,7 @@
-"""An order to open a position has a limit of its value. Frozen, as every step.
+"""An order to open a position has a limit of its value, a kill switch its cause. Frozen, as every step.
 
-What was decided by an earlier version and is not settled yet gets the value that its shares had at the last close.
+What was decided by an earlier version and is not settled yet gets the value that its shares had at the last close. A
+kill switch that has the file's own words was the file's.
 """
 
 import sqlalchemy as sa
@@ -17,12 +18,19 @@ UNSETTLED = """
       AND session > COALESCE((SELECT MAX(session) FROM account WHERE origin = 'live'), '')
       AND symbol NOT IN (SELECT symbol FROM positions WHERE origin = 'live')
 """
+CAUSES = """
+    UPDATE account_events SET cause = CASE note WHEN 'the file HALT is there' THEN 'FILE' ELSE 'COMMAND' END
+    WHERE reason = 'KILL_SWITCH' AND kind IN ('HALTED', 'RESUMED')
+"""
 
 
 def upgrade() -> None:
     check = sa.CheckConstraint(MONEY.format("value_limit"), name="value_limit")
     op.add_column("signals", sa.Column("value_limit", sa.Double(), check, nullable=True))
     op.execute(UNSETTLED)
+    check = sa.CheckConstraint("cause IN ('COMMAND', 'FILE')", name="cause")
+    op.add_column("account_events", sa.Column("cause", sa.Text(), check, nullable=True))
+    op.execute(CAUSES)
 
 
 def downgrade() -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from ensemble.trading.account import Account, Settlement
 from ensemble.trading.events import EventKind, Unfilled
-from ensemble.trading.guards import forbidden_entries, resume, throw_switch
-from ensemble.trading.holdings import Hold
+from ensemble.trading.guards import end_drawdown, forbidden_entries, let_go, throw_switch
+from ensemble.trading.holdings import Cause, Hold
 from ensemble.trading.journal import Journal
 from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Quote, Reason, Signal, SignalOptions, decide_signals
@@ -111,7 +111,7 @@ def test_a_halt_of_no_length_lasts_until_somebody_resumes() -> None:
     account = through(in_drawdown(max_daily_loss_pct=100, halt_sessions=0).account, 30).account
     assert reasons(account, later(40)) == dict.fromkeys("AB", (Reason.DRAWDOWN_HALT,))
     journal = Journal(account, later(40))
-    assert [hold.reason for hold in resume(journal, notes=())] == [Reason.DRAWDOWN_HALT]
+    assert [hold.reason for hold in end_drawdown(journal)] == [Reason.DRAWDOWN_HALT]
     assert reasons(journal.account, later(40)) == {}
     assert journal.account.peak_equity == account.equity
 
@@ -131,9 +131,9 @@ def test_a_hundred_per_cent_never_halts() -> None:
     assert settled(holding(position(quantity=500), cash=0.0), ruin, rules=never).account.holds == ()
 
 
-def switched(account: Account, session: date = SESSION, note: str = "why not") -> Account:
+def switched(account: Account, session: date = SESSION, cause: Cause = Cause.COMMAND) -> Account:
     journal = Journal(account, session)
-    throw_switch(journal, note)
+    throw_switch(journal, cause, "why not")
     return journal.account
 
 
@@ -169,17 +169,17 @@ def test_a_session_that_was_settled_late_halts_what_was_decided_in_the_meantime(
 
 def test_resuming_while_a_session_is_open_does_not_undo_its_halt() -> None:
     journal = Journal(switched(holding()), later(1))
-    assert len(resume(journal, notes=["why not"])) == 1
+    assert len(let_go(journal, [Cause.COMMAND])) == 1
     assert settled(journal.account, {"B": CALM}, signal("B")).account.held == {}
     assert decide(journal.account, later(1))["B"].action is Action.BUY
     after = settled(journal.account, {}, session=later(1)).account
     assert after.holds == ()
 
 
-def test_resuming_ends_only_the_switches_that_are_named() -> None:
-    account = switched(switched(holding(), note="mine"), note="yours")
+def test_who_lets_go_of_a_switch_leaves_one_of_another_cause_in_the_same_words() -> None:
+    account = switched(switched(holding()), cause=Cause.FILE)
     journal = Journal(account, SESSION)
-    assert [hold.note for hold in resume(journal, notes=["yours"])] == ["yours"]
+    assert [hold.cause for hold in let_go(journal, [Cause.FILE])] == [Cause.FILE]
     assert reasons(journal.account, SESSION) == dict.fromkeys("AB", (Reason.KILL_SWITCH,))
 
 
