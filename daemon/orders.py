@@ -1,14 +1,22 @@
 """The orders of sessions that are decided and not settled, from the store to the broker."""
 
-from datetime import date
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
+import pandas as pd
 from sqlalchemy import Connection
 
-from daemon.broker import Order
+from daemon.broker import Order, OrderType
 from daemon.services import Services
+from daemon.settings import Settings
+from ensemble.fills import ExitReason
+from ensemble.sessions import load_calendar
+from ensemble.trading.account import Account, Position, open_account
 from ensemble.trading.costs import Product, Side
+from ensemble.trading.guards import forbidden_entries
+from ensemble.trading.holdings import Direction
 from ensemble.trading.signals import Action, Signal
-from storage.account_store import read_account
 from storage.engine import reading
 from storage.run_store import done_runs
 from storage.signal_store import read_decision_instants, read_signals
@@ -16,40 +24,94 @@ from storage.tables import LIVE
 
 
 def hand_over(services: Services) -> None:
-    """Tells the broker the orders that it has not got: of the session just decided, and of one that a crash cut off.
+    """Tells the broker the orders that it has not got: of the session just decided, and of one that a crash cut off;
+    and which of them a halt that came later takes back.
 
     Once a session is settled its orders are history, and nobody is told any more.
     """
-    product = Product.FUTURES if services.settings.risk.product == "futures" else Product.DELIVERY
+    broker = services.broker
     with reading(services.engine) as conn:
         for session in sorted(done_runs(conn, LIVE, "decide") - done_runs(conn, LIVE, "settle")):
-            if not services.broker.has(session):
-                services.broker.place(session, orders_of(conn, session, product))
+            account = services.book.read(conn, LIVE) or open_account(services.settings.risk)
+            told = _Told(session, _decided_at(conn, session), account, services.settings)
+            at_open = told.at_open(read_signals(conn, LIVE, session))
+            if not broker.has(session):
+                broker.place(session, [*at_open, *told.at_close(at_open)])
+            if broker.has(session):
+                broker.withdraw(session, told.withdrawn(at_open))
 
 
-def orders_of(conn: Connection, session: date, product: Product) -> list[Order]:
-    """What the actionable signals of a session ask to be traded; none of a late one is."""
-    decided_at = read_decision_instants(conn, LIVE, first=session, last=session)[session]
-    account = read_account(conn, LIVE)
-    held = account.held if account else {}
-    return [
-        Order(
-            session,
-            signal.symbol,
-            Side.BUY if signal.action is Action.BUY else Side.SELL,
-            signal.quantity,
-            signal.reference_price,
-            signal.value_limit,
-            product,
-            signal.reasons,
-            decided_at,
-            *_levels_pct(signal, held.get(signal.symbol, 0)),
+def _decided_at(conn: Connection, session: date) -> datetime:
+    return read_decision_instants(conn, LIVE, first=session, last=session)[session]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a broker is told about one session."""
+
+    session: date
+    decided_at: datetime
+    account: Account
+    settings: Settings
+
+    def at_open(self, signals: Iterable[Signal]) -> list[Order]:
+        """What the actionable signals ask to be traded; none of a late one is."""
+        return [self._order(one) for one in signals if one.actionable and one.reference_price is not None]
+
+    def at_close(self, at_open: Sequence[Order]) -> list[Order]:
+        """What reaches its last session and is not ordered to leave before; none where that close was over already."""
+        calendar = load_calendar(self.settings.market.exchange, first=self.session, last=self.session)
+        if not len(calendar.closes) or pd.Timestamp(self.decided_at) >= calendar.closes[0]:
+            return []
+        most, leaving = self.settings.risk.max_holding_sessions, {one.symbol for one in at_open if not one.opens}
+        last = [one for one in self.account.positions if one.sessions_held + 1 >= most and one.symbol not in leaving]
+        entered = [one for one in at_open if one.opens] if most == 1 else []
+        return [*map(self._last_session, last), *map(_out_again, entered)]
+
+    def withdrawn(self, at_open: Sequence[Order]) -> list[Order]:
+        """The entries that a halt forbids, which the paper account will not make either, and why."""
+        entries = [one for one in at_open if one.opens]
+        why = forbidden_entries(self.account, [one.symbol for one in entries], self.session)
+        return [replace(one, reasons=why[one.symbol]) for one in entries if one.symbol in why]
+
+    def _order(self, signal: Signal) -> Order:
+        return Order(
+            session=self.session,
+            symbol=signal.symbol,
+            side=Side.BUY if signal.action is Action.BUY else Side.SELL,
+            quantity=signal.quantity,
+            reference_price=signal.reference_price or 0.0,
+            value_limit=signal.value_limit,
+            product=self._product,
+            reasons=signal.reasons,
+            decided_at=self.decided_at,
+            stop_loss_pct=signal.stop_loss_pct if signal.opens else None,
+            take_profit_pct=signal.take_profit_pct if signal.opens else None,
         )
-        for signal in read_signals(conn, LIVE, session)
-        if signal.actionable and signal.reference_price is not None
-    ]
+
+    def _last_session(self, held: Position) -> Order:
+        return Order(
+            session=self.session,
+            symbol=held.symbol,
+            side=Side.SELL if held.direction is Direction.LONG else Side.BUY,
+            quantity=held.quantity,
+            reference_price=held.last_close,
+            value_limit=None,
+            product=self._product,
+            reasons=(ExitReason.TIME,),
+            decided_at=self.decided_at,
+            stop_loss_pct=None,
+            take_profit_pct=None,
+            order_type=OrderType.MARKET_AT_CLOSE,
+        )
+
+    @property
+    def _product(self) -> Product:
+        return Product.FUTURES if self.settings.risk.product == "futures" else Product.DELIVERY
 
 
-def _levels_pct(signal: Signal, held: int) -> tuple[float | None, float | None]:
-    closes = (held > 0 and signal.action is Action.SELL) or (held < 0 and signal.action is Action.BUY)
-    return (None, None) if closes else (signal.stop_loss_pct, signal.take_profit_pct)
+def _out_again(entry: Order) -> Order:
+    """What leaves at the close of the session that it came in."""
+    side = Side.SELL if entry.side is Side.BUY else Side.BUY
+    closing = replace(entry, side=side, value_limit=None, stop_loss_pct=None, take_profit_pct=None)
+    return replace(closing, reasons=(ExitReason.TIME,), order_type=OrderType.MARKET_AT_CLOSE)

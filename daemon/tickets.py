@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from io import StringIO
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from daemon.broker import Order
+from daemon.broker import Order, OrderType
 from ensemble.fills import stop_price, target_price
 from ensemble.trading.costs import Side
 from storage.column_types import instant_text
@@ -20,12 +21,14 @@ COLUMNS = (
     *("session", "symbol", "side", "quantity", "order_type", "reference_price", "value_limit"),
     *("stop_loss_pct", "stop_price", "take_profit_pct", "target_price", "product", "reasons", "decided_at"),
 )
-AT_THE_OPEN = "MARKET_AT_OPEN"
 
 
 @dataclass(frozen=True, slots=True)
 class TicketWriter:
-    """Writes `folder`/2021-10-01.csv; a session without orders gets the header alone, so that no file means a fault."""
+    """Writes `folder`/2021-10-01.csv; a session without orders gets the header alone, so that no file means a fault.
+
+    What a halt takes back of it stands in 2021-10-01.withdrawn.csv: the ticket itself is left to people's notes.
+    """
 
     folder: Path
     _said: dict[date, str] = field(default_factory=dict)
@@ -37,16 +40,33 @@ class TicketWriter:
 
     def place(self, session: date, orders: Sequence[Order]) -> None:
         """Writes the ticket, whole or not at all; an equal one stays. What the disk refuses is a line in the log."""
-        path, content = self.path(session), ticket(orders).encode()
+        if self._write(session, self.path(session), orders):
+            logger.info("{}: ticket of {} orders in {}", session, len(orders), self.path(session))
+
+    def withdraw(self, session: date, orders: Sequence[Order]) -> None:
+        """Writes them beside the ticket; without any, what was written there goes: all orders stand again."""
+        path = self.path(session).with_suffix(".withdrawn.csv")
+        if orders and self._write(session, path, orders):
+            logger.warning("{}: {} orders of the ticket are withdrawn, see {}", session, len(orders), path)
+        elif not orders and os.path.isfile(path):  # noqa: PTH113  # as above
+            with suppress(OSError):
+                path.unlink()
+                logger.warning("{}: no order of the ticket is withdrawn any more", session)
+
+    def _write(self, session: date, path: Path, orders: Sequence[Order]) -> bool:
+        """True when it was not there like this, and is now."""
+        content = ticket(orders).encode()
         try:
-            if not path.is_file() or path.read_bytes() != content:
-                replace_durably(path, content, draft=path.with_name(f".draft-{path.name}"))
-                logger.info("{}: ticket of {} orders in {}", session, len(orders), path)
+            if path.is_file() and path.read_bytes() == content:
+                return False
+            replace_durably(path, content, draft=path.with_name(f".draft-{path.name}"))
         except OSError as error:
             wrong = f"ticket {path} could not be written: {error.strerror}; free space or mend its rights."
             if self._said.get(session) != wrong:
                 logger.error("{} It is tried again until the session is settled.", wrong)
             self._said[session] = wrong
+            return False
+        return True
 
     def path(self, session: date) -> Path:
         """The session's file."""
@@ -54,12 +74,16 @@ class TicketWriter:
 
 
 def ticket(orders: Sequence[Order]) -> str:
-    """The orders as CSV, sorted by symbol."""
+    """The orders as CSV, those at the open first, sorted by symbol."""
     text = StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(COLUMNS)
-    lines.writerows(_line(order) for order in sorted(orders, key=lambda order: order.symbol))
+    lines.writerows(_line(order) for order in sorted(orders, key=_place))
     return text.getvalue()
+
+
+def _place(order: Order) -> tuple[bool, str]:
+    return order.order_type is not OrderType.MARKET_AT_OPEN, order.symbol
 
 
 def _line(order: Order) -> tuple[object, ...]:
@@ -69,7 +93,7 @@ def _line(order: Order) -> tuple[object, ...]:
         stop, target = _levels(order, order.stop_loss_pct, order.take_profit_pct)
         levels = (f"{order.stop_loss_pct:g}", f"{stop:.2f}", f"{order.take_profit_pct:g}", f"{target:.2f}")
     return (
-        *(order.session, order.symbol, order.side, order.quantity, AT_THE_OPEN, f"{order.reference_price:.2f}"),
+        *(order.session, order.symbol, order.side, order.quantity, order.order_type, f"{order.reference_price:.2f}"),
         *(limit, *levels, order.product, " ".join(order.reasons), instant_text(order.decided_at)),
     )
 

@@ -166,7 +166,7 @@ def check_parity(config: Path, first: date, last: date, *, kills: dict[int, floa
     assert Life(config, instants(config, first, last), kills, longest).live() == count
     lived = {name: table(database, name, "live") for name in COMPARED}
     known = outcomes(database)
-    check_tickets(config.parent / "tickets", lived["signals"])
+    check_tickets(config.parent / "tickets", lived["signals"], lived["trades"])
     replay = command(config, "backtest", "--from", f"{first}", "--to", f"{last}", "--now", f"{last}T23:00:00Z")
     assert replay.returncode == 0, replay.stderr
     for name, live in lived.items():
@@ -176,13 +176,17 @@ def check_parity(config: Path, first: date, last: date, *, kills: dict[int, floa
     assert set(lived["account"]["session"]) == set(lived["signals"]["session"]) != set()
 
 
-def check_tickets(folder: Path, signals: pd.DataFrame) -> None:
-    """Every session has its ticket, killed or not, and it lists what was to be traded."""
+def check_tickets(folder: Path, signals: pd.DataFrame, trades: pd.DataFrame) -> None:
+    """Every session has its ticket, killed or not, and it lists what was to be traded, at the open and at the close."""
     assert {path.name for path in folder.iterdir()} == {f"{session}.csv" for session in signals["session"]}
     columns = ["session", "symbol", "quantity"]
-    told = pd.concat([pd.read_csv(path)[columns] for path in sorted(folder.iterdir())]).reset_index(drop=True)
+    told = pd.concat([pd.read_csv(path) for path in sorted(folder.iterdir())])
+    at_open = told.loc[told["order_type"] == "MARKET_AT_OPEN", columns].reset_index(drop=True)
     orders = signals.loc[signals["actionable"] == 1, columns].reset_index(drop=True)
-    pd.testing.assert_frame_equal(told.astype(str), orders.astype(str))
+    pd.testing.assert_frame_equal(at_open.astype(str), orders.astype(str))
+    at_close = told.loc[told["order_type"] == "MARKET_AT_CLOSE", ["session", "symbol"]]
+    timed = trades.loc[trades["exit_reason"] == "TIME", ["exit_session", "symbol"]]
+    assert set(timed.itertuples(index=False, name=None)) <= set(at_close.itertuples(index=False, name=None))
 
 
 def corrupt(database: Path, name: str, session_column: str, column: str, value: float) -> tuple[str, ...]:

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from daemon.broker import BrokerOptions, Order, PaperBroker, open_broker
+from daemon.broker import Broker, BrokerOptions, Order, OrderType, PaperBroker, open_broker
+from daemon.halt import halt, resume
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from daemon.tickets import COLUMNS, TicketWriter, ticket
+from ensemble.fills import ExitReason
 from ensemble.trading.costs import Product, Side
 from ensemble.trading.signals import Reason
+from storage.account_store import read_trades
 from storage.engine import reading
 from storage.signal_store import read_signals
 
@@ -113,6 +116,7 @@ class Recorder:
     """A broker that keeps what it is told, or forgets it."""
 
     told: list[tuple[date, Sequence[Order]]] = field(default_factory=list)
+    taken_back: list[Sequence[Order]] = field(default_factory=list)
     forgets: bool = False
 
     def has(self, session: date) -> bool:
@@ -120,6 +124,9 @@ class Recorder:
 
     def place(self, session: date, orders: Sequence[Order]) -> None:
         self.told.append((session, orders))
+
+    def withdraw(self, session: date, orders: Sequence[Order]) -> None:
+        self.taken_back.append(orders)
 
 
 def test_a_broker_is_told_the_actionable_signals_once_they_are_committed(copy: Path, services_at: ServicesAt) -> None:
@@ -180,13 +187,105 @@ def test_every_session_gets_a_ticket_with_one_line_for_each_actionable_signal(
     with reading(services.engine) as conn:
         signals = [one for day in (6, 7, 8) for one in read_signals(conn, "live", date(2021, 10, day))]
     told = [line for day in (6, 7, 8) for line in lines(writer.path(date(2021, 10, day)))]
-    assert [(line["session"], line["side"], int(line["quantity"])) for line in told] == [
+    at_open = [line for line in told if line["order_type"] == "MARKET_AT_OPEN"]
+    assert [(line["session"], line["side"], int(line["quantity"])) for line in at_open] == [
         (f"{one.session}", one.action, one.quantity) for one in signals if one.actionable
     ]
     assert {line["side"]: (line["stop_loss_pct"], line["take_profit_pct"]) for line in told} == {
         "BUY": ("2", "4"),
         "SELL": ("", ""),
     }
+
+
+def hold_at_most(folder: Path, sessions: int) -> None:
+    config = folder / "config.toml"
+    before, after = config.read_text().split("[risk]\nmax_holding_sessions = 3\n")
+    config.write_text(f"{before}[risk]\nmax_holding_sessions = {sessions}\n{after}")
+
+
+def test_what_has_been_held_as_long_as_it_may_is_to_leave_at_the_close(copy: Path, services_at: ServicesAt) -> None:
+    hold_at_most(copy, 2)
+    writer, told = TicketWriter(copy / "tickets"), set[tuple[str, str, int]]()
+    for day in ("06", "07", "08", "11", "12", "13", "14"):
+        for moment in ("08:50", "17:00"):
+            with services_at(copy, f"2021-10-{day} {moment}") as services:
+                reconcile(replace(services, broker=writer))
+        told |= {
+            (line["session"], line["symbol"], int(line["quantity"]))
+            for line in lines(writer.path(date.fromisoformat(f"2021-10-{day}")))
+            if (line["order_type"], line["reasons"], line["side"]) == ("MARKET_AT_CLOSE", "TIME", "SELL")
+        }
+    with reading(services.engine) as conn:
+        trades = [one for one in read_trades(conn, "live") if one.exit_session >= date(2021, 10, 6)]
+    left = {(f"{one.exit_session}", one.symbol, one.quantity) for one in trades if one.exit_reason is ExitReason.TIME}
+    assert left
+    assert left <= told  # and nothing else but what a stop or target closed before
+    closed = {(f"{one.exit_session}", one.symbol, one.quantity) for one in trades}
+    assert told <= closed
+
+
+def test_with_one_session_to_hold_every_entry_is_told_its_way_out(copy: Path, services_at: ServicesAt) -> None:
+    hold_at_most(copy, 1)
+    broker = Recorder()
+    for moment in ("06 08:50", "06 17:00", "07 08:50", "07 17:00", "08 08:50"):
+        with services_at(copy, f"2021-10-{moment}") as services:
+            reconcile(replace(services, broker=broker))
+    entries = [one for _, orders in broker.told for one in orders if one.opens]
+    ways_out = [one for _, orders in broker.told for one in orders if one.order_type is OrderType.MARKET_AT_CLOSE]
+    assert entries
+    pairs = [(one.session, one.symbol, one.quantity) for one in ways_out if one.reasons == (ExitReason.TIME,)]
+    assert [(one.session, one.symbol, one.quantity) for one in entries] == [
+        one for one in pairs if one[0] in {entry.session for entry in entries}
+    ]
+
+
+def an_entry(folder: Path, services_at: ServicesAt, broker: Broker) -> date:
+    """The first session ahead whose decision enters something; it is decided and not open yet."""
+    for day in ("06", "07", "08", "11", "12", "13", "14"):
+        session = date.fromisoformat(f"2021-10-{day}")
+        with services_at(folder, f"{session} 08:50") as services:
+            reconcile(replace(services, broker=broker))
+            with reading(services.engine) as conn:
+                if any(one.actionable and one.opens for one in read_signals(conn, "live", session)):
+                    return session
+        with services_at(folder, f"{session} 17:00") as services:
+            reconcile(replace(services, broker=broker))
+    raise AssertionError("nothing was entered")
+
+
+def test_a_halt_before_the_open_takes_the_entries_of_the_ticket_back_until_somebody_resumes(
+    copy: Path, services_at: ServicesAt, said: list[str]
+) -> None:
+    writer = TicketWriter(copy / "tickets")
+    session = an_entry(copy, services_at, writer)
+    withdrawn = writer.folder / f"{session}.withdrawn.csv"
+    kept = writer.path(session).read_bytes()
+    assert not withdrawn.exists()
+    with services_at(copy, f"{session} 09:00") as services:
+        halt(services.engine, services.settings, now=services.clock.now(), note="")
+        reconcile(replace(services, broker=writer))
+        reconcile(replace(services, broker=writer))
+    entries = [line for line in lines(writer.path(session)) if line["value_limit"]]
+    assert [(line["symbol"], line["quantity"], line["reasons"]) for line in lines(withdrawn)] == [
+        (line["symbol"], line["quantity"], "KILL_SWITCH") for line in entries
+    ]
+    assert writer.path(session).read_bytes() == kept
+    assert [line for line in said if "withdrawn" in line] == [
+        f"WARNING {session}: {len(entries)} orders of the ticket are withdrawn, see {withdrawn}\n"
+    ]
+    with services_at(copy, f"{session} 09:10") as services:
+        resume(services.engine, services.settings, now=services.clock.now())
+        reconcile(replace(services, broker=writer))
+    assert not withdrawn.exists()
+
+
+def test_a_halt_after_the_open_takes_nothing_back(copy: Path, services_at: ServicesAt) -> None:
+    broker = Recorder()
+    session = an_entry(copy, services_at, broker)
+    with services_at(copy, f"{session} 10:00") as services:
+        halt(services.engine, services.settings, now=services.clock.now(), note="")
+        reconcile(replace(services, broker=broker))
+    assert not any(broker.taken_back)
 
 
 def test_a_session_that_was_decided_late_gets_the_header_alone(copy: Path, services_at: ServicesAt) -> None:
