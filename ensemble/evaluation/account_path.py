@@ -37,9 +37,10 @@ class AccountPath:
 
     @property
     def returns(self) -> Floats:
-        """Simple returns of the equity, (n_sessions,); the first is on the capital."""
+        """Simple returns of the equity, (n_sessions,); the first is on the capital, and none is left to a bankrupt."""
         equity = np.concatenate([[self.capital], self.equity])
-        return np.asarray(equity[1:] / equity[:-1] - 1)
+        grown = np.divide(equity[1:], equity[:-1], out=np.ones(len(self.equity)), where=equity[:-1] > 0)
+        return np.asarray(grown - 1)
 
     @property
     def invested(self) -> Floats:
@@ -50,7 +51,8 @@ class AccountPath:
         left = dict.fromkeys(self.sessions, 0.0)
         for trade in self.trades:
             left[trade.exit_session] += trade.quantity * trade.exit_price
-        return np.array([(mark.exposure + left[mark.session]) / mark.equity for mark in self.marks], dtype=np.float64)
+        in_shares = np.array([mark.exposure + left[mark.session] for mark in self.marks], dtype=np.float64)
+        return np.divide(in_shares, self.equity, out=np.zeros(len(in_shares)), where=self.equity > 0)
 
     def habits(self) -> dict[Line, Habit]:
         """How often each symbol was entered in each direction; what is still held counts."""

@@ -11,6 +11,7 @@ from datetime import date
 
 from ensemble.fills import ExitReason
 from ensemble.trading.actions import HeldActions
+from ensemble.trading.bankruptcy import wind_up
 from ensemble.trading.conversions import convert
 from ensemble.trading.entries import enter
 from ensemble.trading.events import AccountEvent, EventKind, Unfilled
@@ -74,6 +75,7 @@ def settle(  # noqa: PLR0913  # one for each thing that makes a session
     for position in journal.account.positions:
         if position.symbol in bars:
             journal.write(EventKind.MARKED, position.symbol, price=bars[position.symbol].close)
+    trades += wind_up(journal)
     end_halts(journal)
     begin_halts(journal, trades, equity_before=account.equity, limits=rules.limits)
     journal.write(EventKind.SETTLED, amount=journal.account.equity)

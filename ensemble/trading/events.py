@@ -23,6 +23,7 @@ class EventKind(StrEnum):
     DIVIDEND = "DIVIDEND"
     DEMERGER = "DEMERGER"
     MARKED = "MARKED"
+    BANKRUPT = "BANKRUPT"
     HALTED = "HALTED"
     RESUMED = "RESUMED"
     SETTLED = "SETTLED"
@@ -186,6 +187,12 @@ def _marked(account: Account, event: AccountEvent) -> Account:
     )
 
 
+def _bankrupt(account: Account, event: AccountEvent) -> Account:
+    """What the account owes and cannot pay is written off. Exactly nothing is left, whatever a sum was rounded to."""
+    _given(event, event.amount)
+    return replace(account, cash=0.0)
+
+
 def _halted(account: Account, event: AccountEvent) -> Account:
     reason, note = Reason(event.reason or ""), event.note or ""
     new = Hold(reason, event.session, event.symbol, sessions_left=event.sessions, note=note, cause=event.cause)
@@ -237,6 +244,7 @@ _RULES: Mapping[EventKind, Callable[[Account, AccountEvent], Account]] = {
     EventKind.DIVIDEND: _dividend,
     EventKind.DEMERGER: _demerger,
     EventKind.MARKED: _marked,
+    EventKind.BANKRUPT: _bankrupt,
     EventKind.HALTED: _halted,
     EventKind.RESUMED: _resumed,
     EventKind.SETTLED: _settled,

@@ -144,6 +144,8 @@ class Account:
     @property
     def drawdown_pct(self) -> float:
         """How far the equity is below its peak, from 0 to 100."""
+        if self.peak_equity <= 0:  # after a halt that began anew with nothing
+            return 0.0
         return min(max(100 * (1 - self.equity / self.peak_equity), 0.0), 100.0)
 
     @property

@@ -59,6 +59,16 @@ def test_returns_begin_with_the_capital() -> None:
     assert performance(two_trades(), costs=Costs(), risk_free_pct=0).returns.total_return_pct == pytest.approx(1.0)
 
 
+def test_who_has_lost_everything_has_no_more_to_lose() -> None:
+    marks = [mark(day, equity, 0.0) for day, equity in zip(DAYS, (1_000.0, 0.0, 0.0), strict=False)]
+    path = AccountPath(1_000.0, marks, [], [])
+    assert path.returns.tolist() == [0, -1, 0]
+    assert path.invested.tolist() == [0, 0, 0]
+    figures = performance(path, costs=Costs(), risk_free_pct=0).returns
+    assert (figures.total_return_pct, figures.max_drawdown_pct) == (-100, 100)
+    assert [part.return_pct for part in by_year(path)] == [-100, 0]
+
+
 def test_each_year_has_its_own_gain_and_the_trades_that_left_in_it() -> None:
     earlier, later = by_year(two_trades())
     assert (earlier.name, earlier.trades.trades) == ("2020", 0)

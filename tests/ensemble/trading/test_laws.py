@@ -98,8 +98,25 @@ def rules_of(**limits: st.SearchStrategy[object]) -> st.SearchStrategy[TradingRu
     return st.builds(TradingRules, limits=st.builds(RiskLimits, **varied | limits), costs=costs)
 
 
+wild_price = st.floats(10, 900)
+wild_bar = st.tuples(wild_price, wild_price, wild_price, wild_price).map(some_bar)
+said = st.fixed_dictionaries({symbol: st.sampled_from([0.05, 0.9]) for symbol in SYMBOLS})
+calm_day = st.builds(Day, said, st.just(dict.fromkeys(SYMBOLS, Bar(100, 101, 99, 100))), st.just({}))
+wild_day = st.builds(Day, said, st.dictionaries(by_symbol, wild_bar, min_size=2), st.just({}))
+wild_days = st.lists(st.one_of(calm_day, wild_day), min_size=2, max_size=6)
+"""Prices that may be nine times as high the next day."""
 cash_rules = rules_of(product=st.just("cash"))
 any_rules = rules_of(product=st.sampled_from(["cash", "futures"]))
+reckless_rules = rules_of(
+    product=st.just("futures"),
+    stop_loss_pct=st.just(50.0),
+    take_profit_pct=st.just(99.0),
+    position_pct=st.just(100.0),
+    max_exposure_pct=st.just(100.0),
+    max_symbol_exposure_pct=st.just(100.0),
+    sizing=st.just("fixed"),
+)
+"""All of the equity in one position, and a stop that is far away."""
 
 
 def trade_through(path: list[Day], rules: TradingRules, *, backwards: bool = False) -> list[Lived]:
@@ -125,6 +142,24 @@ lawful = settings(deadline=None, max_examples=50)
 @lawful
 def test_the_cash_of_a_cash_account_is_never_negative(path: list[Day], rules: TradingRules) -> None:
     assert all(one.settlement.account.cash >= 0 for one in trade_through(path, rules))
+
+
+@given(wild_days, reckless_rules)
+@lawful
+def test_equity_is_never_negative_whatever_prices_do(path: list[Day], rules: TradingRules) -> None:
+    lived = trade_through(path, rules)
+    assert all(one.settlement.mark.equity >= 0 for one in lived)
+    events = [event for one in lived for event in one.settlement.events]
+    again = replay_events(events)
+    assert again == lived[-1].settlement.account
+
+
+@given(wild_days, cash_rules)
+@lawful
+def test_an_account_of_cash_shares_owes_nothing_whatever_prices_do(path: list[Day], rules: TradingRules) -> None:
+    lived = trade_through(path, rules)
+    assert all(one.settlement.account.cash >= 0 for one in lived)
+    assert EventKind.BANKRUPT not in [event.kind for one in lived for event in one.settlement.events]
 
 
 @given(days, any_rules)

@@ -1,6 +1,7 @@
 """Futures: a confident fall opens a short, which the one fill rule sees upside down."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -153,6 +154,22 @@ def test_without_leverage_a_short_needs_its_worth_in_cash_that_nothing_stands_fo
     none_left = settled(settlement.account, {"C": CALM}, signal("C"), rules=rules)
     assert none_left.account.held == {"A": -300, "B": -200}
     assert [one.reason for one in none_left.events if one.kind is EventKind.UNFILLED] == [Unfilled.NO_CASH]
+
+
+def test_an_account_that_owes_more_than_it_owns_is_wound_up_and_trades_no_more() -> None:
+    account = holding(short(quantity=500), position("B", quantity=10), cash=99_000.0)
+    assert account.equity == 50_000
+    settlement = settled(account, {"A": Bar(350, 360, 300, 310), "B": CALM}, rules=FUTURES)
+    assert settlement.account.positions == ()
+    assert (settlement.mark.cash, settlement.mark.equity, settlement.mark.drawdown_pct) == (0, 0, 100)
+    (bankrupt,) = [one for one in settlement.events if one.kind is EventKind.BANKRUPT]
+    assert bankrupt.amount == pytest.approx(500 * 350 - 99_000 - 10 * 100.5)
+    assert [(trade.symbol, trade.exit_price) for trade in settlement.trades] == [("A", 350), ("B", 100.5)]
+    again = settlement.account
+    for days in range(1, 30):  # the halt of the drawdown begins and ends on nothing
+        again = settled(again, {"A": CALM}, rules=FUTURES, session=SESSION + timedelta(days=days)).account
+    assert decide(0.1, again).reasons == (Reason.NO_CAPITAL,)
+    assert (again.equity, again.drawdown_pct) == (0, 0)
 
 
 def test_futures_are_charged_as_futures_on_both_sides() -> None:
