@@ -112,6 +112,8 @@ def _account_table(console: Console, marks: Sequence[AccountMark], began_with: d
     table.add_row("equity", f"{mark.equity:,.2f}", "")
     table.add_row(f"since {marks[0].session}", f"{began_with['change']:+,.2f}", f"{began_with['change_pct']:+.2f}")
     table.add_row("cash", f"{mark.cash:,.2f}", _share(mark.cash, mark))
+    if mark.receivable:
+        table.add_row("dividends to come", f"{mark.receivable:,.2f}", _share(mark.receivable, mark))
     table.add_row(f"exposure, {mark.positions} positions", f"{mark.exposure:,.2f}", _share(mark.exposure, mark))
     table.add_row("below its peak", f"{mark.peak_equity - mark.equity:,.2f}", f"{mark.drawdown_pct:.2f}")
     table.add_row("deepest so far", "", f"{began_with['deepest_drawdown_pct']:.2f}")

@@ -29,7 +29,7 @@ from storage.tables import Origin, account, account_events, positions, trades
 
 _EQUAL_WITHIN = 1e-9
 """Relative: what the order of an addition does to a sum."""
-_MARK_FIELDS = ("cash", "equity", "exposure", "positions", "peak_equity", "drawdown_pct")
+_MARK_FIELDS = ("cash", "equity", "exposure", "positions", "peak_equity", "drawdown_pct", "receivable")
 
 
 @dataclass(frozen=True, slots=True)

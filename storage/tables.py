@@ -286,11 +286,12 @@ account = Table(
     _origin(),
     _session("The trading day settled"),
     _money("cash", "Cash"),
-    _money("equity", "Cash plus the positions at their last closes, shorts counted negative"),
+    _money("equity", "Cash, dividends to come and the positions at their last closes, shorts counted negative"),
     _money("exposure", "Value of the positions at their last closes, shorts counted positive"),
     _column("positions", Integer, "Number of positions held", check=_COUNT),
     _money("peak_equity", "Highest equity so far, since the last drawdown halt ended"),
     _column("drawdown_pct", Double, "How far the equity is below its peak, per cent", check=_PERCENT),
+    _money("receivable", "Dividends that are not paid yet"),
     _key("origin", "session"),
     comment="The paper account at the close of each session",
 )

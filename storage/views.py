@@ -129,14 +129,16 @@ EQUITY = View(
     "v_equity",
     "The paper account session by session, with its drawdown; live and backtest, see origin",
     (
-        *_all(account),
+        *_all(account, but=["receivable"]),
         _number("profit", "Change of equity since the previous session, in the account's currency"),
         _number("return_pct", "That change against the previous equity, per cent"),
+        _same(account.c.receivable),
     ),
     """
     SELECT origin, session, cash, equity, exposure, positions, peak_equity, drawdown_pct,
            equity - LAG(equity) OVER by_session AS profit,
-           100 * (equity / NULLIF(LAG(equity) OVER by_session, 0) - 1) AS return_pct
+           100 * (equity / NULLIF(LAG(equity) OVER by_session, 0) - 1) AS return_pct,
+           receivable
     FROM account
     WINDOW by_session AS (PARTITION BY origin ORDER BY session)
     """,

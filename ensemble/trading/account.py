@@ -6,13 +6,13 @@ slip; a target is a limit order and does not. All that happens is an event, and 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from ensemble.fills import ExitReason
 from ensemble.trading.actions import HeldActions
 from ensemble.trading.bankruptcy import wind_up
-from ensemble.trading.conversions import convert
+from ensemble.trading.conversions import collect_dividends, convert
 from ensemble.trading.entries import enter
 from ensemble.trading.events import AccountEvent, EventKind, Unfilled
 from ensemble.trading.exits import leave
@@ -68,6 +68,7 @@ def settle(  # noqa: PLR0913  # one for each thing that makes a session
     and for two signals of one symbol.
     """
     orders, journal = _orders(signals, session), Journal(_in_order(account), session)
+    collect_dividends(journal)
     trades = convert(journal, actions or {})
     opening, leaving = ([one for one in orders.values() if one.opens is opens] for opens in (True, False))
     enter(journal, opening, bars=bars, rules=rules)
@@ -92,6 +93,7 @@ def mark_of(account: Account, session: date) -> AccountMark:
         positions=len(account.positions),
         peak_equity=account.peak_equity,
         drawdown_pct=account.drawdown_pct,
+        receivable=account.receivable,
     )
 
 
@@ -99,7 +101,7 @@ def _in_order(account: Account) -> Account:
     """Whatever order somebody gave the positions and holds, what happens is written in one."""
     positions = sorted(account.positions, key=lambda position: position.symbol)
     holds = sorted(account.holds, key=lambda hold: (hold.reason, hold.symbol or "", hold.note, hold.cause or ""))
-    return Account(account.cash, tuple(positions), account.peak_equity, tuple(holds), account.n_events)
+    return replace(account, positions=tuple(positions), holds=tuple(holds))
 
 
 def _orders(signals: Sequence[Signal], session: date) -> dict[str, Signal]:

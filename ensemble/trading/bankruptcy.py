@@ -21,5 +21,5 @@ def wind_up(journal: Journal) -> list[Trade]:
         return []
     positions = journal.account.positions
     trades = [close_position(journal, held, (held.last_close, ExitReason.STOP), fees=0.0) for held in positions]
-    journal.write(EventKind.BANKRUPT, amount=-journal.account.cash)
+    journal.write(EventKind.BANKRUPT, amount=-journal.account.equity)
     return trades

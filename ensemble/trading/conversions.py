@@ -7,15 +7,22 @@ from ensemble.fills import ExitReason
 from ensemble.trading.actions import HeldActions
 from ensemble.trading.events import EventKind
 from ensemble.trading.exits import close_position
-from ensemble.trading.holdings import Position, Trade
+from ensemble.trading.holdings import Direction, Position, Trade
 from ensemble.trading.journal import Journal
 
 _NO_SHARE = 1e-9
 """What the rounding of a factor makes of a whole share."""
 
 
+def collect_dividends(journal: Journal) -> None:
+    """Cash for the dividends that are paid by the journal's session."""
+    for due in journal.account.receivables:
+        if due.pays_on <= journal.session:
+            journal.write(EventKind.DIVIDEND_PAID, due.symbol, amount=due.amount)
+
+
 def convert(journal: Journal, actions: Mapping[str, HeldActions]) -> list[Trade]:
-    """The positions after `actions`: shares in their new number, cash for what was paid out; a short pays it.
+    """The positions after `actions`: shares in their new number, and what was paid out; a short pays it at once.
 
     Returns what was closed by it: a position of which a consolidation leaves no whole share, at its last close.
     """
@@ -26,7 +33,8 @@ def convert(journal: Journal, actions: Mapping[str, HeldActions]) -> list[Trade]
             trades += _split(journal, position, action.factor)
         position = journal.account.position(symbol)
         if position is not None:
-            _pay(journal, position, EventKind.DIVIDEND, action.dividend, factor=action.dividend_step)
+            kind = EventKind.EX_DIVIDEND if position.direction is Direction.LONG else EventKind.DIVIDEND
+            _pay(journal, position, kind, action.dividend, factor=action.dividend_step)
             _pay(journal, position, EventKind.DEMERGER, action.demerger)
     return trades
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import reduce
 
-from ensemble.trading.holdings import Account, Cause, Direction, Hold, Position
+from ensemble.trading.holdings import Account, Cause, Direction, Hold, Position, Receivable
 from ensemble.trading.signals import Reason
 
 
@@ -20,6 +20,8 @@ class EventKind(StrEnum):
     UNFILLED = "UNFILLED"
     SPLIT = "SPLIT"
     CASH_IN_LIEU = "CASH_IN_LIEU"
+    EX_DIVIDEND = "EX_DIVIDEND"
+    DIVIDEND_PAID = "DIVIDEND_PAID"
     DIVIDEND = "DIVIDEND"
     DEMERGER = "DEMERGER"
     MARKED = "MARKED"
@@ -83,6 +85,9 @@ class AccountEvent:
     """Of a kill switch and its end."""
 
 
+PAID_AFTER = timedelta(days=30)
+"""From the ex-date: Indian companies must pay within 30 days of the declaration (Companies Act 2013, section 127). Kept
+events are read by this: another delay is another kind of event."""
 NOTHING = Account(cash=0.0, positions=(), peak_equity=0.0)
 """The account before its first event."""
 
@@ -93,7 +98,7 @@ def apply(account: Account, event: AccountEvent) -> Account:
         raise EventError(f"event {event.number} came after {account.n_events} others; it must be the next.")
     made = _RULES[event.kind](account, event)
     # Not `replace`, which takes five times as long: a backtest applies tens of thousands.
-    return Account(made.cash, made.positions, made.peak_equity, made.holds, event.number)
+    return Account(made.cash, made.positions, made.peak_equity, made.holds, made.receivables, event.number)
 
 
 def replay_events(events: Iterable[AccountEvent], account: Account = NOTHING) -> Account:
@@ -163,6 +168,26 @@ def _paid(account: Account, event: AccountEvent) -> Account:
     return _with(replace(account, cash=account.cash + amount), replace(held, income=held.income + amount))
 
 
+def _ex_dividend(account: Account, event: AccountEvent) -> Account:
+    """Of a share that is held: worth of the account from now on, cash once it is paid."""
+    amount, held = _given(event, event.amount), _held(account, event)
+    factor = held.dividend_factor * _given(event, event.factor)
+    earned = _with(account, replace(held, income=held.income + amount, dividend_factor=factor))
+    due = Receivable(held.symbol, amount, event.session + PAID_AFTER)
+    return replace(earned, receivables=(*account.receivables, due))
+
+
+def _dividend_paid(account: Account, event: AccountEvent) -> Account:
+    """Cash for the oldest dividend of that amount that is due, whether its share is still held or not."""
+    named = (_symbol(event), _given(event, event.amount))
+    due = next((one for one in account.receivables if (one.symbol, one.amount) == named), None)
+    if due is None:
+        raise EventError(f"event {event.number}, {event.kind}, pays {named[1]} of {named[0]}, which is not due.")
+    left = list(account.receivables)
+    left.remove(due)
+    return replace(account, cash=account.cash + due.amount, receivables=tuple(left))
+
+
 def _dividend(account: Account, event: AccountEvent) -> Account:
     paid = _paid(account, event)
     held = _held(paid, event)
@@ -190,7 +215,7 @@ def _marked(account: Account, event: AccountEvent) -> Account:
 def _bankrupt(account: Account, event: AccountEvent) -> Account:
     """What the account owes and cannot pay is written off. Exactly nothing is left, whatever a sum was rounded to."""
     _given(event, event.amount)
-    return replace(account, cash=0.0)
+    return replace(account, cash=0.0, receivables=())
 
 
 def _halted(account: Account, event: AccountEvent) -> Account:
@@ -241,6 +266,8 @@ _RULES: Mapping[EventKind, Callable[[Account, AccountEvent], Account]] = {
     EventKind.UNFILLED: _unchanged,
     EventKind.SPLIT: _split,
     EventKind.CASH_IN_LIEU: _paid,
+    EventKind.EX_DIVIDEND: _ex_dividend,
+    EventKind.DIVIDEND_PAID: _dividend_paid,
     EventKind.DIVIDEND: _dividend,
     EventKind.DEMERGER: _demerger,
     EventKind.MARKED: _marked,

@@ -101,6 +101,16 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Receivable:
+    """A dividend that is the holder's since its ex-date and not in the bank yet."""
+
+    symbol: str
+    amount: float
+    """In currency, above 0."""
+    pays_on: date
+
+
+@dataclass(frozen=True, slots=True)
 class AccountMark:
     """The account as marked at the closes of one session, in currency."""
 
@@ -112,6 +122,8 @@ class AccountMark:
     peak_equity: float
     drawdown_pct: float
     """How far the equity is below its peak so far, from 0 to 100."""
+    receivable: float = 0.0
+    """Dividends that are not paid yet: the equity counts them, the cash does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,8 @@ class Account:
     peak_equity: float
     """Highest equity at a session's close, since the last drawdown halt ended where there was one."""
     holds: tuple[Hold, ...] = ()
+    receivables: tuple[Receivable, ...] = ()
+    """Dividends to come, oldest first."""
     n_events: int = field(default=0, compare=False)
     """How many events made it what it is: two accounts are equal however they came to it."""
 
@@ -133,8 +147,13 @@ class Account:
 
     @property
     def equity(self) -> float:
-        """Cash and positions together; a short counts against it."""
-        return self.cash + sum((position.value for position in self.positions), 0.0)
+        """Cash, dividends to come and positions together; a short counts against it."""
+        return self.cash + self.receivable + sum((position.value for position in self.positions), 0.0)
+
+    @property
+    def receivable(self) -> float:
+        """Dividends that are not paid yet."""
+        return sum((one.amount for one in self.receivables), 0.0)
 
     @property
     def free_cash(self) -> float:

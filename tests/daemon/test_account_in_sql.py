@@ -25,7 +25,8 @@ MOVES = """
              CASE kind WHEN 'OPENED' THEN amount
                        WHEN 'ENTERED' THEN -signed * price - amount
                        WHEN 'EXITED' THEN signed * price - amount
-                       WHEN 'DIVIDEND' THEN amount WHEN 'DEMERGER' THEN amount WHEN 'CASH_IN_LIEU' THEN amount
+                       WHEN 'DIVIDEND_PAID' THEN amount WHEN 'DIVIDEND' THEN amount
+                       WHEN 'DEMERGER' THEN amount WHEN 'CASH_IN_LIEU' THEN amount
                        ELSE 0 END AS cash,
              CASE kind WHEN 'ENTERED' THEN signed WHEN 'EXITED' THEN -signed ELSE 0 END AS shares
       FROM moves)"""
@@ -41,7 +42,7 @@ MARKS = f"""
                                  AND bars.session <= owned.session ORDER BY bars.session DESC LIMIT 1) AS close
       FROM owned WHERE shares <> 0)
     SELECT marks.session, marks.cash, (SELECT sum(cash) FROM flows WHERE flows.session <= marks.session),
-           marks.equity - marks.cash, coalesce(sum(shares * close), 0),
+           marks.equity - marks.cash - marks.receivable, coalesce(sum(shares * close), 0),
            marks.exposure, coalesce(sum(abs(shares) * close), 0), marks.positions, count(close),
            marks.peak_equity, max(max(marks.equity) OVER (ORDER BY marks.session), :capital)
     FROM account AS marks LEFT JOIN valued ON valued.session = marks.session

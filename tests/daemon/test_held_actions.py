@@ -111,7 +111,7 @@ def test_a_dividend_of_a_held_share_is_credited_and_a_backtest_does_the_same(
     rewrite(folder, pay)
     live_through(folder, services_at, tuple(day for day in AHEAD if day >= ex_date))
     marks, trades, kinds = account_of(folder, services_at)
-    assert kinds["DIVIDEND"] == [ex_date]
+    assert kinds["EX_DIVIDEND"] == [ex_date]
     (paid,) = [trade for trade in trades if trade.income]
     bars = pd.read_csv(folder / "bars" / "AAA.NS.csv", index_col="Date", parse_dates=True)
     before = bars.loc[bars.index < ex_date, "Close"].iloc[-1]

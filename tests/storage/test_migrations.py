@@ -42,7 +42,7 @@ COLUMNS_OF_VIEWS = {
         "symbol quantity entry_session entry_price stop_price target_price entry_cost sessions_held last_close "
         "market_value open_profit return_pct direction last_session entry_open dividend_factor income"
     ),
-    "v_equity": ("origin session cash equity exposure positions peak_equity drawdown_pct profit return_pct"),
+    "v_equity": ("origin session cash equity exposure positions peak_equity drawdown_pct profit return_pct receivable"),
     "v_live_accuracy": "label forecasts resolved hits accuracy base_rate log_loss base_log_loss",
     "v_run_health": "kind session status started_at finished_at detail age_hours last_done_session",
 }

@@ -1,7 +1,7 @@
 """Corporate actions on held shares: what the bars say of them, and what the account makes of it."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pandas as pd
@@ -159,7 +159,8 @@ def test_a_dividend_is_paid_once_from_the_close_before() -> None:
     assert actions.dividend == pytest.approx(3.0)
     assert actions.dividend_step == pytest.approx(0.97)
     after = settled(account, {"A": CALM}, actions={"A": actions}).account
-    assert after.cash == pytest.approx(50_300)
+    assert after.cash == 50_000
+    assert after.receivable == pytest.approx(300)
     assert seen(bars, after, session=date(2021, 10, 4)) == HeldActions()
 
 
@@ -193,6 +194,19 @@ def test_the_feeds_rounding_is_no_dividend() -> None:
     assert seen(digits).dividend == pytest.approx(0.01, rel=1e-4)
 
 
+def test_a_dividend_is_worth_at_its_ex_date_and_cash_thirty_days_later_though_the_share_has_gone() -> None:
+    account = holding(position())
+    ex_date = settled(account, {"A": Bar(97, 98, 96, 97)}, actions={"A": HeldActions(dividend=3.0, dividend_step=0.97)})
+    assert ex_date.account.positions == ()
+    assert (ex_date.mark.cash, ex_date.mark.receivable, ex_date.mark.equity) == (59_700, 300, 60_000)
+    assert ex_date.account.free_cash == 59_700
+    before = settled(ex_date.account, {}, session=SESSION + timedelta(days=29))
+    assert (before.mark.cash, before.mark.receivable) == (59_700, 300)
+    paid = settled(before.account, {}, session=SESSION + timedelta(days=30))
+    assert (paid.mark.cash, paid.mark.receivable, paid.mark.equity) == (60_000, 0, 60_000)
+    assert [one.kind for one in paid.events] == [EventKind.DIVIDEND_PAID, EventKind.SETTLED]
+
+
 def test_a_short_pays_the_dividend() -> None:
     account = holding(position(direction=Direction.SHORT, stop_price=102.0, target_price=50.0))
     settlement = settled(account, {}, actions={"A": HeldActions(dividend=3.0, dividend_step=0.97)})
@@ -211,7 +225,7 @@ def test_a_split_and_a_dividend_of_one_day_are_told_apart() -> None:
     actions = seen(bars)
     assert actions.factor == 2.0
     assert actions.dividend == pytest.approx(1.5)
-    assert settled(holding(position()), {}, actions={"A": actions}).account.cash == pytest.approx(50_300)
+    assert settled(holding(position()), {}, actions={"A": actions}).account.receivable == pytest.approx(300)
 
 
 def fallen() -> pd.DataFrame:

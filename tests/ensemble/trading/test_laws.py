@@ -224,7 +224,7 @@ def test_equity_is_cash_and_positions_at_their_last_known_closes(path: list[Day]
             if own.symbol in one.day.bars:
                 assert (own.last_close, own.last_session) == (one.day.bars[own.symbol].close, mark.session)
         worth = [own.direction.sign * own.quantity * own.last_close for own in account.positions]
-        assert mark.equity == pytest.approx(mark.cash + sum(worth))
+        assert mark.equity == pytest.approx(mark.cash + mark.receivable + sum(worth))
         assert mark.exposure == pytest.approx(sum(map(abs, worth)))
         assert 0 <= mark.drawdown_pct <= 100
         assert mark.positions == len(account.positions)
@@ -238,7 +238,8 @@ def test_the_cash_gained_is_the_profit_of_the_trades_less_what_is_tied_up(path: 
     held = lived[-1].settlement.account.positions
     tied_up = sum(own.direction.sign * own.quantity * own.entry_price + own.entry_cost - own.income for own in held)
     expected = rules.limits.initial_capital + profit - tied_up
-    assert lived[-1].settlement.account.cash == pytest.approx(expected, abs=1e-6)
+    account = lived[-1].settlement.account
+    assert account.cash + account.receivable == pytest.approx(expected, abs=1e-6)
 
 
 @given(days, any_rules)

@@ -73,8 +73,11 @@ class Ledger:
     cash: float = CAPITAL
     shares: dict[str, int] = field(default_factory=dict)
     heard: dict[str, float] = field(default_factory=dict)
+    promised: list[tuple[int, float]] = field(default_factory=list)
+    """Dividends to come, and how many days they have been."""
 
     def post(self, day: Day, quantity: int) -> None:
+        self.collect()
         leaving = {symbol for symbol in day.orders if self.shares.get(symbol)}
         for symbol, action in day.actions.items():
             self.convert(symbol, action)
@@ -84,6 +87,12 @@ class Ledger:
                 self.trade(symbol, day.bars[symbol].open, 1 if order is Action.BUY else -1, quantity)
         self.heard |= {symbol: bar.close for symbol, bar in day.bars.items()}
 
+    def collect(self) -> None:
+        """Cash for dividends of thirty days ago; a ledger has a session every day."""
+        self.promised = [(days + 1, amount) for days, amount in self.promised]
+        self.cash += sum(amount for days, amount in self.promised if days == 30)
+        self.promised = [(days, amount) for days, amount in self.promised if days < 30]
+
     def convert(self, symbol: str, action: HeldActions) -> None:
         owned = self.shares.get(symbol, 0)
         if owned:
@@ -92,7 +101,11 @@ class Ledger:
             self.heard[symbol] /= action.factor
             self.cash += sign * (new - whole) * self.heard[symbol]
             self.shares[symbol] = sign * whole
-            self.cash += sign * whole * (action.dividend + action.demerger)
+            self.cash += sign * whole * action.demerger
+            if sign > 0:
+                self.promised.append((0, whole * action.dividend))
+            else:
+                self.cash -= whole * action.dividend
             self.heard[symbol] -= action.demerger
 
     def trade(self, symbol: str, price: float, sign: int, quantity: int) -> None:
@@ -105,7 +118,8 @@ class Ledger:
 
     @property
     def equity(self) -> float:
-        return self.cash + sum(owned * self.heard[symbol] for symbol, owned in self.shares.items() if owned)
+        promised = sum(amount for _, amount in self.promised)
+        return self.cash + promised + sum(owned * self.heard[symbol] for symbol, owned in self.shares.items() if owned)
 
 
 def settled(days: list[Day], quantity: int) -> list[Settlement]:
