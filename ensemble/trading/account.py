@@ -6,11 +6,11 @@ slip; a target is a limit order and does not. All that happens is an event, and 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from ensemble.fills import ExitReason
-from ensemble.trading.actions import HeldActions
+from ensemble.trading.actions import NO_ACTION, HeldActions
 from ensemble.trading.bankruptcy import wind_up
 from ensemble.trading.conversions import collect_dividends, convert
 from ensemble.trading.entries import enter
@@ -69,12 +69,13 @@ def settle(  # noqa: PLR0913  # one for each thing that makes a session
     """
     orders, journal = _orders(signals, session), Journal(_in_order(account), session)
     collect_dividends(journal)
-    trades = convert(journal, actions or {})
-    opening, leaving = ([one for one in orders.values() if one.opens is opens] for opens in (True, False))
-    enter(journal, opening, bars=bars, rules=rules)
-    trades += leave(journal, _still_held(journal, leaving), bars=bars, rules=rules)
+    actions = actions or {}
+    trades = convert(journal, actions)
+    enter(journal, [order for order in orders.values() if order.opens], bars=bars, rules=rules)
+    leaving = _still_held(journal, [order for order in orders.values() if not order.opens])
+    trades += leave(journal, leaving, bars=bars, rules=rules, actions=actions)
     for position in journal.account.positions:
-        if position.symbol in bars:
+        if position.symbol in bars and not actions.get(position.symbol, NO_ACTION).waits:
             journal.write(EventKind.MARKED, position.symbol, price=bars[position.symbol].close)
     trades += wind_up(journal)
     end_halts(journal)
@@ -101,7 +102,9 @@ def _in_order(account: Account) -> Account:
     """Whatever order somebody gave the positions and holds, what happens is written in one."""
     positions = sorted(account.positions, key=lambda position: position.symbol)
     holds = sorted(account.holds, key=lambda hold: (hold.reason, hold.symbol or "", hold.note, hold.cause or ""))
-    return replace(account, positions=tuple(positions), holds=tuple(holds))
+    return Account(
+        account.cash, tuple(positions), account.peak_equity, tuple(holds), account.receivables, account.n_events
+    )
 
 
 def _orders(signals: Sequence[Signal], session: date) -> dict[str, Signal]:
@@ -117,6 +120,8 @@ def _orders(signals: Sequence[Signal], session: date) -> dict[str, Signal]:
 
 def _still_held(journal: Journal, leaving: Sequence[Signal]) -> set[str]:
     """The symbols of what is to leave. What has left meanwhile, by a session that was settled late, leaves no more."""
+    if not leaving:
+        return set()
     sign = {Action.SELL: Direction.LONG.sign, Action.BUY: Direction.SHORT.sign}
     held = journal.account.held
     there = {order.symbol for order in leaving if held.get(order.symbol, 0) * sign.get(order.action, 0) > 0}

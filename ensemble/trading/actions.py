@@ -5,9 +5,13 @@ they were, by one factor; a correction of one of two bars is none, and hides no 
 *dividend* is a step of adj_close / close between the entry and now that was not credited yet; one that the feed tells
 late is credited late, once. A *demerger* is listed in a table, and credited only where the bars fall by it: where the
 feed has scaled its history, it is none, or a split.
+
+A bar that opens far from the close before it, where no feed has told of a split yet, *waits* for a session, so that the
+feed can tell. Then it is looked at before that session's own, at its own prices, whatever it was.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +19,7 @@ from fractions import Fraction
 
 from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.holdings import Account, Position
-from ensemble.trading.session_bars import SessionBars, SymbolBars
+from ensemble.trading.session_bars import Bar, SessionBars, SymbolBars
 
 SAME_FACTOR_WITHIN = 1e-4
 """Besides what the feed rounds its prices to."""
@@ -28,6 +32,9 @@ LEAST_DIVIDEND = 5e-5
 """Of the price, besides what the feed rounds its prices to."""
 DEMERGER_WITHIN = 0.02
 """Of the close before: how near the bars' own fall must be to the table's."""
+MOST_GAP = 1.15
+"""Between a close and the open after it, either way: what opens farther away is a split of 6 for 5 or more that nobody
+has told, or a crash. Splits of less are not told from bad days."""
 MOST_SHARES = 20
 """Splits are ratios of small numbers, such as 2 for 1 or 11 for 10; what is measured lies beside them by rounding."""
 
@@ -44,6 +51,10 @@ class HeldActions:
     """What that left of the price: 0.99 after a dividend of 1 %."""
     demerger: float = 0.0
     """Worth of what was carved out, in currency a share."""
+    late: tuple[tuple[date, Bar], ...] = ()
+    """Bars since the last mark that were not looked at in their session: they waited, or the feed had none."""
+    waits: bool = False
+    """The session's own bar is not believed before the next one."""
 
 
 NO_ACTION = HeldActions()
@@ -68,7 +79,23 @@ def _actions(position: Position, own: SymbolBars, session: date, demergers: Sequ
     dividend, step = _dividend(position, own, newest, fallen)
     fresh = (one for one in fallen if position.last_session < one.session <= session and session in own.place)
     demerger = math.fsum(one.share * own.closes[own.place_from(one.session) - 1] for one in fresh)
-    return HeldActions(_split_factor(position, own), dividend, step, demerger)
+    late, waits = _unseen(position, own, newest, session, fallen)
+    return HeldActions(_split_factor(position, own), dividend, step, demerger, late, waits)
+
+
+def _unseen(
+    position: Position, own: SymbolBars, newest: int, session: date, fallen: Iterable[Demerger]
+) -> tuple[tuple[tuple[date, Bar], ...], bool]:
+    """The bars after the last mark and before `session`, oldest first, and whether the session's own must wait."""
+    first = bisect_right(own.sessions, position.last_session)
+    today = session in own.place
+    stop = newest if today else newest + 1
+    late = tuple((own.sessions[place], own.at(place)) for place in range(first, stop))
+    if not today or newest == 0:
+        return late, False
+    lost = math.fsum(one.share for one in fallen if one.session == session)
+    gap = own.opens[newest] / (own.closes[newest - 1] * (1 - lost))
+    return late, not 1 / MOST_GAP <= gap <= MOST_GAP
 
 
 def _split_factor(position: Position, own: SymbolBars) -> float:

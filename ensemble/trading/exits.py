@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 
 from ensemble.fills import ExitReason, fill_exits, is_locked
+from ensemble.trading.actions import NO_ACTION, HeldActions
 from ensemble.trading.costs import Costs, Product, Side, buy_price, sell_price
 from ensemble.trading.events import EventKind, Unfilled
 from ensemble.trading.holdings import Direction, Position, Trade
@@ -15,20 +16,46 @@ Ending = tuple[float, ExitReason]
 """The price a share leaves at, after slippage, and why."""
 
 
-def leave(journal: Journal, ordered: Collection[str], *, bars: Mapping[str, Bar], rules: TradingRules) -> list[Trade]:
-    """Closes what was `ordered` to leave, at the open, and what leaves by its stop, its target or its time."""
+def leave(
+    journal: Journal,
+    ordered: Collection[str],
+    *,
+    bars: Mapping[str, Bar],
+    rules: TradingRules,
+    actions: Mapping[str, HeldActions],
+) -> list[Trade]:
+    """Closes what was `ordered` to leave, at the open, and what leaves by its stop, its target or its time.
+
+    Bars that come late, or waited, are looked at before the session's own, which an order is for.
+    """
     trades = []
-    for position in journal.account.positions:
-        bar = bars.get(position.symbol)
-        ending = None if bar is None else exit_fill(position, bar, ordered=position.symbol in ordered, rules=rules)
+    for held in journal.account.positions:
+        symbol, action = held.symbol, actions.get(held.symbol, NO_ACTION)
+        bar = None if action.waits else bars.get(symbol)
+        position, ending = _through_late_bars(journal, held, action, rules) if action.late else (held, None)
+        if ending is None and bar is not None:
+            ending = exit_fill(position, bar, ordered=symbol in ordered, rules=rules)
         if ending is not None:
             fees = _fees(journal, position, ending[0], rules)
             trades.append(close_position(journal, position, ending, fees=fees))
-        elif position.symbol in ordered:
-            reason = Unfilled.NO_BAR if bar is None else Unfilled.LOCKED
+        elif action.waits or symbol in ordered:
+            reason = Unfilled.LOCKED if bar else Unfilled.OUT_OF_SCALE if action.waits else Unfilled.NO_BAR
             what = {"direction": position.direction, "quantity": position.quantity, "reason": reason}
-            journal.write(EventKind.UNFILLED, position.symbol, **what)
+            journal.write(EventKind.UNFILLED, symbol, **what)
     return trades
+
+
+def _through_late_bars(
+    journal: Journal, position: Position, action: HeldActions, rules: TradingRules
+) -> tuple[Position, Ending | None]:
+    """The position after its late bars, marked at the closes of those it outlives, and how it leaves in one."""
+    for session, bar in action.late:
+        ending = exit_fill(position, bar, ordered=False, rules=rules)
+        if ending is not None:
+            return position, ending
+        journal.make_up_for(session, EventKind.MARKED, position.symbol, price=bar.close)
+        position = journal.account.position(position.symbol) or position
+    return position, None
 
 
 def exit_fill(position: Position, bar: Bar, *, ordered: bool, rules: TradingRules) -> Ending | None:

@@ -148,7 +148,8 @@ class Account:
     @property
     def equity(self) -> float:
         """Cash, dividends to come and positions together; a short counts against it."""
-        return self.cash + self.receivable + sum((position.value for position in self.positions), 0.0)
+        worth = sum((position.value for position in self.positions), 0.0)
+        return self.cash + self.receivable + worth if self.receivables else self.cash + worth
 
     @property
     def receivable(self) -> float:

@@ -28,6 +28,13 @@ class Journal:
     def write(self, kind: EventKind, symbol: str | None = None, **what: Any) -> None:
         """Adds an event; `what` are fields of AccountEvent. Raises EventError."""
         number = self.account.n_events + 1
-        event = AccountEvent(self.session, number, kind, symbol, commanded_at=self._commanded_at, **what)
+        self._add(AccountEvent(self.session, number, kind, symbol, commanded_at=self._commanded_at, **what))
+
+    def make_up_for(self, session: date, kind: EventKind, symbol: str | None, **what: Any) -> None:
+        """Adds an event of a session that was settled without it. Raises EventError."""
+        number = self.account.n_events + 1
+        self._add(AccountEvent(session, number, kind, symbol, commanded_at=self._commanded_at, **what))
+
+    def _add(self, event: AccountEvent) -> None:
         self.account = apply(self.account, event)
         self._events.append(event)

@@ -46,7 +46,11 @@ class SymbolBars:
     def bar(self, session: date) -> Bar | None:
         """The bar of one session, None where there is none."""
         place = self.place.get(session)
-        return None if place is None else Bar(*(column[place] for column in self.prices))
+        return None if place is None else self.at(place)
+
+    def at(self, place: int) -> Bar:
+        """The bar at that place."""
+        return Bar(*(column[place] for column in self.prices))
 
     def place_from(self, session: date) -> int:
         """The place of the first bar that is not before `session`."""

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,35 @@ def test_a_split_stops_nobody_out_whenever_the_feed_tells_it(
     (same,) = [trade for trade in plain_trades if trade.entry_session == across.entry_session]
     assert across.quantity == 2 * same.quantity
     assert across.entry_price == pytest.approx(same.entry_price / 2)
+
+
+@pytest.mark.parametrize("factor", [1.3, 2.0])
+def test_a_split_that_the_feed_tells_a_session_late_stops_nobody_out(
+    factor: float, plain: Path, lived: Path, tmp_path: Path, services_at: ServicesAt
+) -> None:
+    """Of 2 for 1 the bar is refused until it is confirmed, and the settlement waits; of 13 for 10 the bar waits."""
+    ex_date = overnight(plain, services_at)
+    folder = patient(Path(shutil.copytree(lived, tmp_path / "split")))
+
+    def divide(bars: pd.DataFrame, *, before: bool) -> pd.DataFrame:
+        bars.loc[(bars.index < ex_date) == before, PRICES] /= factor
+        return bars
+
+    live_through(folder, services_at, tuple(day for day in AHEAD if day < ex_date))
+    rewrite(folder, partial(divide, before=False))
+    live_through(folder, services_at, (ex_date,))
+    rewrite(folder, partial(divide, before=True))
+    after = tuple(day for day in AHEAD if day > ex_date)
+    live_through(folder, services_at, after)
+    marks, trades, kinds = account_of(folder, services_at)
+    plain_marks, plain_trades, _ = account_of(plain, services_at)
+    assert kinds["SPLIT"] == [after[0] if factor < 1.5 else ex_date]
+    assert [(one.exit_session, one.exit_reason) for one in trades] == [
+        (one.exit_session, one.exit_reason) for one in plain_trades
+    ]
+    told = [(mark, other) for mark, other in zip(marks, plain_marks, strict=True) if str(mark.session) != ex_date]
+    for mark, other in told:
+        assert mark.equity == pytest.approx(other.equity, rel=1e-4)
 
 
 def test_a_dividend_of_a_held_share_is_credited_and_a_backtest_does_the_same(

@@ -58,7 +58,8 @@ def days_of(seed: int, count: int) -> list[Day]:
 def action_of(random: np.random.Generator, price: float) -> HeldActions:
     factor = float(random.choice([1.0, 1.0, 2.0, 1.5, 10.0, 0.5, 4 / 3]))
     rest = price / factor
-    return HeldActions(factor, *(float(rest * random.choice([0.0, 0.01, 0.04])) for _ in range(2)))
+    dividend, demerger = (float(rest * random.choice([0.0, 0.01, 0.04])) for _ in range(2))
+    return HeldActions(factor, dividend, demerger=demerger)
 
 
 def bar_of(random: np.random.Generator, price: float) -> Bar:
