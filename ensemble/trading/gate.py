@@ -111,11 +111,12 @@ def coverage_score(evidence: Evidence, coverage_pct: float) -> float:
 def expected_value(probability: float, beliefs: Beliefs, *, level: float, closes: bool) -> float | None:
     """The least that acting is worth after costs, as a share of what is traded; None where nobody can tell.
 
-    q W + (1 - q) L - cost. q is the lower bound of how often so sure a forecast comes true, and no more than it says of
-    itself, for it need not be as good as the surer ones beside it. W and L are what a trade earned when the forecast's
-    side came true, and when it did not. Where W is below L, as with a label that trading can't use, a higher precision
-    would be the worse: then q is 1. To leave a position is worth what it would lose if it stayed, and costs nothing
-    that staying would not cost too.
+    q W + (1 - q) L - drift - cost. q is the lower bound of how often so sure a forecast comes true, and no more than it
+    says of itself, for it need not be as good as the surer ones beside it. W and L are what a trade earned when the
+    forecast's side came true, and when it did not. Where W is below L, as with a label that trading can't use, a higher
+    precision would be the worse: then q is 1. The drift is what acting every time, without a forecast, has earned,
+    where that is a gain: it is no merit of the forecast, and may not come again; a loss stays in W and L. To leave a
+    position is worth what it would lose if it stayed, and costs nothing that staying would not cost too.
     """
     up = probability > 0.5
     bound = least_precision(beliefs.evidence, sureness(probability), up=up, level=level)
@@ -124,9 +125,10 @@ def expected_value(probability: float, beliefs: Beliefs, *, level: float, closes
     precision = min(bound, max(probability, 1 - probability))
     entered = beliefs.payoffs.long if up != closes else beliefs.payoffs.short
     win, loss = (entered.if_true, entered.if_false) if up else (entered.if_false, entered.if_true)
-    if closes:
-        win, loss = -win, -loss
-    return min(precision * win + (1 - precision) * loss, win) - (0.0 if closes else beliefs.round_trip_cost)
+    sign = -1 if closes else 1
+    drift = max(sign * entered.mean, 0.0)
+    value = min(precision * sign * win + (1 - precision) * sign * loss, sign * win)
+    return value - drift - (0.0 if closes else beliefs.round_trip_cost)
 
 
 def round_trip_cost(rules: TradingRules, *, value: float, session: date, product: Product) -> float:

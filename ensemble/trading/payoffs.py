@@ -27,6 +27,8 @@ class Payoff:
     if_true: float
     """When the label came true."""
     if_false: float
+    mean: float
+    """Whether it did or not: what whoever entered every time, without a forecast, has earned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,11 @@ class PastTrades:
         rows = slice(max(stop - PAYOFF_SESSIONS, 0), stop)
         came_true, long, short = self.came_true[:, rows], self.long[:, rows], self.short[:, rows]
         told = np.isfinite(came_true) & np.isfinite(long) & np.isfinite(short)
-        true, false = told & (came_true > 0.5), told & (came_true < 0.5)
+        true, false = told & (came_true > 0.5), told & (came_true < 0.5)  # no label is one half
         if min(true.sum(), false.sum()) < MIN_TRADES:
             return None
-        return Payoffs(*(Payoff(_mean(returns[true]), _mean(returns[false])) for returns in (long, short)))
+        each = (Payoff(*(_mean(returns[which]) for which in (true, false, told))) for returns in (long, short))
+        return Payoffs(*each)
 
 
 def past_trades(

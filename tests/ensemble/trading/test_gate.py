@@ -32,7 +32,7 @@ from ensemble.trading.rules import TradingRules
 LEVEL = 0.9
 HONEST = Evidence((-100, -50, 50, 100), (100, 200, 200, 100), (27, 76, 124, 73), 600.0)
 """Log-odds of .5 and 1, and as many ups as they say."""
-PAYOFFS = Payoffs(long=Payoff(0.010, -0.008), short=Payoff(-0.011, 0.007))
+PAYOFFS = Payoffs(long=Payoff(0.010, -0.008, 0.0), short=Payoff(-0.011, 0.007, 0.0))
 BELIEFS = Beliefs(evidence=HONEST, payoffs=PAYOFFS, round_trip_cost=0.002)
 WORTH = GateOptions(gate="expected_value")
 probabilities = st.floats(0.001, 0.999)
@@ -53,7 +53,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
 
 payoffs = st.builds(
     Payoffs,
-    *[st.builds(Payoff, st.floats(-0.05, 0.05), st.floats(-0.05, 0.05))] * 2,
+    *[st.builds(Payoff, *[st.floats(-0.05, 0.05)] * 3)] * 2,
 )
 beliefs = st.builds(Beliefs, evidence=evidences(), payoffs=payoffs, round_trip_cost=st.floats(0, 0.01))
 
@@ -135,8 +135,53 @@ def test_to_leave_saves_what_staying_would_lose_and_costs_nothing_more() -> None
 
 
 def test_a_label_that_trading_can_not_use_is_worth_what_it_is_when_it_comes_true() -> None:
-    backwards = replace(BELIEFS, payoffs=Payoffs(Payoff(-0.004, 0.006), PAYOFFS.short))
+    backwards = replace(BELIEFS, payoffs=Payoffs(Payoff(-0.004, 0.006, 0.0), PAYOFFS.short))
     assert expected_value(0.9, backwards, level=LEVEL, closes=False) == pytest.approx(-0.004 - 0.002)
+
+
+def drifting(by: float) -> Beliefs:
+    """The same trades while the market rose by so much in each, and one trade in two came true."""
+    long, short = PAYOFFS.long, PAYOFFS.short
+    means = (long.if_true + long.if_false) / 2, (short.if_true + short.if_false) / 2
+    return replace(
+        BELIEFS,
+        payoffs=Payoffs(
+            Payoff(long.if_true + by, long.if_false + by, means[0] + by),
+            Payoff(short.if_true - by, short.if_false - by, means[1] - by),
+        ),
+    )
+
+
+@pytest.mark.parametrize("probability", [probability_of(100), probability_of(-100)])
+@pytest.mark.parametrize("closes", [False, True])
+def test_what_every_trade_earned_is_no_merit_of_the_forecast_and_what_every_trade_lost_stays_lost(
+    probability: float, closes: bool
+) -> None:
+    favours = 1 if probability > 0.5 else -1  # the drift that helps who acts on that side, entering or leaving
+
+    def worth(by: float) -> float:
+        value = expected_value(probability, drifting(favours * by), level=LEVEL, closes=closes)
+        assert value is not None
+        return value
+
+    assert worth(0.03) == pytest.approx(worth(0.01))
+    assert worth(-0.01) == pytest.approx(worth(-0.03) + 0.02)
+    assert worth(-0.01) < worth(0.01)
+
+
+@given(evidences(), st.floats(-0.05, 0.05), st.floats(-0.05, 0.05), st.floats(0, 1))
+def test_a_forecast_that_is_right_as_often_as_the_label_comes_true_is_worth_no_entry(
+    evidence: Evidence, win: float, loss: float, share: float
+) -> None:
+    payoff = Payoff(win, loss, share * win + (1 - share) * loss)
+    known = Beliefs(evidence=evidence, payoffs=Payoffs(payoff, payoff), round_trip_cost=0.001)
+    least = least_precision(evidence, 20, up=True, level=LEVEL)
+    assume(least is not None)
+    assert least is not None
+    assume(least <= share or win <= loss)
+    value = expected_value(probability_of(20), known, level=LEVEL, closes=False)
+    assert value is not None
+    assert value <= -0.001 + 1e-12
 
 
 @pytest.mark.parametrize(

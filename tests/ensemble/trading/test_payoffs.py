@@ -103,6 +103,7 @@ def test_payoffs_are_the_means_over_what_the_label_came_to(label: str) -> None:
     for short, payoff in ((False, found.long), (True, found.short)):
         assert payoff.if_true == pytest.approx(np.mean(expected[short, True]), abs=1e-9)
         assert payoff.if_false == pytest.approx(np.mean(expected[short, False]), abs=1e-9)
+        assert payoff.mean == pytest.approx(np.mean(expected[short, True] + expected[short, False]), abs=1e-9)
 
 
 @settings(max_examples=30)

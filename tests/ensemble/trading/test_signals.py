@@ -180,7 +180,7 @@ def test_a_late_decision_is_kept_but_not_acted_on() -> None:
 
 EVIDENCE = Evidence((-100, -20, 20, 100), (100, 400, 400, 100), (20, 180, 220, 80), 1000.0)
 """The surest fifth comes true in four of five, the rest in eleven of twenty."""
-PAYOFFS = Payoffs(long=Payoff(0.012, -0.010), short=Payoff(-0.012, 0.010))
+PAYOFFS = Payoffs(long=Payoff(0.012, -0.010, 0.0), short=Payoff(-0.012, 0.010, 0.0))
 KNOWN = Beliefs(evidence=EVIDENCE, payoffs=PAYOFFS, round_trip_cost=0.003)
 
 
@@ -264,7 +264,7 @@ def test_of_futures_members_who_disagree_open_no_short_but_cover_one() -> None:
 def test_a_short_is_weighed_as_a_trade_of_its_own_and_a_sale_as_the_end_of_one() -> None:
     no_good_short = Beliefs(
         evidence=EVIDENCE,
-        payoffs=Payoffs(long=PAYOFFS.long, short=Payoff(-0.012, 0.001)),
+        payoffs=Payoffs(long=PAYOFFS.long, short=Payoff(-0.012, 0.001, 0.0)),
         round_trip_cost=0.003,
     )
     options = SignalOptions(gate="expected_value")
