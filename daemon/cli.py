@@ -13,6 +13,7 @@ import typer
 from daemon.account_commands import account_command, positions_command, trades_command
 from daemon.audit_command import audit_command
 from daemon.clock import Clock, FixedClock, SystemClock
+from daemon.db_commands import db_app
 from daemon.errors import DaemonError
 from daemon.invocation import Invocation
 from daemon.invocation import reader as _reader
@@ -37,6 +38,7 @@ app.add_typer(forecasts_app, name="forecasts")
 cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
+app.add_typer(db_app, name="db")
 app.command("audit")(audit_command)
 app.command("account")(account_command)
 app.command("positions")(positions_command)

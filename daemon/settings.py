@@ -133,11 +133,22 @@ class StorageOptions(Options):
         pattern=r"^(sqlite|postgresql)(\+\w+)?://",
         description="the database, if it is not signals.db in state_dir; SQLAlchemy URL",
     )
+    backup_dir: Path | None = Field(
+        default=None, description="folder of the backups, if it is not backups in state_dir"
+    )
+    backups_kept: int = Field(
+        default=7, ge=0, le=10_000, description="backups that stay, count; 0 makes none after a session and keeps all"
+    )
 
     @property
     def database_url(self) -> str:
         """The URL that is opened."""
         return self.url or f"sqlite:///{self.state_dir / 'signals.db'}"
+
+    @property
+    def backups(self) -> Path:
+        """Folder of the backups."""
+        return self.backup_dir or self.state_dir / "backups"
 
     @property
     def models_dir(self) -> Path:

@@ -30,7 +30,7 @@ BUSY_TIMEOUT_S = 30.0
 """How long to wait for another writer; `sqlite:///signals.db?timeout=5` in storage.url sets another."""
 
 _NEWER_SCHEMA = "has schema {0}, newer than the {1} of this program; install the newer reliance-daemon again."
-_OLDER_SCHEMA = "has schema {0}, older than the {1} of this program; `reliance-daemon run-once` upgrades it."
+_OLDER_SCHEMA = "has schema {0}, older than the {1} of this program; `reliance-daemon db upgrade` upgrades it."
 _FOREIGN_SCHEMA = "can't be upgraded ({0}); it is not as reliance-daemon left it: restore a backup, or move it away."
 
 # Changes nothing, and yet fails where nothing can be changed: BEGIN IMMEDIATE succeeds on a read-only file.
@@ -80,6 +80,17 @@ def reading(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name == "postgresql":
             conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         yield conn
+
+
+def database_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for one in memory, one by an URI of SQLite's own, and for PostgreSQL."""
+    address = _address(url)
+    return _file(address) if address.get_backend_name() == "sqlite" else None
+
+
+def shown_url(url: str) -> str:
+    """The URL without its password."""
+    return _address(url).render_as_string(hide_password=True)
 
 
 def _address(url: str) -> URL:
