@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 from daemon.clock import Clock
 from daemon.settings import StorageOptions
 from storage.backups import STAMP, Backup, BackupError, back_up, backups_in, in_a_line
-from storage.engine import OldSchema, database_file, open_store
+from storage.engine import OldSchema, database_file, open_store, patience_s
 from storage.errors import StoreError
 from storage.restoring import check_restorable, finish_restore, restore, set_aside
-from storage.sqlite_file import damage_of
+from storage.sqlite_file import WAIT_S, damage_of
 
 _REPLACED = (
     "database: damaged ({}): it is now {}, and the backup {} took its place; what came after session {} is done again"
@@ -36,7 +36,7 @@ def open_database(storage: StorageOptions, clock: Clock) -> Engine:
     file = database_file(storage.database_url)
     if file is not None:
         try:
-            _recover(file, storage.backups, clock.now())
+            _recover(file, storage, clock.now())
         except OSError as error:
             raise StoreError(
                 f"{file} can't be moved ({in_a_line(error)}); its folder must be writable: mend its rights."
@@ -45,15 +45,15 @@ def open_database(storage: StorageOptions, clock: Clock) -> Engine:
     return open_store(storage.database_url)
 
 
-def _recover(file: Path, backups: Path, now: datetime) -> None:
+def _recover(file: Path, storage: StorageOptions, now: datetime) -> None:
     """Leaves a whole database, or none."""
-    finished = finish_restore(file)
+    backups, finished = storage.backups, finish_restore(file)
     if finished:
         logger.warning("database: a restore that was cut short was finished; what was there before is {}", finished)
     if not file.exists():
         _say_missing(file, backups, now)
         return
-    damage = damage_of(file)
+    damage = damage_of(file, wait_s=min(WAIT_S, patience_s(storage.database_url)))
     if damage is None or (file.stat().st_size == 0 and not backups_in(backups)):
         return  # an empty file is what SQLite makes of a new one
     backup = _newest_whole(backups)

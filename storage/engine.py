@@ -88,6 +88,11 @@ def database_file(url: str) -> Path | None:
     return _file(address) if address.get_backend_name() == "sqlite" else None
 
 
+def patience_s(url: str) -> float:
+    """How long to wait for another writer of a SQLite database."""
+    return _patience_s(_address(url))
+
+
 def shown_url(url: str) -> str:
     """The URL without its password."""
     return _address(url).render_as_string(hide_password=True)
@@ -101,6 +106,10 @@ def _address(url: str) -> URL:
         raise StoreError(
             f"storage.url was {shown!r}; it must be a database URL, e.g. sqlite:////var/lib/reliance-daemon/signals.db."
         ) from error
+
+
+def _patience_s(address: URL) -> float:
+    return float(address.query.get("timeout", BUSY_TIMEOUT_S))  # type: ignore[arg-type]  # one value
 
 
 def _file(address: URL) -> Path | None:
@@ -134,8 +143,7 @@ def _engine(address: URL, *, read_only: bool) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
     if sqlite:
-        patience_s = float(address.query.get("timeout", BUSY_TIMEOUT_S))  # type: ignore[arg-type]  # one value
-        event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, patience_s))
+        event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, _patience_s(address)))
     if sqlite and read_only:
         event.listen(engine, "do_connect", _refuse_writes)
     event.listen(engine, "begin", _begin)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from storage.backups import STAMP, BackupError, check_backup, in_a_line, sqlite_url
 from storage.durable import give_to_owner, sync_folder
-from storage.engine import open_store
+from storage.engine import StoreError, open_store
 from storage.migrations import HEAD_REVISION, is_known
-from storage.sqlite_file import BELONGING, copy_whole, move_aside, opened, rest, sync_file
+from storage.sqlite_file import BELONGING, copy_whole, damage_of, move_aside, opened, rest, sync_file
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -36,7 +36,9 @@ def restore(file: Path, database: Path, *, at: datetime, why: str) -> Path | Non
         finally:
             _remove(draft)
         sync_folder(database.parent)
-    except (OSError, sqlite3.Error) as error:
+    except BackupError:
+        raise
+    except (OSError, sqlite3.Error, StoreError) as error:
         raise BackupError(
             f"{file} was not restored to {database} ({in_a_line(error)}); "
             "check that the folder of the database is writable and has room."
@@ -96,13 +98,12 @@ def _prepare(file: Path, draft: Path, database: Path) -> None:
 
 def _take_from_others(database: Path) -> None:
     """Whoever has it open would go on with the file moved aside, and take the new one's log away when it ends."""
-    if not database.exists():
-        return
+    if not database.exists() or damage_of(database):
+        return  # what is damaged is moved aside as it is
     try:
         with opened(database, mode="rw") as connection:
             rest(connection)
     except sqlite3.Error as error:
-        # What is damaged, or can't be opened, is moved aside as it is.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY:
             raise BackupError(
                 f"{database} is open in another program; end that program, or close its connection, and try again."

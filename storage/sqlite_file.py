@@ -38,7 +38,7 @@ def damage_of(path: Path, *, wait_s: float = WAIT_S) -> str | None:
     try:
         if path.stat().st_size == 0:
             return "the file is empty"
-        with opened(path, mode="rw", wait_s=wait_s) as connection:
+        with opened(path, wait_s=wait_s) as connection:  # for reading alone: at its end a writer would merge the log
             return _said(connection.execute(f"PRAGMA quick_check({_SHOWN})").fetchall())
     except OSError:
         return None

@@ -15,10 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 template, copies, work = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+exec(sys.argv[4])
 NOW = datetime(2021, 10, 5, 12, tzinfo=UTC)
-exec("from storage.backups import *; from storage.restoring import *; from storage.migrations import upgrade")
-from alembic import command
-from storage import dictionary, views
 
 def kill_at(number, folder):
     def count(event, arguments):
@@ -45,14 +43,14 @@ sys.exit("it never came to its end")
 """
 
 
-def killed_everywhere(template: Path, copies: Path, work: str) -> list[Path]:
+def killed_everywhere(template: Path, copies: Path, work: str, *, imports: str) -> list[Path]:
     """Copies of the folder `template`, each as a SIGKILL a step later left it; `work` sees it as `folder`.
 
     In the last one the work came to its end.
     """
     copies.mkdir()
     subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(template), str(copies), work],
+        [sys.executable, "-c", PROGRAM, str(template), str(copies), work, imports],
         check=True,
         timeout=100,
         cwd=ROOT,

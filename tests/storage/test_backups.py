@@ -152,8 +152,9 @@ def test_a_kill_at_any_point_leaves_whole_backups_and_a_next_one_that_works(
     for hour in range(2):
         back_up(template / "signals.db", template / "kept", at=NOW - timedelta(hours=9 - hour), keep=2)
     content = (template / "signals.db").read_bytes()
+    imports = "from storage.backups import back_up"
     work = "back_up(folder / 'signals.db', folder / 'kept', at=NOW, keep=2)"
-    for folder in killed_everywhere(template, tmp_path / "copies", work):
+    for folder in killed_everywhere(template, tmp_path / "copies", work, imports=imports):
         found = backups_in(folder / "kept")
         assert len(found) >= 2
         assert {check_backup(one.path) for one in found} == {HEAD_REVISION}

@@ -42,7 +42,7 @@ def test_a_new_database_and_a_settled_one_have_none(store: Engine, database: Pat
 
 def test_it_looks_while_somebody_writes(store: Engine, database: Path) -> None:
     with transaction(store) as conn:
-        conn.execute(text("INSERT INTO configurations VALUES ('a', '2021-10-05T00:00:00Z', '{}')"))
+        conn.execute(text("INSERT INTO configurations VALUES ('a', '{}', '2021-10-05T00:00:00Z')"))
         assert faults(database, "?timeout=0.05") == []
 
 

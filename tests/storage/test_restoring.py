@@ -79,9 +79,10 @@ def test_a_second_restore_in_the_same_second_overwrites_nothing(folder: Path) ->
 
 
 def test_a_kill_at_any_point_leaves_the_one_or_the_other_and_loses_nothing(folder: Path, tmp_path: Path) -> None:
+    imports = "from storage.restoring import restore; import storage.views, storage.dictionary, alembic.command"
     work = "restore(folder / 'backup.db', folder / 'signals.db', at=NOW, why='before-restore')"
     replaced = 0
-    for killed in killed_everywhere(folder, tmp_path / "copies", work):
+    for killed in killed_everywhere(folder, tmp_path / "copies", work, imports=imports):
         database = killed / "signals.db"
         finish_restore(database)
         assert damage_of(database) is None
