@@ -14,6 +14,7 @@ from daemon.account_commands import account_command, positions_command, trades_c
 from daemon.audit_command import audit_command
 from daemon.clock import Clock, FixedClock, SystemClock
 from daemon.db_commands import db_app
+from daemon.doctor_command import doctor_command
 from daemon.errors import DaemonError
 from daemon.invocation import Invocation
 from daemon.invocation import reader as _reader
@@ -44,6 +45,7 @@ app.command("account")(account_command)
 app.command("positions")(positions_command)
 app.command("trades")(trades_command)
 app.command("verify")(verify_command)
+app.command("doctor")(doctor_command)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
