@@ -45,6 +45,7 @@ def files_of(folder: Path) -> dict[Path, tuple[bytes, int]]:
 
 
 def test_all_is_well_where_all_is_well_and_nothing_is_written(copy: Path) -> None:
+    (copy / "state").chmod(0o700)
     before = files_of(copy)
     found = looked(copy, ask_feed=True)
     assert files_of(copy) == before

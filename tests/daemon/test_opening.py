@@ -21,6 +21,7 @@ from storage.engine import StoreError, open_store, transaction
 from storage.sqlite_file import damage_of, opened
 from storage.tables import configurations
 from tests.storage.kill_points import ROOT, copied_with_log, killed_everywhere
+from tests.storage.small_disk import on_a_small_disk
 
 NOW = datetime(2021, 10, 5, 12, tzinfo=UTC)
 NOBODY = 65534
@@ -313,3 +314,43 @@ def test_a_newer_schema_is_refused_and_stays(storage: StorageOptions) -> None:
     with closing(sqlite3.connect(storage.state_dir / "signals.db", isolation_level=None)) as newer:
         newer.execute("UPDATE alembic_version SET version_num = '9999'")
     unchanged(storage, "newer than")
+
+
+ON_A_FULL_DISK = """
+import shutil, sys
+from pathlib import Path
+from daemon.clock import SystemClock
+from daemon.opening import open_database
+from daemon.settings import StorageOptions
+from storage.sqlite_file import damage_of
+
+state = Path(shutil.copytree(sys.argv[1], Path(sys.argv[2]) / "state"))
+try:
+    with (Path(sys.argv[2]) / "filler").open("wb", buffering=0) as filler:
+        while filler.write(b"x" * 512):
+            pass
+except OSError:
+    pass
+content = (state / "signals.db").read_bytes()
+try:
+    open_database(StorageOptions(state_dir=state), SystemClock()).dispose()
+    said = "opened"
+except Exception as error:
+    said = str(error).replace(" ", "_")
+same = (state / "signals.db").read_bytes() == content
+print(same, len(list(state.glob("*.damaged-*"))), len(list(state.glob(".draft*"))), said)
+"""
+
+
+@pytest.mark.parametrize("fault", [None, truncated])
+def test_on_a_disk_that_is_full_nothing_is_moved(
+    storage: StorageOptions, tmp_path: Path, fault: Callable[[bytes], bytes] | None
+) -> None:
+    if fault:
+        damage(storage, fault)
+    place = tmp_path / "small"
+    place.mkdir()
+    size_kb = sum(path.stat().st_size for path in storage.state_dir.rglob("*") if path.is_file()) // 1024 + 120
+    said = on_a_small_disk(place, size_kb, ON_A_FULL_DISK, storage.state_dir, place)
+    assert said.startswith("True 0 0 ")
+    assert "disk" in said

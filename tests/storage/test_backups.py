@@ -17,6 +17,7 @@ from storage.migrations import HEAD_REVISION
 from storage.run_store import Run, RunStatus, write_runs
 from storage.sqlite_file import opened
 from tests.storage.kill_points import ROOT, killed_everywhere
+from tests.storage.small_disk import on_a_small_disk
 
 NOW = datetime(2021, 10, 5, 12, tzinfo=UTC)
 
@@ -187,3 +188,30 @@ def test_a_backup_with_a_flipped_page_is_refused(database: Path, tmp_path: Path)
     made.path.write_bytes(content)
     with pytest.raises(BackupError, match="take an older one"):
         check_backup(made.path)
+
+
+FILL_UP = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from storage.backups import BackupError, back_up, backups_in, check_backup
+
+database, kept, now = Path(sys.argv[1]), Path(sys.argv[2]), datetime(2021, 10, 5, tzinfo=UTC)
+try:
+    for hour in range(100):
+        back_up(database, kept, at=now + timedelta(hours=hour), keep=0)
+except BackupError as error:
+    whole = {check_backup(one.path) for one in backups_in(kept)}
+    print(hour, len(backups_in(kept)), len(whole), len(list(kept.glob(".draft*"))), str(error).replace(" ", "_"))
+"""
+
+
+def test_a_disk_that_is_full_keeps_what_it_has_and_says_so(database: Path, tmp_path: Path) -> None:
+    place = tmp_path / "small"
+    place.mkdir()
+    size_kb = 3 * database.stat().st_size // 1024 + 100
+    made, kept, schemas, drafts, said = on_a_small_disk(place, size_kb, FILL_UP, database, place).split(" ")
+    assert int(made) == int(kept) > 0
+    assert (schemas, drafts) == ("1", "0")
+    assert "is_full" in said or "disk_I/O_error" in said or "No_space" in said
+    assert "have_room" in said
