@@ -39,7 +39,8 @@ def open_database(storage: StorageOptions, clock: Clock) -> Engine:
             _recover(file, storage, clock.now())
         except OSError as error:
             raise StoreError(
-                f"{file} can't be moved ({in_a_line(error)}); its folder must be writable: mend its rights."
+                f"{error.filename or file} can't be read or moved ({in_a_line(error)}); mend the rights of the "
+                "database's folder and of the backups'."
             ) from error
         _back_up_old_schema(file, storage, clock.now())
     return open_store(storage.database_url)
@@ -60,7 +61,10 @@ def _recover(file: Path, storage: StorageOptions, now: datetime) -> None:
     if backup is None:
         logger.error(_BEGUN_ANEW, damage, backups, set_aside(file, f"damaged-{now:{STAMP}}"))
         return
-    aside = restore(backup.path, file, at=now, why="damaged")
+    try:
+        aside = restore(backup.path, file, at=now, why="damaged")
+    except BackupError as error:
+        raise StoreError(f"{file} is damaged ({damage}), and nothing was moved: {error}") from error
     logger.error(_REPLACED, damage, aside, backup.path.name, backup.session or "none")
 
 

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -286,16 +287,16 @@ def test_rights_that_are_too_wide_are_found(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_another_user_is_told_whose_the_state_is(storage: StorageOptions, tmp_path: Path) -> None:
-    shared = Path("/tmp") / f"doctor-{os.getpid()}"
-    shutil.copytree(storage.state_dir, shared)
-    shared.chmod(0o755)
-    os.seteuid(65534)
-    try:
-        found = rights_finding(None, StorageOptions(state_dir=shared))
-    finally:
-        os.seteuid(0)
-        shutil.rmtree(shared)
+def test_another_user_is_told_whose_the_state_is(storage: StorageOptions) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folder is closed to others
+        Path(name).chmod(0o755)
+        shared = Path(shutil.copytree(storage.state_dir, Path(name) / "state"))
+        shared.chmod(0o755)
+        os.seteuid(65534)
+        try:
+            found = rights_finding(None, StorageOptions(state_dir=shared))
+        finally:
+            os.seteuid(0)
     assert (found.level, found.remedy) == ("warn", "look as root, whose folder it is.")
 
 
