@@ -101,7 +101,7 @@ def unit_state_finding(state: Mapping[str, str]) -> Finding:
     enabled = state.get("UnitFileState", "unknown")
     seen = f"{UNIT} is {loaded}, {active}, {enabled}"
     if loaded in ("not-found", "unknown"):
-        return warn("unit", seen, "install it as docs/operations.md says, unless you start the daemon by other means.")
+        return warn("unit", seen, "install it as docs/service.md says, unless you start the daemon by other means.")
     if active == "failed" or loaded in ("error", "bad-setting"):
         return fail(
             "unit", seen, f"`journalctl -u {UNIT} -n 20` says why; `systemctl reset-failed` and start it again."

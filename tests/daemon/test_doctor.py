@@ -247,8 +247,8 @@ def test_room_is_measured_by_what_a_backup_takes(free: float, database: float, l
         ("loaded inactive enabled", "warn", "systemctl start"),
         ("loaded failed enabled", "fail", "journalctl"),
         ("bad-setting inactive enabled", "fail", "journalctl"),
-        ("not-found inactive ", "warn", "docs/operations.md"),
-        ("", "warn", "docs/operations.md"),
+        ("not-found inactive ", "warn", "docs/service.md"),
+        ("", "warn", "docs/service.md"),
     ],
 )
 def test_the_unit_is_judged_by_what_systemd_says(state: str, level: str, word: str) -> None:

@@ -1,6 +1,7 @@
 """A restore replaces the database or does nothing, and throws nothing away."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -182,3 +183,11 @@ def test_a_set_aside_goes_on_where_a_kill_stopped_it(folder: Path) -> None:
     aside = set_aside(database, "damaged-x")
     assert aside == folder / "signals.db.damaged-x"
     assert sessions_in(aside) == [OLD, NEW]
+
+
+def test_a_folder_with_odd_characters_is_no_obstacle(folder: Path, tmp_path: Path) -> None:
+    odd = Path(shutil.copytree(folder, tmp_path / "100% sure #1"))
+    made = back_up(odd / "signals.db", odd / "kept & safe", at=NOW, keep=1)
+    aside = restore(made.path, odd / "signals.db", at=NOW, why="before-restore")
+    assert aside is not None
+    assert sessions_in(odd / "signals.db") == sessions_in(aside) == [OLD, NEW]
