@@ -13,6 +13,8 @@ import typer
 from daemon.account_commands import account_command, positions_command, trades_command
 from daemon.audit_command import audit_command
 from daemon.clock import Clock, FixedClock, SystemClock
+from daemon.db_commands import db_app
+from daemon.doctor_command import doctor_command
 from daemon.errors import DaemonError
 from daemon.invocation import Invocation
 from daemon.invocation import reader as _reader
@@ -37,11 +39,13 @@ app.add_typer(forecasts_app, name="forecasts")
 cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
+app.add_typer(db_app, name="db")
 app.command("audit")(audit_command)
 app.command("account")(account_command)
 app.command("positions")(positions_command)
 app.command("trades")(trades_command)
 app.command("verify")(verify_command)
+app.command("doctor")(doctor_command)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -36,16 +36,16 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
     from daemon.broker import open_broker
     from daemon.instance import only_instance
     from daemon.log import log_printed_error, open_log
+    from daemon.opening import open_database
     from daemon.progress import shown
     from daemon.services import Services
-    from storage.engine import open_store
     from storage.feeds import open_feed
     from storage.model_store import ModelStore
 
     settings = invocation.settings()
     with only_instance(settings.storage.state_dir):
         open_log(settings.storage.state_dir, debug=invocation.debug, quiet=quiet)
-        engine = open_store(settings.storage.database_url)
+        engine = open_database(settings.storage, clock)
         try:
             models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
             yield Services(settings, clock, engine, models, open_feed(settings.feed), shown, broker=broker)
@@ -65,7 +65,9 @@ def upgraded(invocation: Invocation, *, read_only: bool) -> "Iterator[Engine]":
 
     That alone needs the lock. Raises AlreadyRunning while another instance holds it, StoreError.
     """
+    from daemon.clock import SystemClock
     from daemon.instance import only_instance
+    from daemon.opening import open_database
     from storage.engine import OldSchema, open_store
 
     settings = invocation.settings().storage
@@ -74,7 +76,7 @@ def upgraded(invocation: Invocation, *, read_only: bool) -> "Iterator[Engine]":
         engine = open_store(url, read_only=True)
     except OldSchema:
         with only_instance(settings.state_dir):
-            open_store(url).dispose()
+            open_database(settings, SystemClock()).dispose()
         engine = open_store(url, read_only=True)
     if not read_only:
         engine.dispose()

@@ -52,6 +52,12 @@ def reconcile(services: Services) -> Reconciled:
     Raises FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before stays, and
     the next call goes on from there.
     """
+    reconciled = _all_due_done(services)
+    services.nightly_backup.make_if_due(services, next_wake=reconciled.next_wake)
+    return reconciled
+
+
+def _all_due_done(services: Services) -> Reconciled:
     follow_file(services)
     hand_over(services)
     calendar = home_calendar(services.settings, services.clock.now())

@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from daemon.broker import Broker, PaperBroker
 from daemon.clock import Clock
 from daemon.models import Recipe
+from daemon.nightly_backup import NightlyBackup
 from daemon.progress import Progress
 from daemon.settings import Settings
 from daemon.versions import code_version, training_version
@@ -28,6 +29,7 @@ class Services:
     progress: Progress
     book: AccountBook = field(default_factory=AccountBook)
     broker: Broker = field(default_factory=PaperBroker)
+    nightly_backup: NightlyBackup = field(default_factory=NightlyBackup)
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""

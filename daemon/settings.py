@@ -16,6 +16,7 @@ from daemon.complaints import complain
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
 from daemon.overrides import Key, read_overrides
+from daemon.secrets import refuse_open_secrets
 from daemon.workers import WorkerOptions
 from ensemble.bars import BarRules
 from ensemble.evaluation.audit.options import AuditOptions
@@ -133,11 +134,22 @@ class StorageOptions(Options):
         pattern=r"^(sqlite|postgresql)(\+\w+)?://",
         description="the database, if it is not signals.db in state_dir; SQLAlchemy URL",
     )
+    backup_dir: Path | None = Field(
+        default=None, description="folder of the backups, if it is not backups in state_dir"
+    )
+    backups_kept: int = Field(
+        default=7, ge=0, le=10_000, description="backups that stay, count; 0 makes none after a session and keeps all"
+    )
 
     @property
     def database_url(self) -> str:
         """The URL that is opened."""
         return self.url or f"sqlite:///{self.state_dir / 'signals.db'}"
+
+    @property
+    def backups(self) -> Path:
+        """Folder of the backups."""
+        return self.backup_dir or self.state_dir / "backups"
 
     @property
     def models_dir(self) -> Path:
@@ -208,9 +220,12 @@ def load_settings(
     """The settings of the file `path`, or of the first of `config_paths` there is, or the defaults.
 
     Variables of `environ` go before the file; relative folders start at the file's folder, else at the
-    current one. Raises ConfigError, one line, for a file that can't be read and for a wrong key or value.
+    current one. Raises ConfigError, one line, for a file that can't be read, for one with a secret that everybody can
+    read, and for a wrong key or value.
     """
     source, document = read_config(path, config_paths)
+    if source is not None:
+        refuse_open_secrets(source, document, Settings)
     overrides = read_overrides(environ, Settings)
     for key, override in overrides.items():
         _put(document, key, override.value)

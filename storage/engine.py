@@ -30,7 +30,7 @@ BUSY_TIMEOUT_S = 30.0
 """How long to wait for another writer; `sqlite:///signals.db?timeout=5` in storage.url sets another."""
 
 _NEWER_SCHEMA = "has schema {0}, newer than the {1} of this program; install the newer reliance-daemon again."
-_OLDER_SCHEMA = "has schema {0}, older than the {1} of this program; `reliance-daemon run-once` upgrades it."
+_OLDER_SCHEMA = "has schema {0}, older than the {1} of this program; `reliance-daemon db upgrade` upgrades it."
 _FOREIGN_SCHEMA = "can't be upgraded ({0}); it is not as reliance-daemon left it: restore a backup, or move it away."
 
 # Changes nothing, and yet fails where nothing can be changed: BEGIN IMMEDIATE succeeds on a read-only file.
@@ -82,6 +82,22 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield conn
 
 
+def database_file(url: str) -> Path | None:
+    """The file of a SQLite database; None for one in memory, one by an URI of SQLite's own, and for PostgreSQL."""
+    address = _address(url)
+    return _file(address) if address.get_backend_name() == "sqlite" else None
+
+
+def patience_s(url: str) -> float:
+    """How long to wait for another writer of a SQLite database."""
+    return _patience_s(_address(url))
+
+
+def shown_url(url: str) -> str:
+    """The URL without its password."""
+    return _address(url).render_as_string(hide_password=True)
+
+
 def _address(url: str) -> URL:
     try:
         return make_url(url)
@@ -90,6 +106,10 @@ def _address(url: str) -> URL:
         raise StoreError(
             f"storage.url was {shown!r}; it must be a database URL, e.g. sqlite:////var/lib/reliance-daemon/signals.db."
         ) from error
+
+
+def _patience_s(address: URL) -> float:
+    return float(address.query.get("timeout", BUSY_TIMEOUT_S))  # type: ignore[arg-type]  # one value
 
 
 def _file(address: URL) -> Path | None:
@@ -123,8 +143,7 @@ def _engine(address: URL, *, read_only: bool) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
     if sqlite:
-        patience_s = float(address.query.get("timeout", BUSY_TIMEOUT_S))  # type: ignore[arg-type]  # one value
-        event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, patience_s))
+        event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, _patience_s(address)))
     if sqlite and read_only:
         event.listen(engine, "do_connect", _refuse_writes)
     event.listen(engine, "begin", _begin)

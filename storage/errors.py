@@ -14,6 +14,10 @@ class StoreError(RuntimeError):
     """The database can't be used as asked; the message gives its URL, what is wrong and the remedy."""
 
 
+class DamagedStore(StoreError):
+    """The database's file is broken: `run` and `run-once` put the newest backup in its place when they start."""
+
+
 class OldSchema(StoreError):
     """The database is of an earlier version of this program, and was opened for looking only."""
 
@@ -26,7 +30,10 @@ CANT_OPEN = (
     "can't be opened ({0}); its folder must exist and be readable: check the path and its permissions, "
     "or set storage.url to another place."
 )
-_DAMAGED = "is damaged or no database ({0}); restore a backup, or move it away and the next start makes a new one."
+_DAMAGED = (
+    "is damaged or no database ({0}); the next start of `run` or `run-once` moves it aside and restores the newest "
+    "backup."
+)
 _SQLITE_FAULTS = {
     "SQLITE_READONLY": READ_ONLY,
     "SQLITE_PERM": READ_ONLY,
@@ -46,7 +53,14 @@ _SERVER = "can't be used ({0}); check that the database server runs and that sto
 
 def store_error(url: URL, fault: str, *said: object) -> StoreError:
     """A StoreError about this database; a password in its URL is not shown."""
-    return StoreError(f"storage.url {url.render_as_string(hide_password=True)} {fault.format(*said)}")
+    kind = DamagedStore if fault is _DAMAGED else StoreError
+    return kind(f"storage.url {url.render_as_string(hide_password=True)} {fault.format(*said)}")
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """SQLite says that the file itself is broken, or no database; a lock, a disk without room and the like may pass."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @contextmanager

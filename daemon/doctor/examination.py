@@ -1,0 +1,89 @@
+"""All checks, one after the other; one that fails itself is a finding too."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+
+import pandas as pd
+from sqlalchemy import Engine
+
+from daemon.config_file import CONFIG_PATHS, read_config
+from daemon.doctor.finding import Finding, fail, ok
+from daemon.doctor.installation import installation_findings
+from daemon.doctor.machine import calendar_finding, clock_finding, disk_finding, unit_finding
+from daemon.doctor.market import age_finding, answer_finding, model_finding
+from daemon.doctor.state import backup_finding, database_findings, rights_finding
+from daemon.errors import ConfigError
+from daemon.settings import Settings, StorageOptions, load_settings
+from storage.bar_store import newest_sessions
+from storage.engine import database_file, open_store, reading
+from storage.errors import StoreError
+from storage.run_store import done_runs
+from storage.tables import LIVE
+
+
+def examine(config: Path | None, now: datetime, *, ask_feed: bool) -> Iterator[Finding]:
+    """Every finding, as it comes. Only looks: no lock, no file is made, and the daemon may run."""
+    yield from _guarded("installation", installation_findings)
+    try:
+        settings = load_settings(config, os.environ)
+        source, _ = read_config(config, CONFIG_PATHS)
+    except ConfigError as error:
+        seen, _, remedy = str(error).rpartition("; ")
+        yield fail("configuration", seen, remedy)
+        return
+    yield ok("configuration", f"{source} is in order" if source else "no file, all is default")
+    yield from _guarded("rights", lambda: [rights_finding(source, settings.storage)])
+    yield from _guarded("database", lambda: database_findings(settings.storage))
+    with _opened(settings.storage) as engine:
+        yield from _guarded("database", lambda: _from_database(settings, engine, now))
+    yield from _guarded("calendar", lambda: [calendar_finding(settings.market.exchange, now.date())])
+    yield from _guarded("disk", lambda: [disk_finding(settings.storage.state_dir, _size(settings.storage))])
+    yield from _guarded("unit", lambda: [unit_finding()])
+    if ask_feed:
+        yield from _guarded("feed answer", lambda: [answer_finding(settings, now.date())])
+
+
+def _from_database(settings: Settings, engine: Engine | None, now: datetime) -> Iterator[Finding]:
+    """What is judged by what is stored; without a database, by nothing."""
+    newest, settled = _stored(engine) if engine else ({}, None)
+    yield backup_finding(settings.storage, settled)
+    exchanges = {settings.market.exchange, *settings.market.context}
+    newest_bar = max((newest[symbol].date() for symbol in settings.market.symbols if symbol in newest), default=None)
+    yield clock_finding(now, exchanges, newest_bar)
+    if engine:
+        yield age_finding(settings, newest, now)
+        yield model_finding(engine, settings, now)
+
+
+def _stored(engine: Engine) -> tuple[dict[str, pd.Timestamp], date | None]:
+    with reading(engine) as conn:
+        return newest_sessions(conn), max(done_runs(conn, LIVE, "settle"), default=None)
+
+
+@contextmanager
+def _opened(storage: StorageOptions) -> Iterator[Engine | None]:
+    try:
+        engine = open_store(storage.database_url, read_only=True)
+    except StoreError:
+        yield None  # which a finding has told
+        return
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _guarded(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except Exception as error:  # the other checks are worth as much
+        said = " ".join(str(error).split())
+        yield fail(check, f"could not be looked at: {type(error).__name__}: {said}", "mend that, or report it.")
+
+
+def _size(storage: StorageOptions) -> int:
+    file = database_file(storage.database_url)
+    return file.stat().st_size if file and file.exists() else 0

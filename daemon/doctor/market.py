@@ -1,0 +1,79 @@
+"""Does the daemon get what it forecasts from: bars from the feed, and a model of the month."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+
+import pandas as pd
+from sqlalchemy import Engine
+
+from daemon.desk import home_calendar
+from daemon.doctor.finding import Finding, fail, ok, warn
+from daemon.services import recipe_of
+from daemon.settings import Settings
+from ensemble.sessions import available_at
+from ensemble.windows import month_of
+from storage.engine import reading
+from storage.feeds import FeedError, open_feed
+from storage.model_folder import manifest_keys
+from storage.model_index import find_model
+from storage.model_store import ModelStore, ModelStoreError
+
+ASKED_DAYS = 14
+"""A fetch that proves the feed need not be long."""
+
+
+def age_finding(settings: Settings, newest: Mapping[str, pd.Timestamp], now: datetime) -> Finding:
+    """How far the stored bars of what is traded are behind, without asking the feed."""
+    missing = [symbol for symbol in settings.market.symbols if symbol not in newest]
+    if missing:
+        return warn("feed", f"no bar of {', '.join(missing)} yet", "`reliance-daemon run-once` reads them.")
+    calendar = home_calendar(settings, now)
+    known_at = available_at(calendar.sessions, settings.market.exchange, delay_min=settings.feed.delay_min)
+    expected = calendar.sessions[known_at <= pd.Timestamp(now)][-1]
+    oldest = min(newest[symbol] for symbol in settings.market.symbols)
+    behind = len(calendar.sessions[(calendar.sessions > oldest) & (calendar.sessions <= expected)])
+    seen = f"newest bar {oldest:%Y-%m-%d}, {behind} sessions behind"
+    if behind == 0:
+        return ok("feed", f"newest bar {oldest:%Y-%m-%d}, none is missing")
+    if behind < 1 + settings.signals.max_bar_age_sessions:
+        return warn("feed", seen, "`run-once` reads them; `doctor --feed` asks the feed now.")
+    return fail("feed", f"{seen}: nothing is entered", "is the daemon running? `doctor --feed` asks the feed now.")
+
+
+def answer_finding(settings: Settings, today: date, seconds: Callable[[], float] = time.monotonic) -> Finding:
+    """Does the feed give bars of everything that is traded? It is really asked; nothing is kept."""
+    began = seconds()
+    symbols = list(settings.market.symbols)
+    try:
+        answers = open_feed(settings.feed).fetch(symbols, first=today - timedelta(days=ASKED_DAYS), last=today)
+    except FeedError as error:
+        return fail("feed answer", str(error), "mend [feed] in the configuration.")
+    took = f"{settings.feed.provider}, {seconds() - began:.1f} s"
+    for symbol in symbols:
+        answer = answers[symbol]
+        if isinstance(answer, FeedError):
+            return fail("feed answer", f"{took}: {answer}", "check the network, and the symbol; try again later.")
+        if answer.empty:
+            return fail("feed answer", f"{took}: no bar of {symbol} in {ASKED_DAYS} days", "does it still trade?")
+    newest = min(max(answers[symbol].index) for symbol in symbols)  # type: ignore[union-attr]  # no error is among them
+    return ok("feed answer", f"{took}: bars of {', '.join(symbols)} to {newest:%Y-%m-%d}")
+
+
+def model_finding(engine: Engine, settings: Settings, now: datetime) -> Finding:
+    """Is the model there that the next session is decided by, and is it whole?"""
+    calendar = home_calendar(settings, now)
+    month = settings.ensemble.serving(month_of(calendar.next(now.date() - timedelta(days=1))))
+    with reading(engine) as conn:
+        entry = find_model(conn, month=month, recipe=recipe_of(settings).digest())
+    if entry is None:
+        remedy = "the next session trains it, which takes minutes; `run-once` does it before."
+        return warn("models", f"none of {month} by this configuration and code", remedy)
+    store = ModelStore(settings.storage.models_dir, read_only=True)
+    try:
+        parts = manifest_keys(store.manifest(entry.model_id))
+        for key in sorted(parts):
+            store.check_part(key)
+    except ModelStoreError as error:
+        return warn("models", str(error), "the next session trains it again; `cache verify` looks at all of them.")
+    return ok("models", f"{entry.model_id} serves {month}; its {len(parts)} parts are whole")
