@@ -21,7 +21,7 @@ from daemon.orders import hand_over
 from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
-from ensemble.sessions import SessionCalendar
+from ensemble.sessions import SessionCalendar, trading_hours
 from ensemble.trading.account import Account, Direction, Trade, open_account
 from ensemble.trading.signals import Signal
 from ensemble.windows import WindowError, month_of
@@ -67,6 +67,7 @@ def reconcile(services: Services) -> Reconciled:
     done, waiting = [], []
     newest_settled = max((task.session for task in tasks if task.kind == "settle"), default=None)
     for task in tasks:
+        services.alive()
         if task.kind == "settle" and task.session == newest_settled and not _bars_arrived(desk, task.session):
             waiting.append(task)
         else:
@@ -75,6 +76,13 @@ def reconcile(services: Services) -> Reconciled:
     if done and done[-1].kind == "settle":
         _prepare_following(services, calendar, done[-1].session)
     return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now))
+
+
+def prepare_ahead(services: Services) -> None:
+    """The model of the next session if it is not there yet: at the turn of a month, long before the morning."""
+    calendar = home_calendar(services.settings, services.clock.now())
+    today = pd.Timestamp(services.clock.now()).tz_convert(trading_hours(calendar.exchange).zone)
+    _prepare_following(services, calendar, calendar.previous(today.tz_localize(None).normalize()))
 
 
 def _prepare_following(services: Services, calendar: SessionCalendar, settled: pd.Timestamp) -> None:
