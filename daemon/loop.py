@@ -119,12 +119,16 @@ class Loop:
         """Which wakes came; none where the clock jumped, or the tick did not come for over GRACE_S."""
         end = time.monotonic() + pause + GRACE_S
         while (left := end - time.monotonic()) > 0:
-            rung = self.waker.wait(min(LOOK_EVERY_S, left))
+            rung = self.waker.wait(min(self._look_every_s, left))
             self.manager.alive()
             if rung or self.watch.jumped():
                 return rung
         logger.warning("no wake came for {:.0f} s; looking at what is due all the same", pause + GRACE_S)
         return frozenset()
+
+    @property
+    def _look_every_s(self) -> float:
+        return min(LOOK_EVERY_S, self.manager.watchdog_s / 3 or LOOK_EVERY_S)
 
     def _reload(self) -> None:
         self.manager.reloading()
@@ -135,7 +139,7 @@ class Loop:
 
 def longest_silence_s(services: Services) -> float:
     """The longest that work may go on without a sign of life, in seconds: one fetch, and as long again for the rest."""
-    return 2 * services.settings.feed.timeout_s + 60
+    return 2 * services.settings.feed.timeout_s + 10
 
 
 def pause_s(services: Services, wake: pd.Timestamp, *, vain: int) -> float:
