@@ -35,7 +35,8 @@ class ClockWatch:
             logger.warning("the machine slept for {}; what fell due meanwhile is done now", _span(slept_s))
         if abs(moved_s) >= JUMP_S:
             way = "forward" if moved_s > 0 else "back"
-            logger.warning("the clock was moved {} by {}, to {:%Y-%m-%d %H:%M:%S}Z", way, _span(abs(moved_s)), now)
+            now = f"{self._before.now:%Y-%m-%d %H:%M:%S}Z"
+            logger.warning("the clock was moved {} by {}, to {}", way, _span(abs(moved_s)), now)
         return slept_s >= JUMP_S or abs(moved_s) >= JUMP_S
 
 

@@ -33,11 +33,11 @@ class SchedulerDied(DaemonError):
 class Waker:
     """A bell that rings at planned instants."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheduler: type[BlockingScheduler] = BlockingScheduler) -> None:
         _log_its_errors()
         defaults = {"coalesce": True, "misfire_grace_time": GRACE_S, "max_instances": 1}
         executors = {"default": {"type": "threadpool", "max_workers": 1}}
-        self._scheduler = BlockingScheduler(timezone=UTC, job_defaults=defaults, executors=executors)
+        self._scheduler = scheduler(timezone=UTC, job_defaults=defaults, executors=executors)
         self._scheduler.add_listener(self._went_wrong, EVENT_JOB_MISSED | EVENT_JOB_ERROR | EVENT_JOB_MAX_INSTANCES)
         self._heard, self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._rung = deque[str]()

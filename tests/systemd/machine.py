@@ -1,5 +1,6 @@
 """A real systemd, booted in a container over an overlay of this machine's root; all of it is gone with the process."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,7 @@ class Machine:
 
     def run(self, *words: str, check: bool = True) -> str:
         """What the command prints there; fails with it where it fails, unless not `check`."""
-        enter = ["nsenter", "-t", f"{self.init}", *"-m -p -u -i -n -C --".split(), *words]
+        enter = ["nsenter", "-t", f"{self.init}", *["-m", "-p", "-u", "-i", "-n", "-C", "--"], *words]
         done = subprocess.run(enter, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 0 or not check, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -59,7 +60,7 @@ def why_not() -> str:
     missing = [name for name in ("systemd-nspawn", "nsenter", "unshare") if shutil.which(name) is None]
     if missing:
         return f"{', '.join(missing)} missing; apt-get install systemd-container"
-    if not Path("/proc/self").owner() == "root":
+    if os.geteuid() != 0:
         return "only root can boot a container"
     if "overlay" not in Path("/proc/filesystems").read_text():
         return "this kernel has no overlay file system"

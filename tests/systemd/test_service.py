@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -89,6 +88,10 @@ def shown(machine: Machine, *names: str) -> list[str]:
     return [values[name] for name in names]
 
 
+def is_active(machine: Machine) -> bool:
+    return shown(machine, "ActiveState")[0] == "active"
+
+
 def main_pid(machine: Machine) -> int:
     return int(shown(machine, "MainPID")[0])
 
@@ -164,7 +167,9 @@ def test_an_idle_daemon_takes_less_than_150_megabytes(machine: Machine) -> None:
 def test_killed_it_is_started_again_and_does_nothing_twice(machine: Machine) -> None:
     before, pid = runs(machine), main_pid(machine)
     machine.run("kill", "-KILL", f"{pid}")
-    took_s = machine.wait_for(lambda: shown(machine, "ActiveState")[0] == "active" and main_pid(machine) not in (0, pid))
+    took_s = machine.wait_for(
+        lambda: shown(machine, "ActiveState")[0] == "active" and main_pid(machine) not in (0, pid)
+    )
     machine.wait_for(lambda: "next wake" in shown(machine, "StatusText")[0])
     assert runs(machine) == before
     print(f"killed, and ready again after {took_s:.1f} s; NRestarts={shown(machine, 'NRestarts')[0]}")
