@@ -67,7 +67,8 @@ class Loop:
     waker: Waker = field(default_factory=Waker)
     _announced: pd.Timestamp | None = None
     _vain: int = 0
-    _status: str = ""
+    status: str = ""
+    """What is wrong at present, for whoever asks; empty when nothing is."""
 
     def live(self) -> None:
         """Turn after turn, until a signal."""
@@ -93,7 +94,7 @@ class Loop:
         if wake != self._announced:
             logger.info("next wake {:%Y-%m-%d %H:%M}Z", wake)
             self._announced = wake
-        self.manager.status(f"{self._status}next wake {wake:%Y-%m-%d %H:%M}Z")
+        self.manager.status(f"{self.status}next wake {wake:%Y-%m-%d %H:%M}Z")
         pause = pause_s(self.services, wake, vain=self._vain)
         month = (now.tz_convert(zone).normalize() + pd.offsets.MonthBegin()).tz_convert("UTC")
         self.waker.plan({TICK: now + pd.Timedelta(seconds=pause), SESSION: wake, MONTH_TURN: month})
@@ -101,18 +102,18 @@ class Loop:
 
     def _attempt(self, month_turns: bool) -> bool:
         """True when all that was due is done, False when the reconciliation failed or waits for bars."""
-        self._status = ""
+        self.status = ""
         try:
             check_clock(self.services.clock.now(), newest_bar(self.services.engine))
             waiting = reconcile(self.services).waiting
             if month_turns:
                 prepare_ahead(self.services)
-            self._status = "waiting for bars; " if waiting else ""
+            self.status = "waiting for bars; " if waiting else ""
             return not waiting
         except Exception as error:  # whatever one session meets, the daemon lives to try again
             foreseen = isinstance(error, DaemonError | RuntimeError | ValueError | OSError)
             logger.opt(exception=None if foreseen else error).error("{}: {}", type(error).__name__, error)
-            self._status = f"failed ({type(error).__name__}: {str(error)[:200]}); "
+            self.status = f"failed ({type(error).__name__}: {str(error)[:200]}); "
             return False
 
     def _waited(self, pause: float) -> frozenset[str]:
