@@ -10,10 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 VENV = "opt/reliance-daemon/venv"
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 MASKED = ("postgresql.service", "systemd-timesyncd.service", "systemd-networkd.service", "cron.service", "ssh.service")
+MEMORY_GROUP = Path(f"/sys/fs/cgroup/memory/reliance-daemon-test-{os.getpid()}")
+"""Limits memory from outside, where systemd in a container cannot."""
 BOOT = """
 set -eu
 mount -t tmpfs -o mode=755 tmpfs {scratch}
@@ -45,6 +49,20 @@ class Machine:
         place = Path(f"/proc/{self.init}/root{path}")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
+
+    @contextmanager
+    def short_of_memory(self, spare_mb: int) -> Iterator[None]:
+        """Inside, all that runs there may take so much more than it does now."""
+        if not MEMORY_GROUP.is_dir():
+            pytest.skip("no memory control group of the first version here to try it with")
+        limit = MEMORY_GROUP / "memory.limit_in_bytes"
+        (MEMORY_GROUP / "memory.force_empty").write_text("0")  # what is merely cached
+        used = int((MEMORY_GROUP / "memory.usage_in_bytes").read_text())
+        limit.write_text(f"{used + spare_mb * 2**20}")
+        try:
+            yield
+        finally:
+            limit.write_text("-1")
 
     def wait_for(self, what: Callable[[], bool], within_s: float = 60) -> float:
         """After how many seconds `what` holds; fails, with the journal, when it does not `within_s`."""
@@ -99,6 +117,8 @@ def booted(folder: Path, files: dict[str, str]) -> Iterator[Machine]:
             except subprocess.TimeoutExpired:
                 nspawn.kill()
                 nspawn.wait()
+            if MEMORY_GROUP.is_dir():
+                MEMORY_GROUP.rmdir()
 
 
 def _packages() -> Path:
@@ -120,6 +140,13 @@ def _make_environment(seed: Path) -> None:
     script.chmod(0o755)
 
 
+def _limit_from_outside(machine: Machine) -> None:
+    """All that PID 1 starts from now on is in the group, and so is all that it takes."""
+    if (MEMORY_GROUP.parent / "memory.limit_in_bytes").exists():
+        MEMORY_GROUP.mkdir()
+        (MEMORY_GROUP / "cgroup.procs").write_text(f"{machine.init}")
+
+
 def _wait_for_boot(nspawn: "subprocess.Popen[bytes]", console: Path) -> Machine:
     end = time.monotonic() + 60
     while time.monotonic() < end and nspawn.poll() is None:
@@ -127,6 +154,7 @@ def _wait_for_boot(nspawn: "subprocess.Popen[bytes]", console: Path) -> Machine:
         if children and Path(f"/proc/{children[0]}/comm").read_text().strip() == "systemd":
             machine = Machine(int(children[0]))
             if machine.run("systemctl", "is-system-running", check=False).strip() in ("running", "degraded"):
+                _limit_from_outside(machine)
                 return machine
         time.sleep(0.2)
     raise AssertionError(f"the container did not boot: {console.read_text()[-2000:]}")
