@@ -113,7 +113,7 @@ class Loop:
         except Exception as error:  # whatever one session meets, the daemon lives to try again
             foreseen = isinstance(error, DaemonError | RuntimeError | ValueError | OSError)
             logger.opt(exception=None if foreseen else error).error("{}: {}", type(error).__name__, error)
-            self.status = f"failed ({type(error).__name__}: {str(error)[:200]}); "
+            self.status = f"failed, {type(error).__name__}: {str(error)[:200]}; "
             return False
 
     def _waited(self, pause: float) -> frozenset[str]:

@@ -70,7 +70,7 @@ class World:
     def effect(self, point: str) -> None:
         """One step that the outside world sees; the last one of a life that is killed here."""
         if self._left < 0 and self.kills:
-            self._left = int(self.random.integers(1, 80))
+            self._left = int(self.random.integers(1, 60))
         if self._left == 0:
             self.kills, self._left = self.kills - 1, -1
             self.happened.append(f"killed at {point}, {self.now_:%m-%d %H:%M:%S}")
@@ -177,7 +177,7 @@ def check(seed: int, lived: Path, folder: Path, services_at: ServicesAt, expecte
             pd.testing.assert_frame_equal(sorted_rows(found[name]), sorted_rows(frame), check_exact=True)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, table {name}: {error}\n" + "\n".join(world.happened)) from error
-    assert world.kills == 0, world.happened
+    assert sum("killed" in what for what in world.happened) >= 3, world.happened
 
 
 def sorted_rows(frame: pd.DataFrame) -> pd.DataFrame:
