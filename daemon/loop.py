@@ -5,7 +5,9 @@ wherever the main thread is, because all work is in transactions and can be drop
 """
 
 import faulthandler
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +34,7 @@ LONGEST_PAUSE_S = 1800.0
 LOOK_EVERY_S = 10.0
 """How often an idle daemon looks at its clock, its scheduler and its orders, and says that it lives."""
 LAST_RESORT_S = 20
-"""After SIGTERM: what cannot be interrupted, such as a wait for a locked database, is then ended by the kernel."""
+"""After SIGTERM, in seconds, what cannot be interrupted, such as a wait for a locked database, is ended by the kernel."""
 MONTH_TURN, SESSION, TICK, RELOAD = "month turn", "session", "tick", "reload"
 
 
@@ -161,7 +163,6 @@ def _signals(waker: Waker) -> Iterator[None]:
     def stop(number: int, _: FrameType | None) -> None:
         for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(other, signal.SIG_IGN)  # once is enough: a second one must not interrupt the clean-up
-        signal.alarm(LAST_RESORT_S)
         raise _Stopped(signal.Signals(number).name)
 
     handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
@@ -169,6 +170,18 @@ def _signals(waker: Waker) -> Iterator[None]:
         signal.SIGINT: stop,
         signal.SIGHUP: lambda *_: waker.ring(RELOAD),
     }
+    heard, tell = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    threading.Thread(target=_end_at_last, args=(heard,), name="last resort", daemon=True).start()
     for number, handler in handlers.items():
         signal.signal(number, handler)
     yield
+
+
+def _end_at_last(heard: int) -> None:
+    """A thread of its own hears of SIGTERM at once; the main thread does so between two steps of Python only."""
+    while os.read(heard, 1)[0] not in (signal.SIGTERM, signal.SIGINT):
+        pass
+    time.sleep(LAST_RESORT_S)
+    os.kill(os.getpid(), signal.SIGALRM)  # which nobody handles

@@ -239,18 +239,35 @@ def test_a_reconciliation_that_hangs_is_ended_by_the_watchdog_and_started_again(
     print(f"ended after {took_s:.0f} s", *(line for line in said.splitlines() if "atchdog" in line), sep="\n")
 
 
+def test_told_to_stop_while_it_waits_for_a_locked_database_the_kernel_ends_it_in_time(machine: Machine) -> None:
+    machine.run("rm", f"/etc/systemd/system/{UNIT}.service.d/test.conf")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("mv", "/srv/bars", AWAY)
+    since = started(machine, fresh=True)
+    machine.run("systemd-run", "--unit=locker", "--uid=reliance-daemon", f"/{VENV}/bin/python", "/srv/locker.py")
+    machine.run("mv", AWAY, "/srv/bars")
+    time.sleep(5)  # now it waits where no signal reaches it
+    began = time.monotonic()
+    machine.run("systemctl", "stop", UNIT)
+    took_s = time.monotonic() - began
+    machine.run("systemctl", "stop", "locker", check=False)
+    print(f"stopped in {took_s:.1f} s:", *shown(machine, "Result", "ExecMainCode", "ExecMainStatus"))
+    assert took_s < 29
+    assert shown(machine, "Result") == ["success"], journal(machine, since)
+
+
 def test_a_training_longer_than_the_watchdog_waits_is_let_live(machine: Machine) -> None:
     machine.write(f"/etc/systemd/system/{UNIT}.service.d/test.conf", "[Service]\nWatchdogSec=40\n")
     machine.run("systemctl", "daemon-reload")
-    slow = CONFIG.replace("units = [4]", "units = [1000, 600]").replace("max_epochs = 2", "max_epochs = 500")
+    slow = CONFIG.replace("units = [4]", "units = [1500, 900]").replace("max_epochs = 2", "max_epochs = 500")
     machine.write("/etc/reliance-daemon/config.toml", slow)
     since = started(machine, fresh=True, models=False)
     machine.wait_for(lambda: "training the models" in journal(machine, since))
     pid = main_pid(machine)
-    time.sleep(60)
+    time.sleep(50)
     assert (main_pid(machine), is_active(machine)) == (pid, True)
     assert "model 2" not in journal(machine, since)  # it still trains
-    print("a training of 60 s outlived a watchdog of 40 s, by its progress")
+    print("a training of 50 s outlived a watchdog of 40 s, by its progress")
 
 
 def test_told_to_stop_in_the_middle_of_a_training_it_ends_within_30_seconds_with_its_children(machine: Machine) -> None:
