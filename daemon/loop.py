@@ -34,7 +34,7 @@ LONGEST_PAUSE_S = 1800.0
 LOOK_EVERY_S = 10.0
 """How often an idle daemon looks at its clock, its scheduler and its orders, and says that it lives."""
 LAST_RESORT_S = 20
-"""After SIGTERM, in seconds, what cannot be interrupted, such as a wait for a locked database, is ended by the kernel."""
+"""After SIGTERM what cannot be interrupted, such as a wait for a locked database, is so ended by the kernel."""
 MONTH_TURN, SESSION, TICK, RELOAD = "month turn", "session", "tick", "reload"
 
 

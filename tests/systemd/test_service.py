@@ -259,7 +259,7 @@ def test_told_to_stop_while_it_waits_for_a_locked_database_the_kernel_ends_it_in
 def test_a_training_longer_than_the_watchdog_waits_is_let_live(machine: Machine) -> None:
     machine.write(f"/etc/systemd/system/{UNIT}.service.d/test.conf", "[Service]\nWatchdogSec=40\n")
     machine.run("systemctl", "daemon-reload")
-    slow = CONFIG.replace("units = [4]", "units = [1500, 900]").replace("max_epochs = 2", "max_epochs = 500")
+    slow = CONFIG.replace("units = [4]", "units = [1000, 1000, 1000]").replace("max_epochs = 2", "max_epochs = 500")
     machine.write("/etc/reliance-daemon/config.toml", slow)
     since = started(machine, fresh=True, models=False)
     machine.wait_for(lambda: "training the models" in journal(machine, since))
