@@ -40,7 +40,7 @@ def test_a_child_cannot_speak_for_the_service(listener: socket.socket) -> None:
     assert environ == {"PATH": "/bin"}
 
 
-@pytest.mark.parametrize(("pid", "waits_s"), [(os.getpid(), 20.0), (1, 0.0)])
+@pytest.mark.parametrize(("pid", "waits_s"), [(os.getpid(), 20.0), (1, 0.0)], ids=["itself", "another"])
 def test_the_watchdog_counts_for_the_process_that_it_is_meant_for(
     pid: int, waits_s: float, listener: socket.socket
 ) -> None:
