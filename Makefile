@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV := $(BIN)/uv --quiet --no-config
 CODE := daemon ensemble storage tests
 
-.PHONY: demo test test-slow check fix bench lock clean
+.PHONY: demo test test-slow test-systemd install uninstall check fix bench lock clean
 
 demo: $(READY)
 	@$(BIN)/reliance-daemon --config docs/examples/demo.toml run-once --now 2018-12-28T14:10:00Z
@@ -17,6 +17,17 @@ test: $(READY)
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -q -m slow --timeout 1800
+
+# As root, with systemd-container: boots a real systemd over an overlay of this machine, and changes nothing on it.
+test-systemd: $(READY)
+	@$(BIN)/python -m pytest -q -m systemd --timeout 600 -rs -s tests/systemd
+
+# As root: the service and its program, with an environment of its own in /opt/reliance-daemon (docs/service.md).
+install:
+	@systemd/install.sh
+
+uninstall:
+	@systemd/uninstall.sh
 
 check: $(READY)
 	@$(BIN)/ruff format --check --quiet .

@@ -59,6 +59,8 @@ class Child:
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         with training_environment(limits.threads), _deaf_to_ctrl_c():
             self._process.start()
+        with suppress(OSError):  # from its first breath: what it loads before it could say so itself is most of it
+            Path(f"/proc/{self._process.ident}/oom_score_adj").write_text("1000", encoding="ascii")
         theirs.close()
 
     @property
@@ -175,8 +177,6 @@ def _serve(pipe: Connection) -> None:
     """The child's whole life: say that it listens, say that it has heard, do what it is told, answer."""
     os.setsid()  # a group of its own, to be killed as one
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")  # rather this one than the daemon
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -82,9 +82,11 @@ def run_once(context: typer.Context, now: Now = None, as_json: AsJson = False) -
 def run(context: typer.Context) -> None:
     """Stay, and do what is due when it is due, until SIGTERM or Ctrl-C."""
     from daemon.loop import run_forever
+    from daemon.service_manager import ServiceManager
 
-    with _services(context.obj, SystemClock(), quiet=False) as services:
-        run_forever(services)
+    clock, manager = SystemClock(), ServiceManager()
+    with _services(context.obj, clock, quiet=False) as services:
+        run_forever(services, clock, read=context.obj.settings, manager=manager)
 
 
 @app.command()

@@ -283,7 +283,7 @@ class Desk:
     def _made(self, month: str, out_of_time: OutOfTime = no_hurry) -> Model:
         logger.info("{}: training the models of the month", month)
         services = self.services
-        model_id = replace(self.factory, out_of_time=out_of_time).publish(month)
+        model_id = replace(self.factory, out_of_time=_living(services, out_of_time)).publish(month)
         manifest = services.models.manifest(model_id)
         with transaction(services.engine) as conn:
             write_model(conn, ModelEntry(model_id, month, services.clock.now(), manifest))
@@ -309,6 +309,16 @@ class Desk:
         by_volatility = self.services.settings.risk.sizing == "volatility"
         volatility = self._bars.volatility(symbol, known) if by_volatility else None
         return Quote(self._bars.close(symbol, known), age, volatility)
+
+
+def _living(services: Services, out_of_time: OutOfTime) -> OutOfTime:
+    """The same; each time that it is asked, the training shows that it does not hang."""
+
+    def asked() -> bool:
+        services.alive()
+        return out_of_time()
+
+    return asked
 
 
 def open_desk(

@@ -105,6 +105,7 @@ def _fetch_from(services: Services, firsts: Mapping[str, date]) -> tuple[dict[st
                 failed[symbol] = f"{symbol} has no bar from {month} to {last}; check the symbol: does it still trade?"
             else:
                 frames[symbol] = answer
+        services.alive()
     return frames, failed
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
+from daemon.clock_watch import ClockError
 from daemon.configurations import deciding
 from daemon.decisions import write_decisions
 from daemon.desk import Desk, home_calendar, open_desk, outcome_sessions
@@ -21,11 +22,12 @@ from daemon.orders import hand_over
 from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
-from ensemble.sessions import SessionCalendar
+from ensemble.sessions import SessionCalendar, trading_hours
 from ensemble.trading.account import Account, Direction, Trade, open_account
 from ensemble.trading.signals import Signal
 from ensemble.windows import WindowError, month_of
 from storage.account_store import write_settlement
+from storage.bar_store import newest_sessions
 from storage.configuration_store import keep_configuration
 from storage.engine import StoreError, reading, transaction
 from storage.model_index import find_model
@@ -34,6 +36,9 @@ from storage.outcome_store import write_outcomes
 from storage.run_store import Run, RunStatus, done_runs, write_runs
 from storage.signal_store import read_signals
 from storage.tables import LIVE
+
+MOST_UNSEEN_SESSIONS = 10
+"""A feed may well be gone for a week or two. After more it is the clock that has to be looked at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,8 @@ class Reconciled:
 def reconcile(services: Services) -> Reconciled:
     """Does everything that is due at the clock's present instant.
 
-    Raises FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before stays, and
-    the next call goes on from there.
+    Raises ClockError, FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before
+    stays, and the next call goes on from there.
     """
     reconciled = _all_due_done(services)
     services.nightly_backup.make_if_due(services, next_wake=reconciled.next_wake)
@@ -68,11 +73,13 @@ def _all_due_done(services: Services) -> Reconciled:
         return Reconciled((), (), timetable.next_wake(now))
     report = ingest(services, calendar)
     logger.info("bars: {}", report.line())
+    tasks = _witnessed(services, tasks)
     sessions = [task.session for task in tasks]
     desk = open_desk(services, calendar, first=min(sessions), last=max(sessions))
     done, waiting = [], []
     newest_settled = max((task.session for task in tasks if task.kind == "settle"), default=None)
     for task in tasks:
+        services.alive()
         if task.kind == "settle" and task.session == newest_settled and not _bars_arrived(desk, task.session):
             waiting.append(task)
         else:
@@ -81,6 +88,33 @@ def _all_due_done(services: Services) -> Reconciled:
     if done and done[-1].kind == "settle":
         _prepare_following(services, calendar, done[-1].session)
     return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now))
+
+
+def _witnessed(services: Services, tasks: list[Task]) -> list[Task]:
+    """The tasks, unless so many sessions have passed without a bar that it may be the clock that is wrong.
+
+    Then those alone that have bars: what is decided for a session that is yet to come could never be decided again.
+    Raises ClockError where there are none.
+    """
+    with reading(services.engine) as conn:
+        newest = max(newest_sessions(conn).values())
+    unseen = {task.session for task in tasks if task.session > newest}
+    if len(unseen) <= MOST_UNSEEN_SESSIONS:
+        return tasks
+    seen = [task for task in tasks if task.session <= newest]
+    if not seen:
+        raise ClockError(
+            f"{len(unseen)} sessions since {newest:%Y-%m-%d} are due, to {max(unseen):%Y-%m-%d}, without a bar of any; "
+            "none is decided until one comes: see whether the clock is right (timedatectl), then whether the feed is."
+        )
+    return seen
+
+
+def prepare_ahead(services: Services) -> None:
+    """The model of the next session if it is not there yet: at the turn of a month, long before the morning."""
+    calendar = home_calendar(services.settings, services.clock.now())
+    today = pd.Timestamp(services.clock.now()).tz_convert(trading_hours(calendar.exchange).zone)
+    _prepare_following(services, calendar, calendar.previous(today.tz_localize(None).normalize()))
 
 
 def _prepare_following(services: Services, calendar: SessionCalendar, settled: pd.Timestamp) -> None:

@@ -1,6 +1,6 @@
 """What every job works with: settings, clock, database, models, feed. Passed in, so that a test can pass in others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -17,6 +17,10 @@ from storage.feeds import Feed
 from storage.model_store import ModelStore
 
 
+def _nobody_watches() -> None:
+    """A command that somebody waits for at a terminal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The effects a job may have."""
@@ -30,6 +34,8 @@ class Services:
     book: AccountBook = field(default_factory=AccountBook)
     broker: Broker = field(default_factory=PaperBroker)
     nightly_backup: NightlyBackup = field(default_factory=NightlyBackup)
+    alive: Callable[[], None] = _nobody_watches
+    """Called whenever a step of long work is done, so that whoever watches knows that it does not hang."""
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""

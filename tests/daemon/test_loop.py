@@ -1,14 +1,26 @@
-"""The loop sleeps until something is due, and leaves a feed in trouble in peace."""
+"""The loop sleeps until something is due, spares a feed in trouble, and mistrusts a clock that must be wrong."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from daemon.loop import LONGEST_PAUSE_S, pause_s
+from daemon.clock import Reading
+from daemon.clock_watch import ClockWatch
+from daemon.due import Timetable
+from daemon.loop import LONGEST_PAUSE_S, Loop, pause_s
+from daemon.service_manager import ServiceManager
 from daemon.services import Services
+from daemon.settings import Settings
+from ensemble.sessions import load_calendar
+from storage.engine import reading
+from storage.errors import DamagedStore
+from storage.run_store import read_runs
+from storage.tables import LIVE
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 
@@ -33,3 +45,83 @@ def test_a_vain_night_does_not_sleep_through_the_decision(copy: Path, services_a
     with services_at(copy, "2021-10-06 08:44") as services:
         wake = pd.Timestamp("2021-10-06 08:45", tz="Asia/Kolkata")
         assert pause_s(services, wake, vain=8) == 60.0
+
+
+@dataclass
+class SetClock:
+    """Whatever somebody set it to."""
+
+    instant: datetime
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def read(self) -> Reading:
+        return Reading(self.instant, 0.0, 0.0)
+
+
+def unread() -> Settings:
+    raise AssertionError("nobody asked for a reload")
+
+
+@contextmanager
+def loop_at(folder: Path, instant: datetime, services_at: ServicesAt) -> Iterator[Loop]:
+    clock = SetClock(instant)
+    with services_at(folder, "2021-10-05 17:00") as services:
+        yield Loop(replace(services, clock=clock), ClockWatch(clock), unread, ServiceManager({}))
+
+
+def done(loop: Loop) -> int:
+    with reading(loop.services.engine) as conn:
+        return len(read_runs(conn, LIVE, newest=10_000))
+
+
+@pytest.mark.parametrize("year", [1970, 2018, 2150])
+def test_a_clock_that_cannot_be_right_decides_nothing_and_is_looked_at_again(
+    year: int, copy: Path, services_at: ServicesAt
+) -> None:
+    with loop_at(copy, datetime(year, 6, 1, tzinfo=UTC), services_at) as loop:
+        before = done(loop)
+        assert 0 < loop.turn() <= LONGEST_PAUSE_S
+        assert f"ClockError: the clock says {year}" in loop.status
+        assert done(loop) == before
+
+
+def test_a_clock_set_years_ahead_decides_no_session_that_is_yet_to_come(copy: Path, services_at: ServicesAt) -> None:
+    for path in (copy / "bars").glob("*.csv"):
+        lines = pd.read_csv(path)
+        lines[lines["Date"] <= "2021-10-05"].to_csv(path, index=False)
+    with loop_at(copy, datetime(2023, 6, 1, tzinfo=UTC), services_at) as loop:
+        before = done(loop)
+        loop.turn()
+        assert "sessions since 2021-10-05 are due" in loop.status
+        assert done(loop) == before
+        loop.services = replace(loop.services, clock=SetClock(datetime(2021, 10, 6, 3, 20, tzinfo=UTC)))
+        loop.turn()
+        assert loop.status == ""
+        assert done(loop) == before + 1  # in time, as if nothing had been
+
+
+def test_a_database_that_is_damaged_at_work_ends_the_daemon_for_the_next_start_to_replace_it(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    with loop_at(copy, datetime(2021, 10, 6, 3, 20, tzinfo=UTC), services_at) as loop:
+        loop.services.engine.dispose()
+        database = copy / "state" / "signals.db"
+        for beside in ("-wal", "-shm"):
+            database.with_name(database.name + beside).unlink(missing_ok=True)
+        database.write_bytes(b"no database".ljust(database.stat().st_size, b"\0"))
+        with pytest.raises(DamagedStore):
+            loop.turn()
+
+
+def test_at_the_turn_of_new_yorks_clocks_a_decision_stays_at_nine_in_new_york() -> None:
+    calendar = load_calendar("XNYS", first=date(2026, 3, 2), last=date(2026, 11, 10))
+    table = Timetable(calendar, time(9, 0), delay_min=60)
+    for now, expected in (
+        ("2026-03-06 13:00", "2026-03-06 14:00"),  # winter: five hours behind
+        ("2026-03-08 12:00", "2026-03-09 13:00"),  # summer
+        ("2026-10-30 20:59", "2026-10-30 21:00"),  # settled an hour after the close, still summer
+        ("2026-11-02 13:30", "2026-11-02 14:00"),  # winter again
+    ):
+        assert table.next_wake(pd.Timestamp(now, tz="UTC")) == pd.Timestamp(expected, tz="UTC")

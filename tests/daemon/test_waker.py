@@ -1,0 +1,91 @@
+"""The bell rings at planned instants, and never falls silent without a word."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+import pytest
+from apscheduler.schedulers.blocking import BlockingScheduler
+from loguru import logger
+
+from daemon.waker import GRACE_S, SchedulerDied, Waker
+
+LONG_S = 30.0
+
+
+def in_seconds(seconds: float) -> pd.Timestamp:
+    return pd.Timestamp.now(tz="UTC") + pd.Timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    found: list[str] = []
+    handler = logger.add(lambda line: found.append(str(line).strip()), format="{message}")
+    yield found
+    logger.remove(handler)
+
+
+@contextmanager
+def awake(waker: Waker) -> Iterator[Waker]:
+    with waker.awake():
+        yield waker
+
+
+def test_it_rings_at_the_planned_instant_and_says_which() -> None:
+    with awake(Waker()) as waker:
+        waker.plan({"tick": in_seconds(0.05), "session": in_seconds(3600)})
+        assert waker.wait(LONG_S) == {"tick"}
+
+
+def test_an_instant_in_any_zone_is_the_same_instant() -> None:
+    with awake(Waker()) as waker:
+        waker.plan({"session": in_seconds(0.05).tz_convert("Asia/Kolkata")})
+        assert waker.wait(LONG_S) == {"session"}
+
+
+def test_what_is_no_longer_planned_does_not_ring() -> None:
+    with awake(Waker()) as waker:
+        waker.plan({"session": in_seconds(0.3)})
+        waker.plan({"tick": in_seconds(0.6)})
+        assert waker.wait(LONG_S) == {"tick"}
+
+
+def test_a_wake_that_is_past_its_grace_is_told_as_missed_and_wakes_all_the_same(lines: list[str]) -> None:
+    with awake(Waker()) as waker:
+        waker.plan({"session": in_seconds(-GRACE_S - 3600)})
+        assert waker.wait(LONG_S) == {"session"}
+    assert any(f"came over {GRACE_S} s late" in line for line in lines)
+
+
+def test_years_of_missed_wakes_are_one_wake() -> None:
+    with awake(Waker()) as waker:
+        waker.plan({"tick": in_seconds(-50 * 365 * 86_400)})
+        assert waker.wait(LONG_S) == {"tick"}
+        assert waker.wait(0.2) == frozenset()
+
+
+def test_a_signal_handler_can_ring_while_the_same_thread_waits() -> None:
+    with awake(Waker()) as waker:
+        before = signal.signal(signal.SIGHUP, lambda *_: waker.ring("reload"))
+        try:
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGHUP)).start()
+            assert waker.wait(LONG_S) == {"reload"}
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+
+class DyingScheduler(BlockingScheduler):  # type: ignore[misc]
+    """Dies as the library does when its job store is locked at the wrong moment."""
+
+    def _process_jobs(self) -> float:
+        raise OSError("database is locked")
+
+
+def test_a_scheduler_that_dies_is_noticed_and_its_reason_told() -> None:
+    with awake(Waker(DyingScheduler)) as waker:
+        waker.plan({"tick": in_seconds(0.05)})
+        with pytest.raises(SchedulerDied, match="OSError: database is locked; start the daemon again"):
+            waker.wait(LONG_S)
