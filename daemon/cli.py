@@ -21,6 +21,7 @@ from daemon.invocation import reader as _reader
 from daemon.invocation import services_of as _services
 from daemon.invocation import upgraded as _upgraded
 from daemon.market_commands import market_app
+from daemon.redaction import masked, one_line, redacted
 from daemon.settings import Settings
 from daemon.verify_command import verify_command
 from ensemble.labels import Label
@@ -290,10 +291,10 @@ def check_config(context: typer.Context) -> None:
 
 @config_app.command("show")
 def show_config(context: typer.Context, as_json: AsJson = False) -> None:
-    """Print the configuration in effect: defaults, file and environment together."""
+    """Print the configuration in effect: defaults, file and environment together; *** for what is secret."""
     from daemon.settings import describe
 
-    settings: Settings = context.obj.settings()
+    settings: Settings = masked(context.obj.settings())
     typer.echo(json.dumps(settings.model_dump(mode="json"), indent=1) if as_json else describe(settings).rstrip())
 
 
@@ -310,7 +311,7 @@ def main() -> None:
 
 
 def _stop(line: str, *, code: int) -> None:
-    typer.echo(f"reliance-daemon: {' '.join(line.split())}", err=True)
+    typer.echo(f"reliance-daemon: {one_line(redacted(' '.join(line.split())))}", err=True)
     sys.exit(code)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from daemon.clock import Clock
+from daemon.redaction import hide, secrets_of
 from daemon.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ class Invocation:
     debug: bool
 
     def settings(self) -> Settings:
-        """The configuration. Raises ConfigError."""
-        return load_settings(self.config, os.environ)
+        """The configuration, whose secrets no output shows from now on. Raises ConfigError."""
+        settings = load_settings(self.config, os.environ)
+        hide(secrets_of(settings))
+        return settings
 
 
 @contextmanager
@@ -44,7 +47,7 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
 
     settings = invocation.settings()
     with only_instance(settings.storage.state_dir):
-        open_log(settings.storage.state_dir, debug=invocation.debug, quiet=quiet)
+        open_log(settings.storage.state_dir, settings.log, debug=invocation.debug, quiet=quiet)
         engine = open_database(settings.storage, clock)
         try:
             models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)

@@ -15,6 +15,7 @@ from daemon.broker import BrokerOptions
 from daemon.complaints import complain
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
+from daemon.log import LogOptions
 from daemon.overrides import Key, read_overrides
 from daemon.secrets import refuse_open_secrets
 from daemon.workers import WorkerOptions
@@ -175,6 +176,7 @@ class Settings(Options):
     audit: AuditOptions = AuditOptions()
     sweep: SweepOptions = SweepOptions()
     storage: StorageOptions = StorageOptions()
+    log: LogOptions = LogOptions()
 
     @property
     def rules(self) -> TradingRules:
