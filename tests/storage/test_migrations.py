@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 
 import storage.migrations
+import storage.outbox_table  # METADATA knows only what is imported
 from ensemble.trading.account import Direction, Position, open_account, settle
 from ensemble.trading.costs import Costs
 from ensemble.trading.holdings import Cause
