@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,17 +12,20 @@ import typer
 
 from daemon.account_commands import account_command, positions_command, trades_command
 from daemon.audit_command import audit_command
-from daemon.clock import Clock, FixedClock, SystemClock
+from daemon.clock import SystemClock
 from daemon.db_commands import db_app
 from daemon.doctor_command import doctor_command
 from daemon.errors import DaemonError
 from daemon.invocation import Invocation
+from daemon.invocation import clock_at as _clock
 from daemon.invocation import reader as _reader
 from daemon.invocation import services_of as _services
 from daemon.invocation import upgraded as _upgraded
 from daemon.market_commands import market_app
+from daemon.notify_commands import notify_app
 from daemon.redaction import masked, one_line, redacted
 from daemon.settings import Settings
+from daemon.status_command import status_command
 from daemon.verify_command import verify_command
 from ensemble.labels import Label
 
@@ -47,6 +50,8 @@ app.command("positions")(positions_command)
 app.command("trades")(trades_command)
 app.command("verify")(verify_command)
 app.command("doctor")(doctor_command)
+app.command("status")(status_command)
+app.add_typer(notify_app, name="notify")
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -83,8 +88,12 @@ def run_once(context: typer.Context, now: Now = None, as_json: AsJson = False) -
 def run(context: typer.Context) -> None:
     """Stay, and do what is due when it is due, until SIGTERM or Ctrl-C."""
     from daemon.loop import run_forever
+    from daemon.metrics import served
 
-    with _services(context.obj, SystemClock(), quiet=False) as services:
+    with (
+        _services(context.obj, SystemClock(), quiet=False) as services,
+        served(services.page, services.settings),
+    ):
         run_forever(services)
 
 
@@ -182,15 +191,6 @@ def signals(
 
     with _reader(context.obj) as engine:
         show_signals(engine, None if session is None else session.date(), as_json=as_json)
-
-
-@app.command()
-def status(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show what was done last, what is due next, and the account."""
-    from daemon.display import show_status
-
-    with _reader(context.obj) as engine:
-        show_status(engine, context.obj.settings(), now=SystemClock().now(), as_json=as_json)
 
 
 @app.command()
@@ -323,15 +323,3 @@ def _origin(error: Exception) -> str:
         "ensemble",
     )
     return "" if foreseen else f"unexpected {type(error).__name__} (--debug shows where): "
-
-
-def _clock(now: str | None) -> Clock:
-    if now is None:
-        return SystemClock()
-    try:
-        instant = datetime.fromisoformat(now)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{now!r} is no ISO instant; write 2021-10-01T03:20:00Z.", param_hint="--now"
-        ) from error
-    return FixedClock(instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))
