@@ -23,7 +23,7 @@ def week_ended(conn: Connection, settings: Settings, calendar: SessionCalendar, 
     equity = next((mark.equity for mark in marks if mark.session == last), None)
     if equity is None:
         return None
-    judged = _forecasts(conn, settings.signals.label, first, last)
+    judged = _forecasts(conn, settings, first, last)
     return Week(
         first,
         last,
@@ -41,16 +41,16 @@ def _closed_trades(conn: Connection, first: date, last: date) -> int:
     return conn.scalar(closed.where(trades.c.origin == LIVE)) or 0
 
 
-def _forecasts(conn: Connection, label: str, first: date, last: date) -> tuple[int, int, int, int]:
-    """How many there were in time, how many are resolved, were right, came true."""
+def _forecasts(conn: Connection, settings: Settings, first: date, last: date) -> tuple[int, int, int, int]:
+    """Of what is traded: how many there were in time, how many are resolved, were right, came true."""
     same = and_(
         *(outcomes.c[name] == forecasts.c[name] for name in ("session", "symbol", "label")),
     )
     query = (
         select(forecasts.c.probability, outcomes.c.outcome)
         .join_from(forecasts, outcomes, same, isouter=True)
-        .where(forecasts.c.origin == LIVE, forecasts.c.label == label, forecasts.c.late == False)  # noqa: E712  # SQL
-        .where(forecasts.c.session.between(first, last))
+        .where(forecasts.c.origin == LIVE, forecasts.c.label == settings.signals.label, forecasts.c.late == False)  # noqa: E712  # SQL
+        .where(forecasts.c.session.between(first, last), forecasts.c.symbol.in_(settings.market.symbols))
     )
     rows = conn.execute(query).all()
     known = [(probability, outcome) for probability, outcome in rows if outcome is not None]
