@@ -4,8 +4,8 @@ import warnings
 from datetime import date
 from functools import lru_cache
 
-LIBRARY_NAMES = {"XNSE": "XBOM"}
-"""The library has no calendar of the NSE, which keeps the holidays of the BSE."""
+# A public name for it in `ensemble` would change the models' code, and train every one of them anew.
+from ensemble.sessions import _LIBRARY_NAMES
 
 
 @lru_cache  # a long-lived process asks every minute
@@ -13,7 +13,7 @@ def calendar_end(exchange: str) -> date | None:
     """The last day that the library has recorded; None where its rules go on for ever."""
     from exchange_calendars import get_calendar, get_calendar_names
 
-    name = LIBRARY_NAMES.get(exchange, exchange)
+    name = _LIBRARY_NAMES.get(exchange, exchange)
     with warnings.catch_warnings():
         # exchange_calendars 4.13 uses what pandas 3.1 deprecates; nothing here depends on it.
         warnings.simplefilter("ignore", DeprecationWarning)
