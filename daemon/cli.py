@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,16 +12,20 @@ import typer
 
 from daemon.account_commands import account_command, positions_command, trades_command
 from daemon.audit_command import audit_command
-from daemon.clock import Clock, FixedClock, SystemClock
+from daemon.clock import SystemClock
 from daemon.db_commands import db_app
 from daemon.doctor_command import doctor_command
 from daemon.errors import DaemonError
 from daemon.invocation import Invocation
+from daemon.invocation import clock_at as _clock
 from daemon.invocation import reader as _reader
 from daemon.invocation import services_of as _services
 from daemon.invocation import upgraded as _upgraded
 from daemon.market_commands import market_app
+from daemon.notify_commands import notify_app
+from daemon.redaction import masked, one_line, redacted
 from daemon.settings import Settings
+from daemon.status_command import status_command
 from daemon.verify_command import verify_command
 from ensemble.labels import Label
 
@@ -46,6 +50,8 @@ app.command("positions")(positions_command)
 app.command("trades")(trades_command)
 app.command("verify")(verify_command)
 app.command("doctor")(doctor_command)
+app.command("status")(status_command)
+app.add_typer(notify_app, name="notify")
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -82,10 +88,14 @@ def run_once(context: typer.Context, now: Now = None, as_json: AsJson = False) -
 def run(context: typer.Context) -> None:
     """Stay, and do what is due when it is due, until SIGTERM or Ctrl-C."""
     from daemon.loop import run_forever
+    from daemon.metrics import served
     from daemon.service_manager import ServiceManager
 
     clock, manager = SystemClock(), ServiceManager()
-    with _services(context.obj, clock, quiet=False) as services:
+    with (
+        _services(context.obj, clock, quiet=False) as services,
+        served(services.page, services.settings),
+    ):
         run_forever(services, clock, read=context.obj.settings, manager=manager)
 
 
@@ -186,15 +196,6 @@ def signals(
 
 
 @app.command()
-def status(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show what was done last, what is due next, and the account."""
-    from daemon.display import show_status
-
-    with _reader(context.obj) as engine:
-        show_status(engine, context.obj.settings(), now=SystemClock().now(), as_json=as_json)
-
-
-@app.command()
 def halt(
     context: typer.Context,
     reason: Annotated[str, typer.Option(help="Kept with the halt, and shown by `status`.")] = "",
@@ -292,10 +293,10 @@ def check_config(context: typer.Context) -> None:
 
 @config_app.command("show")
 def show_config(context: typer.Context, as_json: AsJson = False) -> None:
-    """Print the configuration in effect: defaults, file and environment together."""
+    """Print the configuration in effect: defaults, file and environment together; *** for what is secret."""
     from daemon.settings import describe
 
-    settings: Settings = context.obj.settings()
+    settings: Settings = masked(context.obj.settings())
     typer.echo(json.dumps(settings.model_dump(mode="json"), indent=1) if as_json else describe(settings).rstrip())
 
 
@@ -312,7 +313,7 @@ def main() -> None:
 
 
 def _stop(line: str, *, code: int) -> None:
-    typer.echo(f"reliance-daemon: {' '.join(line.split())}", err=True)
+    typer.echo(f"reliance-daemon: {one_line(redacted(' '.join(line.split())))}", err=True)
     sys.exit(code)
 
 
@@ -324,15 +325,3 @@ def _origin(error: Exception) -> str:
         "ensemble",
     )
     return "" if foreseen else f"unexpected {type(error).__name__} (--debug shows where): "
-
-
-def _clock(now: str | None) -> Clock:
-    if now is None:
-        return SystemClock()
-    try:
-        instant = datetime.fromisoformat(now)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{now!r} is no ISO instant; write 2021-10-01T03:20:00Z.", param_hint="--now"
-        ) from error
-    return FixedClock(instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from daemon.overrides import Key, Override, leaf_keys
+from daemon.redaction import redacted
+from daemon.secrets import SECRET
 from ensemble.options import Options
 
 RULES: Mapping[str, str] = {
@@ -63,11 +65,18 @@ def complain(
         sentence = f"{name} is missing; add it."
     elif not place:
         sentence = _rule(first)
-    elif isinstance(first["input"], str | bool | int | float | date | time):
+    elif isinstance(first["input"], str | bool | int | float | date | time) and not _is_secret(place, model):
         sentence = f"{name} was {_shown(first['input'])}{_origin(place, overrides)}; {_rule(first)}"
     else:
         sentence = f"{name}{_origin(place, overrides)}: {_rule(first)}"
     return sentence + (f" (and {len(others)} more)" if others else "")
+
+
+def _is_secret(place: Place, model: type[Options]) -> bool:
+    """The value is nobody else's business, not even when it is wrong."""
+    path = [part for part in place if isinstance(part, str)]
+    fields = [table.model_fields.get(path[-1]) for table in _tables_at(tuple(path[:-1]), model)]
+    return any(field is not None and field.json_schema_extra == SECRET for field in fields)
 
 
 def _independent(errors: list[ErrorDetails]) -> list[ErrorDetails]:
@@ -104,7 +113,7 @@ def _shown(value: object) -> str:
         return value.isoformat()
     if isinstance(value, float):
         return f"{value:.10g}"
-    text = json.dumps(value, ensure_ascii=False)
+    text = redacted(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 

@@ -16,7 +16,9 @@ DECIDES: Mapping[str, Any] = {
     "schedule": {"decision_time"},
 }
 """Table -> all of it, or its keys. Where things lie, and so every secret, decides nothing."""
-DECIDES_NOTHING = frozenset({"bars", "workers", "broker", "evaluation", "audit", "sweep", "storage"})
+DECIDES_NOTHING = frozenset(
+    {"bars", "workers", "broker", "evaluation", "audit", "sweep", "storage", "log", "notify", "health", "metrics"}
+)
 """Tables of no use to a replay: its bars are sifted, its models trained, its results judged elsewhere."""
 
 

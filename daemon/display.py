@@ -4,7 +4,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -13,9 +13,9 @@ from rich.table import Table
 from sqlalchemy import Connection, Engine
 
 from daemon.console import new_table, open_console, print_json
-from daemon.desk import home_calendar
-from daemon.halt import holds_in_force, next_session
-from daemon.reconcile import Reconciled, timetable_of
+from daemon.health import hold_text
+from daemon.reconcile import Reconciled
+from daemon.redaction import one_line, redacted
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.labels import LABELS
@@ -23,10 +23,9 @@ from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark
 from ensemble.trading.holdings import Hold
 from ensemble.trading.signals import Signal
-from storage.account_store import read_account, read_marks
+from storage.account_store import read_marks
 from storage.engine import reading
 from storage.forecast_store import read_forecasts
-from storage.run_store import Run, read_runs
 from storage.signal_store import newest_signal_session, read_signals
 from storage.tables import LIVE
 
@@ -39,7 +38,7 @@ def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool
         session = newest_signal_session(conn, LIVE)
         signals = read_signals(conn, LIVE, session) if session else []
         forecasts = read_forecasts(conn, first=session, last=session) if session else pd.DataFrame()
-        mark = _newest_mark(conn)
+        mark = newest_mark(conn)
     if as_json:
         print_json(
             {
@@ -58,7 +57,7 @@ def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool
         console.print(_forecast_table(console, forecasts[shown], session))
     console.print(_signal_table(console, signals, forecasts))
     console.print(account_line(mark, services.settings))
-    console.print(f"Next: {_local(reconciled.next_wake, services.settings)}")
+    console.print(f"Next: {local_time(reconciled.next_wake, services.settings)}")
     if services.engine.url.database and services.engine.dialect.name == "sqlite":
         console.print(f"Ask more:\n  {query_command(services.engine.url.database)}", soft_wrap=True)
 
@@ -77,32 +76,6 @@ def show_signals(engine: Engine, session: date | None, *, as_json: bool) -> None
         console.print(_signal_table(console, signals, forecasts))
     else:
         console.print(f"No signals for {chosen}." if chosen else "No signals yet; run `reliance-daemon run-once`.")
-
-
-def show_status(engine: Engine, settings: Settings, *, now: datetime, as_json: bool) -> None:
-    """The last runs, the account, the next wake."""
-    with reading(engine) as conn:
-        runs, mark = read_runs(conn, LIVE, newest=8), _newest_mark(conn)
-        account = read_account(conn, LIVE)
-    calendar = home_calendar(settings, now)
-    wake = timetable_of(settings, calendar).next_wake(pd.Timestamp(now))
-    holds = holds_in_force(account, next_session(calendar, now))
-    if as_json:
-        print_json(
-            {
-                "next_wake": wake.isoformat(),
-                "runs": [asdict(run) for run in runs],
-                "account": mark and asdict(mark),
-                "halts": [asdict(hold) for hold in holds],
-            }
-        )
-        return
-    console = open_console()
-    console.print(_run_table(console, runs) if runs else "Nothing done yet; run `reliance-daemon run-once`.")
-    console.print(account_line(mark, settings))
-    for hold in holds:
-        console.print(hold_line(hold))
-    console.print(f"Next: {_local(wake, settings)}")
 
 
 def _forecast_table(console: Console, forecasts: pd.DataFrame, session: date) -> Table:
@@ -155,14 +128,6 @@ def _signal_table(console: Console, signals: Sequence[Signal], forecasts: pd.Dat
     return table
 
 
-def _run_table(console: Console, runs: Sequence[Run]) -> Table:
-    table = new_table(console, "Last runs", "job", "session", "status", "ended (UTC)", "detail", left=5)
-    for run in runs:
-        ended = "" if run.finished_at is None else f"{run.finished_at:%Y-%m-%d %H:%M}"
-        table.add_row(run.kind, f"{run.session}", run.status, ended, run.detail)
-    return table
-
-
 def account_line(mark: AccountMark | None, settings: Settings) -> str:
     """What the account holds, in a line."""
     if mark is None:
@@ -175,13 +140,11 @@ def account_line(mark: AccountMark | None, settings: Settings) -> str:
 
 def hold_line(hold: Hold) -> str:
     """As in "Halted: nothing is entered (DRAWDOWN_HALT since 2021-10-01, 12 sessions left)"."""
-    until = "until `resume`" if hold.sessions_left is None else f"{hold.sessions_left} sessions left"
-    note = f": {hold.note}" if hold.note else ""
-    what = hold.symbol or "nothing"
-    return f"Halted: {what} is {'not ' if hold.symbol else ''}entered ({hold.reason} since {hold.since}, {until}){note}"
+    return f"Halted: {one_line(redacted(hold_text(hold)))}"
 
 
-def _newest_mark(conn: Connection) -> AccountMark | None:
+def newest_mark(conn: Connection) -> AccountMark | None:
+    """The account at its last settlement."""
     marks = read_marks(conn, LIVE)
     return marks[-1] if marks else None
 
@@ -199,6 +162,7 @@ def _waiting(reconciled: Reconciled) -> str:
     return f"The feed has no bars yet of {sessions}; they are settled when it has."
 
 
-def _local(instant: pd.Timestamp, settings: Settings) -> str:
+def local_time(instant: pd.Timestamp, settings: Settings) -> str:
+    """On the exchange's wall clock, with its zone."""
     zone = trading_hours(settings.market.exchange).zone
     return f"{instant.tz_convert(zone):%Y-%m-%d %H:%M} {zone}"

@@ -11,6 +11,8 @@ import pandas as pd
 from sqlalchemy import Connection, Engine
 
 from daemon.desk import home_calendar
+from daemon.notices import halt_notices
+from daemon.notify import announce
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.sessions import SessionCalendar
@@ -44,7 +46,7 @@ def halt(engine: Engine, settings: Settings, *, now: datetime, note: str) -> dat
             return known[0].since
         journal = _journal(account, settings, now)
         throw_switch(journal, Cause.COMMAND, note)
-        write_events(conn, LIVE, journal.events)
+        _keep(conn, settings, journal, now)
     return journal.session
 
 
@@ -75,7 +77,14 @@ def follow_file(services: Services) -> None:
             throw_switch(journal, Cause.FILE, FILE_NOTE)
         else:
             let_go(journal, [Cause.FILE])
-        write_events(conn, LIVE, journal.events)
+        _keep(conn, services.settings, journal, services.clock.now())
+
+
+def _keep(conn: Connection, settings: Settings, journal: Journal, now: datetime) -> None:
+    """The events, and the news of a halt for whoever is to be told."""
+    write_events(conn, LIVE, journal.events)
+    for notice in halt_notices(journal.events):
+        announce(conn, settings, notice, at=now)
 
 
 def holds_in_force(account: Account | None, session: date) -> list[Hold]:

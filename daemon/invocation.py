@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from daemon.clock import Clock
+from daemon.clock import Clock, FixedClock, SystemClock
+from daemon.redaction import hide, secrets_of
 from daemon.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -26,14 +28,17 @@ class Invocation:
     debug: bool
 
     def settings(self) -> Settings:
-        """The configuration. Raises ConfigError."""
-        return load_settings(self.config, os.environ)
+        """The configuration, whose secrets no output shows from now on. Raises ConfigError."""
+        settings = load_settings(self.config, os.environ)
+        hide(secrets_of(settings))
+        return settings
 
 
 @contextmanager
 def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
     """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
     from daemon.broker import open_broker
+    from daemon.courier import Courier
     from daemon.instance import only_instance
     from daemon.log import log_printed_error, open_log
     from daemon.opening import open_database
@@ -44,11 +49,12 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
 
     settings = invocation.settings()
     with only_instance(settings.storage.state_dir):
-        open_log(settings.storage.state_dir, debug=invocation.debug, quiet=quiet)
-        engine = open_database(settings.storage, clock)
+        open_log(settings.storage.state_dir, settings.log, debug=invocation.debug, quiet=quiet)
+        engine, courier = open_database(settings.storage, clock), Courier()
         try:
             models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
-            yield Services(settings, clock, engine, models, open_feed(settings.feed), shown, broker=broker)
+            feed = open_feed(settings.feed)
+            yield Services(settings, clock, engine, models, feed, shown, broker=broker, courier=courier)
         except KeyboardInterrupt:
             typer.echo("interrupted; what was finished is kept, run the same command again to go on.", err=True)
             raise
@@ -56,6 +62,7 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
             log_printed_error(error)
             raise
         finally:
+            courier.finish()
             engine.dispose()
 
 
@@ -97,3 +104,16 @@ def reader(invocation: Invocation) -> "Iterator[Engine]":
         yield engine
     finally:
         engine.dispose()
+
+
+def clock_at(now: str | None) -> Clock:
+    """The machine's clock, or one that stands at --now."""
+    if now is None:
+        return SystemClock()
+    try:
+        instant = datetime.fromisoformat(now)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{now!r} is no ISO instant; write 2021-10-01T03:20:00Z.", param_hint="--now"
+        ) from error
+    return FixedClock(instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC))

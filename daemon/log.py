@@ -1,37 +1,79 @@
-"""The log: one line an event, on standard error and in a rotated file."""
+"""The log: one line an event, on standard error and in a file that is changed when it is full.
 
+Nothing that comes from elsewhere can break a line, colour a terminal or bring a secret in, and no traceback shows the
+values of variables.
+"""
+
+import json
+import os
 import sys
+import traceback
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from loguru import logger
+from pydantic import Field
+
+from daemon.redaction import one_line, redacted
+from ensemble.options import Options
 
 if TYPE_CHECKING:
     from loguru import Record
 
-LINE = "{time:YYYY-MM-DD HH:mm:ss}Z {level: <7} {message}"
+TIMED = "{time:YYYY-MM-DD HH:mm:ss}Z "
+LINE = "{level: <7} {message}"
+FILE_NAME = "reliance-daemon.log"
 
 
-def open_log(state_dir: Path, *, debug: bool, quiet: bool = False) -> None:
-    """Sends the log to standard error (unless `quiet`) and to `state_dir`/reliance-daemon.log, 10 MB a file, ten kept.
+class LogOptions(Options):
+    """The [log] table: what is written down, and for how long."""
 
-    Values of variables never appear in it: a traceback could show a secret.
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="what is written: this and what matters more"
+    )
+    format: Literal["text", "json"] = Field(default="text", description="how a line is written")
+    file: bool = Field(default=True, description="whether there is a file beside standard error, in state_dir")
+    rotation_mb: float = Field(default=10, gt=0, le=10_000, description="size at which a new file begins, megabytes")
+    retention_files: int = Field(default=10, ge=1, le=10_000, description="full files that are kept, count")
+
+
+def open_log(
+    state_dir: Path,
+    options: LogOptions,
+    *,
+    debug: bool,
+    quiet: bool = False,
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Sends the log to standard error (unless `quiet`) and to `state_dir`/reliance-daemon.log.
+
+    Under systemd, whose journal stamps each line, standard error gets no time.
     """
     logger.remove()
-    level = "DEBUG" if debug else "INFO"
-    logger.configure(patcher=_in_utc)
+    level = "DEBUG" if debug else options.level
+    logger.configure(patcher=_patch)
     if not quiet:
-        logger.add(sys.stderr, format=LINE, level=level, filter=_not_printed, backtrace=False, diagnose=False)
-    logger.add(
-        state_dir / "reliance-daemon.log",
-        format=LINE,
-        level=level,
-        rotation="10 MB",
-        retention=10,
-        backtrace=False,
-        diagnose=False,
-    )
+        stamped = "JOURNAL_STREAM" not in environ
+        logger.add(
+            sys.stderr,
+            format=_format(options, stamped=stamped),
+            level=level,
+            filter=_not_printed,
+            backtrace=False,
+            diagnose=False,
+        )
+    if options.file:
+        logger.add(
+            state_dir / FILE_NAME,
+            format=_format(options, stamped=True),
+            level=level,
+            rotation=int(options.rotation_mb * 1e6),
+            retention=options.retention_files,
+            backtrace=False,
+            diagnose=False,
+        )
 
 
 def log_printed_error(error: Exception) -> None:
@@ -39,9 +81,29 @@ def log_printed_error(error: Exception) -> None:
     logger.bind(printed=True).error("{}", error)
 
 
+def _format(options: LogOptions, *, stamped: bool) -> "Callable[[Record], str]":
+    """How a record becomes a line. A function, because loguru adds a traceback of many lines to a mere text."""
+    line = "{extra[json]}" if options.format == "json" else f"{TIMED if stamped else ''}{LINE}"
+    return lambda _: f"{line}\n"
+
+
 def _not_printed(record: "Record") -> bool:
     return not record["extra"].get("printed", False)
 
 
-def _in_utc(record: "Record") -> None:
+def _patch(record: "Record") -> None:
+    """The record as every sink gets it: in UTC, in one line, without a secret."""
     record["time"] = record["time"].astimezone(UTC)
+    said = record["message"]
+    if record["exception"] is not None:
+        said = f"{said} | {''.join(traceback.format_exception(*record['exception'])).strip()}"
+        record["exception"] = None
+    record["message"] = one_line(redacted(said))
+    event = {
+        "time": f"{record['time']:%Y-%m-%dT%H:%M:%S.%f}Z",
+        "level": record["level"].name,
+        "message": record["message"],
+        "module": record["name"],
+        "line": record["line"],
+    }
+    record["extra"]["json"] = json.dumps(event)

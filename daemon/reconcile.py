@@ -14,10 +14,14 @@ from daemon.clock_watch import ClockError
 from daemon.configurations import deciding
 from daemon.decisions import write_decisions
 from daemon.desk import Desk, home_calendar, open_desk, outcome_sessions
+from daemon.digest import week_ended
 from daemon.due import Task, Timetable
 from daemon.errors import DaemonError
+from daemon.failures import recorded, tell_recovery, waits_now
 from daemon.halt import follow_file
 from daemon.ingest import ingest
+from daemon.notices import digest_notice, halt_notices, ping_notice, signal_notice
+from daemon.notify import announce
 from daemon.orders import hand_over
 from daemon.services import Services
 from daemon.settings import Settings
@@ -32,6 +36,7 @@ from storage.configuration_store import keep_configuration
 from storage.engine import StoreError, reading, transaction
 from storage.model_index import find_model
 from storage.model_store import ModelStoreError
+from storage.outbox_store import Notice
 from storage.outcome_store import write_outcomes
 from storage.run_store import Run, RunStatus, done_runs, write_runs
 from storage.signal_store import read_signals
@@ -57,7 +62,11 @@ def reconcile(services: Services) -> Reconciled:
     Raises ClockError, FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before
     stays, and the next call goes on from there.
     """
-    reconciled = _all_due_done(services)
+    try:
+        reconciled = _all_due_done(services)
+    finally:
+        services.page.publish(services)
+        services.courier.go(services)
     services.nightly_backup.make_if_due(services, next_wake=reconciled.next_wake)
     return reconciled
 
@@ -71,16 +80,19 @@ def _all_due_done(services: Services) -> Reconciled:
     tasks = _due(services, timetable, now)
     if not tasks:
         return Reconciled((), (), timetable.next_wake(now))
-    report = ingest(services, calendar)
+    with recorded(services, tasks[0]):
+        report = ingest(services, calendar)
     logger.info("bars: {}", report.line())
     tasks = _witnessed(services, tasks)
     sessions = [task.session for task in tasks]
-    desk = open_desk(services, calendar, first=min(sessions), last=max(sessions))
+    with recorded(services, tasks[0]):
+        desk = open_desk(services, calendar, first=min(sessions), last=max(sessions))
     done, waiting = [], []
     newest_settled = max((task.session for task in tasks if task.kind == "settle"), default=None)
     for task in tasks:
         services.alive()
         if task.kind == "settle" and task.session == newest_settled and not _bars_arrived(desk, task.session):
+            waits_now(services, task)
             waiting.append(task)
         else:
             _do(desk, task)
@@ -162,12 +174,8 @@ def _bars_arrived(desk: Desk, session: pd.Timestamp) -> bool:
 
 def _do(desk: Desk, task: Task) -> None:
     job = _Job(desk, task, desk.services.clock.now())
-    try:
+    with recorded(desk.services, task):
         detail = _decide(job) if task.kind == "decide" else _settle(job)
-    except Exception as error:
-        with transaction(desk.services.engine) as conn:
-            job.end(conn, RunStatus.FAILED, str(error))
-        raise
     logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
     if task.kind == "decide":
         hand_over(desk.services)
@@ -181,14 +189,15 @@ class _Job:
     task: Task
     started_at: datetime
 
-    def end(self, conn: Connection, status: RunStatus, detail: str, *, events_known: int | None = None) -> None:
+    def end(self, conn: Connection, detail: str, *, events_known: int) -> None:
         """Into the ledger, with all that a replay needs: configuration, bars and account as known, the code."""
         services = self.desk.services
+        tell_recovery(conn, services, self.task)
         run = Run(
             LIVE,
             self.task.kind,
             self.task.session.date(),
-            status,
+            RunStatus.DONE,
             self.started_at,
             services.clock.now(),
             detail,
@@ -199,6 +208,11 @@ class _Job:
         )
         write_runs(conn, [run])
 
+    def announce(self, conn: Connection, *notices: Notice) -> None:
+        """Into the outbox, in the transaction of what they tell of."""
+        for notice in notices:
+            announce(conn, self.desk.services.settings, notice, at=self.desk.services.clock.now())
+
 
 def _decide(job: _Job) -> str:
     desk, task, services = job.desk, job.task, job.desk.services
@@ -208,10 +222,12 @@ def _decide(job: _Job) -> str:
     with reading(services.engine) as conn:
         account = _account(desk, conn)
     decision = desk.decide(task.session, account, decided_at=services.clock.now())
-    detail = "; ".join([*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])])
+    lines = [*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])]
+    detail = "; ".join(lines)
     with transaction(services.engine) as conn:
         write_decisions(conn, LIVE, [decision], code_version=services.recipe().code_version)
-        job.end(conn, RunStatus.DONE, detail, events_known=account.n_events)
+        job.announce(conn, signal_notice(decision.session, decision.signals, lines), ping_notice(decision.session))
+        job.end(conn, detail, events_known=account.n_events)
     return detail
 
 
@@ -224,9 +240,12 @@ def _settle(job: _Job) -> str:
         decided = pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in done_runs(conn, LIVE, "decide")))
         recent = decided[decided <= task.session][-outcome_sessions(services.settings.labels.barrier) :]
         write_outcomes(conn, desk.outcomes(recent), resolved_at=job.started_at)
+        calendar = home_calendar(services.settings, services.clock.now())
+        week = week_ended(conn, services.settings, calendar, task.session)
+        job.announce(conn, *halt_notices(settlement.events), *([digest_notice(week)] if week else []))
         trades = "".join(map(_describe_trade, settlement.trades))
         detail = f"equity {settlement.mark.equity:.2f}, {settlement.mark.positions} positions{trades}"
-        job.end(conn, RunStatus.DONE, detail, events_known=account.n_events)
+        job.end(conn, detail, events_known=account.n_events)
     return detail
 
 

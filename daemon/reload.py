@@ -15,6 +15,8 @@ from storage.feeds import FeedError, open_feed
 
 ReadSettings = Callable[[], Settings]
 """Reads the configuration; raises ConfigError."""
+OPENED_ONCE = ("storage.", "log.", "metrics.port")
+"""Keys of what is opened at the start and stays open."""
 
 
 def reloaded(services: Services, read: ReadSettings) -> Services:
@@ -22,7 +24,7 @@ def reloaded(services: Services, read: ReadSettings) -> Services:
     try:
         settings = read()
         changed = list(changed_keys(services.settings, settings))
-        fixed = [key for key in changed if key.startswith("storage.")]
+        fixed = [key for key in changed if key.startswith(OPENED_ONCE)]
         if fixed:
             raise ConfigError(f"{', '.join(fixed)} can only change with a restart.")
         feed, broker = open_feed(settings.feed), open_broker(settings.broker)

@@ -7,6 +7,8 @@ from sqlalchemy import Engine
 
 from daemon.broker import Broker, PaperBroker
 from daemon.clock import Clock
+from daemon.courier import Courier
+from daemon.metrics_page import MetricsPage
 from daemon.models import Recipe
 from daemon.nightly_backup import NightlyBackup
 from daemon.progress import Progress
@@ -36,6 +38,8 @@ class Services:
     nightly_backup: NightlyBackup = field(default_factory=NightlyBackup)
     alive: Callable[[], None] = _nobody_watches
     """Called whenever a step of long work is done, so that whoever watches knows that it does not hang."""
+    page: MetricsPage = field(default_factory=MetricsPage)
+    courier: Courier = field(default_factory=Courier)
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""

@@ -15,6 +15,10 @@ from daemon.broker import BrokerOptions
 from daemon.complaints import complain
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
+from daemon.health_options import HealthOptions
+from daemon.log import LogOptions
+from daemon.metrics_options import MetricsOptions
+from daemon.notify_options import NotifyOptions
 from daemon.overrides import Key, read_overrides
 from daemon.secrets import refuse_open_secrets
 from daemon.workers import WorkerOptions
@@ -175,6 +179,10 @@ class Settings(Options):
     audit: AuditOptions = AuditOptions()
     sweep: SweepOptions = SweepOptions()
     storage: StorageOptions = StorageOptions()
+    log: LogOptions = LogOptions()
+    health: HealthOptions = HealthOptions()
+    metrics: MetricsOptions = MetricsOptions()
+    notify: NotifyOptions = NotifyOptions()
 
     @property
     def rules(self) -> TradingRules:

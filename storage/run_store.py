@@ -73,6 +73,19 @@ def done_runs(conn: Connection, origin: Origin, kind: str) -> set[date]:
     return set(conn.scalars(query))
 
 
+def failed_runs(conn: Connection, origin: Origin) -> list[Run]:
+    """The jobs whose last attempt failed, oldest session first."""
+    query = select(*record_columns(Run, runs)).filter_by(origin=origin, status=RunStatus.FAILED)
+    return [_run(row) for row in conn.execute(query.order_by(runs.c.session, runs.c.kind))]
+
+
+def read_run(conn: Connection, origin: Origin, kind: str, session: date) -> Run | None:
+    """The last attempt at one job; None before the first."""
+    query = select(*record_columns(Run, runs)).filter_by(origin=origin, kind=kind, session=session)
+    row = conn.execute(query).first()
+    return None if row is None else _run(row)
+
+
 def read_runs(conn: Connection, origin: Origin, *, kind: str | None = None, newest: int = 20) -> list[Run]:
     """The runs of the newest sessions, at most `newest`, newest session first, then in order of kind."""
     query = select(*record_columns(Run, runs)).where(runs.c.origin == origin)

@@ -2,16 +2,14 @@
 
 import shutil
 import subprocess
-import warnings
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from daemon.calendar_end import calendar_end
 from daemon.doctor.finding import Finding, fail, ok, warn
-
-# A file of its own in `ensemble` would be part of the models' code, and train every one of them anew.
-from ensemble.sessions import _LIBRARY_NAMES, EXCHANGES
+from ensemble.sessions import EXCHANGES
 
 UNIT = "reliance-daemon.service"
 YEARS = (2020, 2100)
@@ -58,18 +56,6 @@ def calendar_end_finding(exchange: str, end: date | None, today: date) -> Findin
         f"the known holidays of {exchange} {when}; after that every Monday to Friday counts as a session",
         "install a newer reliance-daemon, or a newer exchange_calendars.",
     )
-
-
-def calendar_end(exchange: str) -> date | None:
-    """The last day that the library has recorded; None where its rules go on for ever."""
-    from exchange_calendars import get_calendar, get_calendar_names
-
-    name = _LIBRARY_NAMES.get(exchange, exchange)
-    with warnings.catch_warnings():
-        # exchange_calendars 4.13 uses what pandas 3.1 deprecates; nothing here depends on it.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        end = get_calendar(name).bound_max() if name in get_calendar_names() else None
-    return None if end is None else end.date()
 
 
 def disk_finding(folder: Path, database_bytes: int) -> Finding:

@@ -15,10 +15,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from daemon.calendar_end import calendar_end
 from daemon.doctor.examination import examine
 from daemon.doctor.finding import Finding
 from daemon.doctor.installation import library_finding, owner_finding, python_finding
-from daemon.doctor.machine import calendar_end, calendar_end_finding, clock_finding, room_finding, unit_state_finding
+from daemon.doctor.machine import calendar_end_finding, clock_finding, room_finding, unit_state_finding
 from daemon.doctor.market import age_finding
 from daemon.doctor.state import backup_finding, rights_finding
 from daemon.instance import only_instance

@@ -467,6 +467,8 @@ def figures_of(key: Key) -> Iterator[str]:
 
 
 def written(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float | int):
         return f"{value:.0f}" if value == int(value) and value < 1e9 else f"{value:g}".replace("e+", "e")
     return str(value)

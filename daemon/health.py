@@ -1,0 +1,207 @@
+"""Is the daemon well? Judged by what the ledger holds, the clock and the settings, so whoever can read can judge.
+
+Nothing is asked of the process itself: one that is dead, hangs or was never started leaves a session overdue, which is
+what counts.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+import pandas as pd
+from sqlalchemy import Connection, select
+
+from daemon.calendar_end import calendar_end
+from daemon.desk import home_calendar
+from daemon.due import Task, Timetable
+from daemon.halt import holds_in_force, next_session
+from daemon.settings import Settings
+from ensemble.trading.account import Account
+from ensemble.trading.holdings import Hold
+from ensemble.windows import month_of
+from storage.outbox_store import count_waiting
+from storage.run_store import Run, done_runs, failed_runs
+from storage.tables import LIVE, forecasts, models
+
+CALENDAR_WARNING = timedelta(days=45)
+
+
+class Ill(StrEnum):
+    """What can be wrong. The first four make the daemon unhealthy, the others are to be known."""
+
+    NOTHING_DONE = "NOTHING_DONE"
+    """No session was ever decided, and one should have been."""
+    OVERDUE = "OVERDUE"
+    """A session is not decided, or one is not settled though the next has been due."""
+    FAILING = "FAILING"
+    """A job that is due fails, for longer than health.grace_min."""
+    CLOCK = "CLOCK"
+    """The clock stands before what the ledger has done, or beyond every calendar."""
+    RETRYING = "RETRYING"
+    """A job that is due has failed just now."""
+    WAITING = "WAITING"
+    """A session is not settled because its bars have not come."""
+    HALTED = "HALTED"
+    """No position is opened, in one symbol or in any."""
+    STAND_IN = "STAND_IN"
+    """A model of an earlier month speaks."""
+    CALENDAR_ENDS = "CALENDAR_ENDS"
+    """The known holidays end soon, or have ended."""
+
+
+UNHEALTHY = frozenset({Ill.NOTHING_DONE, Ill.OVERDUE, Ill.FAILING, Ill.CLOCK})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, or to be known."""
+
+    ill: Ill
+    text: str
+    since: datetime | None = None
+
+    @property
+    def unhealthy(self) -> bool:
+        """Somebody has to look now."""
+        return self.ill in UNHEALTHY
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the database says that health depends on."""
+
+    decided: Collection[date] = ()
+    settled: Collection[date] = ()
+    failed: Sequence[Run] = ()
+    """Jobs whose last attempt failed, with when the first one did."""
+    account: Account | None = None
+    speaker: tuple[date, str] | None = None
+    """The newest session with live forecasts, and the month of the model that spoke."""
+    unsent: int = 0
+    """Messages that no channel has taken yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of the daemon at an instant."""
+
+    findings: tuple[Finding, ...]
+    overdue: tuple[Task, ...]
+    """Due for longer than they may be."""
+
+    @property
+    def healthy(self) -> bool:
+        """Nothing is wrong that somebody has to look at now."""
+        return not any(finding.unhealthy for finding in self.findings)
+
+
+def read_ledger(conn: Connection, account: Account | None) -> Ledger:
+    """All that `judge` goes by; `account` is the live one."""
+    newest = (
+        select(forecasts.c.session, models.c.month)
+        .join(models, models.c.model_id == forecasts.c.model_id)
+        .where(forecasts.c.origin == LIVE)
+        .order_by(forecasts.c.session.desc(), models.c.month)
+    )
+    speaker = conn.execute(newest.limit(1)).first()
+    return Ledger(
+        done_runs(conn, LIVE, "decide"),
+        done_runs(conn, LIVE, "settle"),
+        failed_runs(conn, LIVE),
+        account,
+        None if speaker is None else (speaker.session, speaker.month),
+        count_waiting(conn),
+    )
+
+
+def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
+    """The health at `now`. Pure: the same ledger, settings and instant give the same."""
+    try:
+        calendar = home_calendar(settings, now)
+        timetable = Timetable(calendar, settings.schedule.decision_time, settings.feed.delay_min)
+        tasks = timetable.due(pd.Timestamp(now), decided=ledger.decided, settled=ledger.settled)
+        opening = next_session(calendar, now)
+    except (ValueError, OverflowError, IndexError) as error:
+        return Health((Finding(Ill.CLOCK, f"the clock says {now:%Y-%m-%d %H:%M}Z: {error}"),), ())
+    overdue = tuple(task for task in tasks if _is_overdue(task, timetable, now, settings.health.grace_min))
+    findings = [
+        *_clock(ledger, now),
+        *_overdue(ledger, overdue),
+        *_failing(ledger, tasks, now, settings.health.grace_min),
+        *_waiting(ledger, tasks, overdue),
+        *(Finding(Ill.HALTED, hold_text(hold)) for hold in holds_in_force(ledger.account, opening)),
+        *_stand_in(ledger, settings),
+        *_calendar_end(settings, now.date()),
+    ]
+    return Health(tuple(sorted(findings, key=lambda finding: not finding.unhealthy)), overdue)
+
+
+def hold_text(hold: Hold) -> str:
+    """As in "nothing is entered (DRAWDOWN_HALT since 2021-10-01, 12 sessions left)"."""
+    until = "until `resume`" if hold.sessions_left is None else f"{hold.sessions_left} sessions left"
+    note = f": {hold.note}" if hold.note else ""
+    what = hold.symbol or "nothing"
+    return f"{what} is {'not ' if hold.symbol else ''}entered ({hold.reason} since {hold.since}, {until}){note}"
+
+
+def _is_overdue(task: Task, timetable: Timetable, now: datetime, grace_min: int) -> bool:
+    """A decision after its grace; a settlement once the next session should have been decided as well."""
+    due_at = task.due_at
+    if task.kind == "settle":
+        due_at = timetable.calendar.decisions(timetable.decision_time)[timetable.calendar.position(task.session) + 1]
+    return pd.Timestamp(now) - due_at > pd.Timedelta(minutes=grace_min)
+
+
+def _clock(ledger: Ledger, now: datetime) -> Iterator[Finding]:
+    newest = max(ledger.decided, default=None)
+    if newest is not None and now.date() < newest - timedelta(days=1):
+        yield Finding(Ill.CLOCK, f"the clock says {now:%Y-%m-%d %H:%M}Z, and session {newest} is decided already")
+
+
+def _overdue(ledger: Ledger, overdue: Sequence[Task]) -> Iterator[Finding]:
+    if not overdue:
+        return
+    since = overdue[0].due_at.to_pydatetime()
+    if not ledger.decided:
+        yield Finding(Ill.NOTHING_DONE, f"no session was ever decided; {_name(overdue[0])} was due", since)
+        return
+    more = f" and {len(overdue) - 1} more" if len(overdue) > 1 else ""
+    text = f"{_name(overdue[0])}{more} not done, due since {overdue[0].due_at:%Y-%m-%d %H:%M}Z"
+    yield Finding(Ill.OVERDUE, text, since)
+
+
+def _failing(ledger: Ledger, tasks: Sequence[Task], now: datetime, grace_min: int) -> Iterator[Finding]:
+    due = {(task.kind, task.session.date()) for task in tasks}
+    for run in ledger.failed:
+        if (run.kind, run.session) in due:
+            long = now - run.started_at > timedelta(minutes=grace_min)
+            text = f"{run.kind} {run.session} fails since {run.started_at:%Y-%m-%d %H:%M}Z: {run.detail}"
+            yield Finding(Ill.FAILING if long else Ill.RETRYING, text, run.started_at)
+
+
+def _waiting(ledger: Ledger, tasks: Sequence[Task], overdue: Sequence[Task]) -> Iterator[Finding]:
+    failed = {(run.kind, run.session) for run in ledger.failed}
+    for task in tasks:
+        if task.kind == "settle" and task not in overdue and (task.kind, task.session.date()) not in failed:
+            yield Finding(Ill.WAITING, f"{_name(task)} waits for its bars", task.due_at.to_pydatetime())
+
+
+def _stand_in(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
+    if ledger.speaker is not None:
+        session, month = ledger.speaker
+        wanted = settings.ensemble.serving(month_of(pd.Timestamp(session)))
+        if month < wanted:
+            yield Finding(Ill.STAND_IN, f"the model of {month} spoke for {session}; that of {wanted} is not there")
+
+
+def _calendar_end(settings: Settings, today: date) -> Iterator[Finding]:
+    end = calendar_end(settings.market.exchange)
+    if end is not None and end - today < CALENDAR_WARNING:
+        when = f"end on {end}" if end >= today else f"ended on {end}"
+        text = f"the known holidays of {settings.market.exchange} {when}; install a newer reliance-daemon"
+        yield Finding(Ill.CALENDAR_ENDS, text)
+
+
+def _name(task: Task) -> str:
+    return f"{task.kind} {task.session:%Y-%m-%d}"
