@@ -121,8 +121,9 @@ class Life:
             self._lived += 1
             self._took_s.append(time.monotonic() - began)
             began = time.monotonic()
-            if self._lived in self.kills:
-                time.sleep(self.kills.pop(self._lived) * float(np.median(self._took_s)))
+            overdue = [place for place in self.kills if place <= self._lived]  # a busy machine may kill late
+            if overdue:
+                time.sleep(self.kills.pop(overdue[0]) * float(np.median(self._took_s)))
                 process.kill()
                 self._lived += sum(line.startswith("done ") for line in lines)
                 return
