@@ -169,7 +169,7 @@ def test_a_second_instance_names_the_first_and_exits_75(copy: Path) -> None:
     with running(copy) as first:
         line = refused(call(copy, "run-once"), 75)
         assert f"process {first.pid} already works" in line
-        assert call(copy, "status").returncode == 0  # looking needs no lock
+        assert call(copy, "signals").returncode == 0  # looking needs no lock
 
 
 def test_sigterm_ends_the_daemon_in_the_middle_of_its_work(copy: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_killed_daemon_leaves_no_children_and_goes_on_where_it_was(copy: Path)
         while any(Path(f"/proc/{child}/cmdline").exists() for child in children) and time.monotonic() < end:
             time.sleep(0.1)
         assert not [child for child in children if Path(f"/proc/{child}/cmdline").exists()]
-    assert call(copy, "status").returncode == 0
+    assert call(copy, "signals").returncode == 0
 
 
 def test_a_daemon_whose_feed_is_down_says_so_and_stays(copy: Path) -> None:

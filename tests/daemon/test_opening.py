@@ -302,12 +302,13 @@ def test_a_kill_at_any_point_of_a_rescue_is_made_good_by_the_next_start(
 
 def test_an_older_schema_is_backed_up_before_it_is_upgraded(storage: StorageOptions, said: list[str]) -> None:
     with closing(sqlite3.connect(storage.state_dir / "signals.db", isolation_level=None)) as old:
-        old.execute("UPDATE alembic_version SET version_num = '0006'")
+        old.execute("UPDATE alembic_version SET version_num = '0008'")
+        old.execute("DROP TABLE outbox")
     open_now(storage)
     newest = max(storage.backups.glob("*.db"))
     assert newest.name == "signals-empty-at-20211005T120000Z.db"
     with opened(newest) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0006",)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0008",)
     assert said == [f"INFO database: its schema is upgraded; a backup of it as it was is {newest}"]
 
 
