@@ -119,24 +119,26 @@ def test_a_restore_of_something_else_is_one_line_and_changes_nothing(copy: Path)
 def test_an_upgrade_is_explicit_backed_up_and_done_once(copy: Path) -> None:
     database = copy / "state" / "signals.db"
     with closing(sqlite3.connect(database)) as old, old:
-        old.execute("UPDATE alembic_version SET version_num = '0006'")
+        old.execute("UPDATE alembic_version SET version_num = '0008'")
+        old.execute("DROP TABLE outbox")
     assert "`reliance-daemon db upgrade` upgrades it" in refused(call(copy, "status"), 1)
     with daemon_at_work(copy):
         refused(call(copy, "db", "upgrade"), 75)
     done = call(copy, "db", "upgrade")
     assert f"was upgraded to schema {HEAD_REVISION}; as it was it is " in done.stdout
     with opened(Path(done.stdout.strip().rpartition(" ")[2])) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0006",)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0008",)
     assert "already" in call(copy, "db", "upgrade").stdout
 
 
 def test_an_upgrade_that_can_not_be_backed_up_is_not_made(copy: Path) -> None:
     with closing(sqlite3.connect(copy / "state" / "signals.db")) as old, old:
-        old.execute("UPDATE alembic_version SET version_num = '0006'")
+        old.execute("UPDATE alembic_version SET version_num = '0008'")
+        old.execute("DROP TABLE outbox")
     configure(copy, '\n[storage]\nbackup_dir = "config.toml"\n')
     assert "was not backed up to" in refused(call(copy, "db", "upgrade"), 1)
     with opened(copy / "state" / "signals.db") as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0006",)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0008",)
 
 
 @pytest.mark.parametrize("arguments", [("backup",), ("restore", "config.toml")])

@@ -51,7 +51,7 @@ def test_what_changed_is_in_force_and_named_without_its_value(
             '[storage]\nstate_dir = "elsewhere"\n[workers]',
             "storage.state_dir can only change with a restart",
         ),
-        ("[workers]", "[log]\nformat = "json"\n[workers]", "log.format can only change with a restart"),
+        ("[workers]", '[log]\nformat = "json"\n[workers]', "log.format can only change with a restart"),
         ("[workers]", "[metrics]\nport = 9123\n[workers]", "metrics.port can only change with a restart"),
     ],
 )
