@@ -3,7 +3,9 @@
 Returns are simple, one a session, as shares of 1. A year has 252 sessions, as is usual, whatever the exchange.
 """
 
+import sys
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
@@ -48,8 +50,7 @@ def figure_table(returns: Floats, *, risk_free_pct: float) -> dict[str, Floats]:
 
 
 def _by_empyrical(returns: Floats, risk_free: float) -> dict[str, Floats]:
-    import empyrical
-
+    empyrical = _library()
     undefined = np.full(returns.shape[1], np.nan)
     enough = len(returns) > 1
     growth = empyrical.annual_return(returns) if enough else undefined
@@ -66,6 +67,22 @@ def _by_empyrical(returns: Floats, risk_free: float) -> dict[str, Floats]:
         "calmar": np.divide(growth, -fall, out=undefined.copy(), where=fall < 0),
         "max_drawdown_pct": -100 * fall,
     }
+
+
+def _library() -> ModuleType:
+    """empyrical without yfinance, which it loads where there is one, to download what is not wanted here.
+
+    None in place of a module is Python's own way of saying that there is none.
+    """
+    absent = "yfinance" not in sys.modules
+    if absent:
+        sys.modules["yfinance"] = None  # type: ignore[assignment]  # see importlib's documentation of sys.modules
+    try:
+        import empyrical
+    finally:
+        if absent:
+            del sys.modules["yfinance"]
+    return empyrical  # type: ignore[no-any-return]  # it has no types
 
 
 def risk_free_a_session(risk_free_pct: float) -> float:

@@ -86,14 +86,15 @@ def settle(  # noqa: PLR0913  # one for each thing that makes a session
 
 def mark_of(account: Account, session: date) -> AccountMark:
     """The account as marked at the closes of `session`, which it has just been settled for."""
+    equity = account.equity
     return AccountMark(
         session=session,
         cash=account.cash,
-        equity=account.equity,
+        equity=equity,
         exposure=account.exposure,
         positions=len(account.positions),
         peak_equity=account.peak_equity,
-        drawdown_pct=account.drawdown_pct,
+        drawdown_pct=account.drawdown_of(equity),
         receivable=account.receivable,
     )
 

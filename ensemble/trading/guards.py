@@ -40,7 +40,7 @@ def begin_halts(journal: Journal, trades: Sequence[Trade], *, equity_before: flo
     if equity < equity_before * (1 - limits.max_daily_loss_pct / 100):
         journal.write(EventKind.HALTED, reason=Reason.DAILY_LOSS, sessions=1)
     halted = any(hold.reason is Reason.DRAWDOWN_HALT for hold in journal.account.holds)
-    if not halted and journal.account.drawdown_pct >= limits.max_drawdown_pct:
+    if not halted and journal.account.drawdown_of(equity) >= limits.max_drawdown_pct:
         journal.write(EventKind.HALTED, reason=Reason.DRAWDOWN_HALT, sessions=limits.halt_sessions or None)
 
 

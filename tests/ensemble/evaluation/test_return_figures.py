@@ -1,6 +1,8 @@
 """Two answers that were not made from ours: empyrical's own functions, and the formulas written out."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 
 import empyrical
@@ -107,3 +109,13 @@ def test_who_never_lost_has_neither_sortino_nor_calmar_ratio() -> None:
     found = return_figures(np.array([0.01, 0.02, 0.0]), risk_free_pct=0)
     assert (found.sortino, found.calmar, found.max_drawdown_pct) == (None, None, 0.0)
     assert found.sharpe is not None
+
+
+def test_figures_load_no_downloader_and_hide_none_from_who_wants_it() -> None:
+    code = (
+        "import sys, numpy; from ensemble.evaluation.return_figures import return_figures;"
+        "return_figures(numpy.array([0.01, -0.02, 0.03]), risk_free_pct=0.0);"
+        "print('empyrical' in sys.modules, 'yfinance' in sys.modules); import yfinance"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["True", "False"]
