@@ -90,15 +90,16 @@ class Loop:
         settings, now = self.services.settings, pd.Timestamp(self.services.clock.now())
         zone = trading_hours(settings.market.exchange).zone
         try:
-            wake = timetable_of(settings, home_calendar(settings, now)).next_wake(now)
+            calendar = home_calendar(settings, now)
+            wake, opening = timetable_of(settings, calendar).next_wake(now), calendar.opens[calendar.opens > now].min()
         except (ValueError, OverflowError):  # a clock beyond every calendar, which `check_clock` has told
-            wake = now + pd.Timedelta(seconds=LONGEST_PAUSE_S)
+            wake = opening = now + pd.Timedelta(seconds=LONGEST_PAUSE_S)
         self._vain = 0 if done else self._vain + 1 if wake == self._announced else 1
         if wake != self._announced:
             logger.info("next wake {:%Y-%m-%d %H:%M}Z", wake)
             self._announced = wake
         self.manager.status(f"{self.status}next wake {wake:%Y-%m-%d %H:%M}Z")
-        pause = pause_s(self.services, wake, vain=self._vain)
+        pause = pause_s(self.services, wake, opening=opening, vain=self._vain)
         month = (now.tz_convert(zone).normalize() + pd.offsets.MonthBegin()).tz_convert("UTC")
         self.waker.plan({TICK: now + pd.Timedelta(seconds=pause), SESSION: wake, MONTH_TURN: month})
         return pause
@@ -148,15 +149,19 @@ def longest_silence_s(services: Services) -> float:
     return 2 * services.settings.feed.timeout_s + 10
 
 
-def pause_s(services: Services, wake: pd.Timestamp, *, vain: int) -> float:
+def pause_s(services: Services, wake: pd.Timestamp, *, opening: pd.Timestamp, vain: int) -> float:
     """How long to sleep, in seconds: never beyond the next wake.
 
     Never longer than schedule.poll_s either, so that whatever the scheduler misses is soon made good; after
-    `vain` attempts since the last wake twice as long each time, so that a feed in trouble is left in peace.
+    `vain` attempts since the last wake twice as long each time, so that a feed in trouble is left in peace, but no
+    longer than a quarter of what is left until the next `opening`, which a decision that fails has to come before.
     """
-    poll_s = services.settings.schedule.poll_s
-    longest = poll_s if vain == 0 else min(poll_s * 2 ** min(vain - 1, 20), max(LONGEST_PAUSE_S, poll_s))
-    return float(min(max((wake - pd.Timestamp(services.clock.now())).total_seconds(), 0.0), longest))
+    poll_s, now = services.settings.schedule.poll_s, pd.Timestamp(services.clock.now())
+    left_s = (opening - now).total_seconds()
+    longest = (
+        poll_s if vain == 0 else min(poll_s * 2 ** min(vain - 1, 20), max(min(LONGEST_PAUSE_S, left_s / 4), poll_s))
+    )
+    return float(min(max((wake - now).total_seconds(), 0.0), longest))
 
 
 @contextmanager

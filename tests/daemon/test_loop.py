@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,7 @@ from storage.run_store import read_runs
 from storage.tables import LIVE
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
+FAR = pd.Timestamp("2021-10-20 09:15", tz="Asia/Kolkata")
 
 
 @pytest.mark.parametrize(("ahead_s", "pause"), [(-5.0, 0.0), (0.0, 0.0), (7.5, 7.5), (86_400.0, 60.0)])
@@ -31,20 +33,35 @@ def test_it_sleeps_until_the_wake_but_never_longer_than_a_poll(
 ) -> None:
     with services_at(copy, "2021-10-06 08:50") as services:
         wake = pd.Timestamp(services.clock.now()) + pd.Timedelta(seconds=ahead_s)
-        assert pause_s(services, wake, vain=0) == pause
+        assert pause_s(services, wake, opening=FAR, vain=0) == pause
 
 
 def test_each_vain_attempt_doubles_the_pause_up_to_half_an_hour(copy: Path, services_at: ServicesAt) -> None:
     with services_at(copy, "2021-10-06 08:50") as services:
         wake = pd.Timestamp(services.clock.now()) + pd.Timedelta("7h")
-        pauses = [pause_s(services, wake, vain=vain) for vain in (1, 2, 3, 4, 5, 6, 7, 1000)]
+        pauses = [pause_s(services, wake, opening=FAR, vain=vain) for vain in (1, 2, 3, 4, 5, 6, 7, 1000)]
     assert pauses == [60.0, 120.0, 240.0, 480.0, 960.0, LONGEST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
 
 
 def test_a_vain_night_does_not_sleep_through_the_decision(copy: Path, services_at: ServicesAt) -> None:
     with services_at(copy, "2021-10-06 08:44") as services:
         wake = pd.Timestamp("2021-10-06 08:45", tz="Asia/Kolkata")
-        assert pause_s(services, wake, vain=8) == 60.0
+        assert pause_s(services, wake, opening=FAR, vain=8) == 60.0
+
+
+def test_a_feed_that_comes_back_before_the_open_is_asked_before_the_open(copy: Path, services_at: ServicesAt) -> None:
+    """Doubling alone would ask at 08:46, 08:48, 08:52, 09:00 and then after the open."""
+    opening, asked = pd.Timestamp("2021-10-06 09:15", tz="Asia/Kolkata"), list[pd.Timestamp]()
+    with services_at(copy, "2021-10-06 08:45") as services:
+        now = pd.Timestamp("2021-10-06 08:45", tz="Asia/Kolkata")
+        while now < opening:
+            at = replace(services, clock=SetClock(now.to_pydatetime()))
+            now += pd.Timedelta(seconds=round(pause_s(at, FAR, opening=opening, vain=len(asked) + 1)))
+            asked.append(now)
+    for before, later in pairwise(asked):
+        assert later - before <= max(pd.Timedelta("60s"), (opening - before) / 4 + pd.Timedelta("1s"))
+    assert asked[-2] >= opening - pd.Timedelta("60s")
+    assert len(asked) < 15
 
 
 @dataclass
