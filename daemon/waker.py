@@ -42,6 +42,7 @@ class Waker:
         self._heard, self._bell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._rung = deque[str]()
         self._thread = threading.Thread(target=self._serve, name="waker", daemon=True)
+        self._ended = threading.Event()
         self._why_ended = "it ended without an error"
 
     @contextmanager
@@ -79,7 +80,7 @@ class Waker:
         """Which wakes came, at most `timeout_s` from now; none where nothing came. Raises SchedulerDied."""
         if select.select([self._heard], [], [], timeout_s)[0]:
             os.read(self._heard, 4096)
-        if not self._thread.is_alive():
+        if self._ended.is_set():
             raise SchedulerDied(f"the scheduler's thread is gone: {self._why_ended}; start the daemon again.")
         return frozenset(self._rung.popleft() for _ in range(len(self._rung)))
 
@@ -89,7 +90,9 @@ class Waker:
         except BaseException as error:  # told by `wait`, in the thread that can act on it
             self._why_ended = f"{type(error).__name__}: {error}"
         finally:
-            os.write(self._bell, b".")
+            self._ended.set()
+            with suppress(BlockingIOError):
+                os.write(self._bell, b".")
 
     def _went_wrong(self, event: JobEvent) -> None:
         if isinstance(event, JobExecutionEvent) and event.exception is not None:
