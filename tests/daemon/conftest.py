@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from loguru import logger
 
 from daemon.clock import FixedClock
 from daemon.progress import Progress, silent
@@ -151,3 +152,12 @@ def _services_at(folder: Path, india: str, progress: Progress = silent) -> Itera
         yield Services(settings, FixedClock(instant), engine, models, feed, progress)
     finally:
         engine.dispose()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """What is logged meanwhile, message by message."""
+    found: list[str] = []
+    handler = logger.add(lambda line: found.append(str(line).strip()), format="{message}")
+    yield found
+    logger.remove(handler)

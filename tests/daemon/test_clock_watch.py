@@ -1,13 +1,11 @@
 """A clock that was moved is noticed, and one that cannot be right decides nothing."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loguru import logger
 
 from daemon.clock import Reading, SystemClock
 from daemon.clock_watch import JUMP_S, ClockError, ClockWatch, check_clock
@@ -31,14 +29,6 @@ class Turned:
         was = self.reading
         now = was.now + timedelta(seconds=wall_s)
         self.reading = Reading(now, was.since_boot_s + boot_s, was.awake_s + awake_s)
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    found: list[str] = []
-    handler = logger.add(lambda line: found.append(str(line).strip()), format="{message}")
-    yield found
-    logger.remove(handler)
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,13 @@
 """Whoever waits is told how long, and gets every item."""
 
 import re
-from collections.abc import Iterator
 from io import StringIO
 from itertools import count
 
 import pytest
-from loguru import logger
 from rich.console import Console
 
 from daemon.progress import logged, open_bar, shown
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    found: list[str] = []
-    handler = logger.add(lambda line: found.append(str(line).strip()), format="{message}")
-    yield found
-    logger.remove(handler)
 
 
 def test_a_log_gets_a_line_a_minute_with_the_time_left(lines: list[str]) -> None:

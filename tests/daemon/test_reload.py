@@ -1,25 +1,16 @@
 """A new configuration is taken up whole, or the old one stays whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from loguru import logger
 
 from daemon.reload import changed_keys, reloaded
 from daemon.services import Services
 from daemon.settings import Settings, load_settings
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    found: list[str] = []
-    handler = logger.add(lambda line: found.append(str(line).strip()), format="{message}")
-    yield found
-    logger.remove(handler)
 
 
 def change(folder: Path, old: str, new: str) -> Callable[[], Settings]:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 import pandas as pd
 import pytest
 from apscheduler.schedulers.blocking import BlockingScheduler
-from loguru import logger
 
 from daemon.waker import GRACE_S, SchedulerDied, Waker
 
@@ -18,14 +17,6 @@ LONG_S = 30.0
 
 def in_seconds(seconds: float) -> pd.Timestamp:
     return pd.Timestamp.now(tz="UTC") + pd.Timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    found: list[str] = []
-    handler = logger.add(lambda line: found.append(str(line).strip()), format="{message}")
-    yield found
-    logger.remove(handler)
 
 
 @contextmanager
