@@ -9,7 +9,8 @@ from daemon.notices import Week
 from daemon.settings import Settings
 from ensemble.sessions import SessionCalendar
 from storage.account_store import read_marks
-from storage.tables import LIVE, bars, forecasts, outcomes, trades
+from storage.account_tables import trades
+from storage.tables import LIVE, bars, forecasts, outcomes
 
 
 def week_ended(conn: Connection, settings: Settings, calendar: SessionCalendar, settled: pd.Timestamp) -> Week | None:

@@ -23,9 +23,10 @@ from ensemble.trading.account import (
 )
 from ensemble.trading.events import NOTHING, AccountEvent, EventError, EventKind, apply
 from ensemble.trading.holdings import Cause
+from storage.account_tables import account, account_events, positions, trades
 from storage.errors import StoreError
 from storage.rows import insert_records, record_columns
-from storage.tables import Origin, account, account_events, positions, trades
+from storage.tables import Origin
 
 _EQUAL_WITHIN = 1e-9
 """Relative: what the order of an addition does to a sum."""

@@ -6,7 +6,8 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select
 
-from storage.tables import METADATA, Origin, forecasts, member_forecasts
+from storage.schema import METADATA
+from storage.tables import Origin, forecasts, member_forecasts
 
 BACKTEST: Origin = "backtest"
 FORECAST_TABLES = (forecasts, member_forecasts)

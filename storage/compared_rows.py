@@ -8,19 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, select
 
+from storage.account_tables import account, account_events, positions, trades
 from storage.rows import raw_columns
-from storage.tables import (
-    METADATA,
-    Origin,
-    account,
-    account_events,
-    features,
-    forecasts,
-    member_forecasts,
-    positions,
-    signals,
-    trades,
-)
+from storage.schema import METADATA
+from storage.tables import Origin, features, forecasts, member_forecasts, signals
 
 DECIDED: Mapping[Table, str] = dict.fromkeys((features, member_forecasts, forecasts, signals), "session")
 """What a decision writes -> its column that says for which session."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Dialect, delete
 from sqlalchemy.schema import SetColumnComment, SetTableComment
 
-import storage.outbox_table  # noqa: F401  # METADATA knows only what is imported
-from storage.tables import METADATA, data_dictionary
+from storage.schema import METADATA
+from storage.tables import data_dictionary
 from storage.views import VIEWS
 
 Entry = tuple[str, str, str, str]

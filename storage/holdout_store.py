@@ -6,7 +6,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, select
 
 from storage.rows import insert_rows, record_columns, row_of
-from storage.tables import holdout_openings
+from storage.trial_tables import holdout_openings
 
 
 class HoldoutSpent(RuntimeError):

@@ -1,6 +1,7 @@
-"""The tables of signals.db. Every column's comment becomes its line in `data_dictionary`.
+"""The tables of bars, forecasts, signals and jobs. Every column's comment becomes its line in `data_dictionary`.
 
-A change here needs a migration in `storage/migrations/versions`; tests compare the two.
+A change here needs a migration in `storage/migrations/versions`; tests compare the two. The paper account's tables,
+those of trials and the outbox have files of their own; `storage/schema.py` knows all of them.
 """
 
 from typing import Literal
@@ -10,17 +11,13 @@ from sqlalchemy import Double, Index, Integer, MetaData, Table, Text
 from storage.column_types import Flag, Json
 from storage.columns import (
     COUNT,
-    DIRECTION,
     FLAG,
     MONEY,
     PERCENT,
-    PRICE,
     column,
-    direction,
     instant,
     key,
     label,
-    money,
     origin,
     price,
     probability,
@@ -33,10 +30,6 @@ Origin = Literal["live", "backtest"]
 LIVE: Origin = "live"
 
 METADATA = MetaData(naming_convention={"ck": "%(table_name)s_%(constraint_name)s", "pk": "%(table_name)s_key"})
-
-_LOSS = "{0} >= 0 AND {0} < 1e3"
-_TRIAL_KIND = "{0} IN ('sweep', 'backtest')"
-_TRIAL_STATE = "{0} IN ('running', 'complete', 'pruned', 'failed')"
 
 _INTERVAL = "the Venn-Abers interval: where past outcomes put the calibrated probability; empty with too few of them"
 
@@ -176,112 +169,6 @@ outcomes = Table(
     sqlite_with_rowid=False,
 )
 
-positions = Table(
-    "positions",
-    METADATA,
-    origin(),
-    symbol(),
-    shares("Shares held, or owed where direction is SHORT"),
-    session("The trading day it was entered at the open of", name="entry_session"),
-    price("entry_price", "Entry price, after slippage"),
-    price("stop_price", "Closed when the price falls to this; rises, for a short"),
-    price("target_price", "Closed when the price rises to this; falls, for a short"),
-    money("entry_cost", "Fees of the entry"),
-    column("sessions_held", Integer, "Sessions with a bar since the entry, its own included", check=COUNT),
-    price("last_close", "Last close known, which values it"),
-    session("The trading day of that close", name="last_session"),
-    price("entry_open", "Open of the entry's bar, before slippage"),
-    direction(),
-    column(
-        "dividend_factor",
-        Double,
-        "What the dividends credited so far left of the price, 0.99 after one of 1 %",
-        check=PRICE,
-    ),
-    money("income", "Dividends and other cash received on it so far, less the cost of fractions sold"),
-    key("origin", "symbol"),
-    comment="What the paper account holds now",
-)
-
-trades = Table(
-    "trades",
-    METADATA,
-    origin(),
-    symbol(),
-    shares("Shares traded"),
-    session("The trading day it was entered at the open of", name="entry_session"),
-    price("entry_price", "Entry price, after slippage"),
-    session("The trading day it was closed on", name="exit_session"),
-    price("exit_price", "Exit price, after slippage"),
-    column("exit_reason", Text, "What ended it: STOP, TARGET, TIME or SIGNAL"),
-    money("cost", "Fees of both sides"),
-    money("profit", "Gain or loss after costs, income counted"),
-    direction(),
-    money("income", "Dividends and other cash received while it was held; negative where a short paid them"),
-    key("origin", "symbol", "entry_session"),
-    comment="Closed positions of the paper account",
-)
-
-account = Table(
-    "account",
-    METADATA,
-    origin(),
-    session("The trading day settled"),
-    money("cash", "Cash"),
-    money("equity", "Cash, dividends to come and the positions at their last closes, shorts counted negative"),
-    money("exposure", "Value of the positions at their last closes, shorts counted positive"),
-    column("positions", Integer, "Number of positions held", check=COUNT),
-    money("peak_equity", "Highest equity so far, since the last drawdown halt ended"),
-    column("drawdown_pct", Double, "How far the equity is below its peak, per cent", check=PERCENT),
-    money("receivable", "Dividends that are not paid yet"),
-    key("origin", "session"),
-    comment="The paper account at the close of each session",
-)
-
-account_events = Table(
-    "account_events",
-    METADATA,
-    origin(),
-    column("number", Integer, "Its place among the account's events, from 1", check=COUNT),
-    session("The trading day it belongs to; of a halt by command, the first that had not opened yet"),
-    column("kind", Text, "What happened: OPENED, ENTERED, EXITED, UNFILLED, DIVIDEND, MARKED, HALTED, SETTLED, ..."),
-    column("symbol", Text, "The provider's symbol; empty for what concerns the whole account", null=True),
-    column("direction", Text, "LONG or SHORT, of an entry, an exit or an order", check=DIRECTION, null=True),
-    shares("Shares traded, ordered, or held after a split; 0 where there is none to tell"),
-    price("price", "Paid, received, marked or credited", null=True),
-    column(
-        "amount",
-        Double,
-        "Fees of an entry or exit; else the cash that came (negative: went) or the equity, in the account's currency",
-        check=MONEY,
-        null=True,
-    ),
-    price("bar_open", "Open of the entry's bar, before slippage", null=True),
-    price("stop_price", "Stop of an entry", null=True),
-    price("target_price", "Target of an entry", null=True),
-    column(
-        "factor",
-        Double,
-        "Shares after a split for each one before; what a dividend leaves of the price",
-        check=PRICE,
-        null=True,
-    ),
-    column("sessions", Integer, "How many sessions a halt lasts; empty: until resumed", check=COUNT, null=True),
-    column("reason", Text, "Why: a word such as STOP, NO_BAR or DRAWDOWN_HALT", null=True),
-    column("note", Text, "What a person said", null=True),
-    instant("commanded_at", "When a person halted or resumed; empty for what a settlement did", null=True),
-    column(
-        "cause",
-        Text,
-        "Of a kill switch and its end: COMMAND or FILE; else empty",
-        check="{0} IN ('COMMAND', 'FILE')",
-        null=True,
-    ),
-    key("origin", "number"),
-    comment="All that happened to the paper account, in order: what it is follows from these alone",
-    sqlite_with_rowid=False,
-)
-
 runs = Table(
     "runs",
     METADATA,
@@ -319,63 +206,6 @@ features = Table(
     column("column_count", Integer, "Number of features", check=COUNT),
     key("origin", "session"),
     comment="Fingerprint of the features of each decision, which `verify` compares",
-)
-
-trials = Table(
-    "trials",
-    METADATA,
-    column("trial_id", Text, "The search's name and the trial's number in it; of a backtest, its recipe and label"),
-    column("kind", Text, "sweep: one member of a search; backtest: a replayed ensemble", check=_TRIAL_KIND),
-    column("study", Text, "The search that it belongs to, or the recipe that was replayed"),
-    column("number", Integer, "Its place in the search, from 0", check=COUNT),
-    column("state", Text, "running, complete, pruned (given up early) or failed", check=_TRIAL_STATE),
-    column("digest", Text, "Digest of what was tried, and of its inputs and code: equal ones are one trial"),
-    column("settings", Json, "What was tried, a JSON object"),
-    column(
-        "label",
-        Text,
-        "The label searched for or replayed; empty for a backtest before schema 0007",
-        null=True,
-    ),
-    session("The first trading day asked for", name="first_session"),
-    session("The last trading day asked for", name="last_session"),
-    column("sessions", Integer, "Trading days scored", check=COUNT),
-    column("log_loss", Double, "Mean log loss over the sessions scored, nats", check=_LOSS, null=True),
-    column("base_log_loss", Double, "The same of the base rate known at the time, nats", check=_LOSS, null=True),
-    probability("auc", "Area under the ROC curve, averaged over months", null=True),
-    probability("right_share", "Share of forecasts on the right side of one half", null=True),
-    column("progress", Json, "Mean log loss after each look at it, a JSON list", null=True),
-    instant("started_at", "When it began"),
-    instant("finished_at", "When it ended; empty while running", null=True),
-    column("code_version", Text, "Version of the program that made it"),
-    column("detail", Text, "Why it failed; else empty"),
-    key("trial_id"),
-    comment="Every configuration ever scored on past sessions: how much the best of them must be discounted",
-)
-
-trial_sessions = Table(
-    "trial_sessions",
-    METADATA,
-    column("trial_id", Text, "The trial, see trials"),
-    session("The trading day forecast"),
-    column("log_loss", Double, "The trial's log loss, mean over symbols, nats", check=_LOSS),
-    column("base_log_loss", Double, "The same of the base rate known at the time, nats", check=_LOSS),
-    key("trial_id", "session"),
-    comment="How each complete trial did, session by session",
-    sqlite_with_rowid=False,
-)
-
-holdout_openings = Table(
-    "holdout_openings",
-    METADATA,
-    column("experiment", Text, "Name of the declared experiment, evaluation.experiment"),
-    session("The first trading day that was held out", name="holdout_from"),
-    session("The last trading day that was looked at", name="last_session"),
-    column("digest", Text, "Digest of the forecasts that were looked at"),
-    instant("opened_at", "When it was opened"),
-    column("code_version", Text, "Version of the program that opened it"),
-    key("experiment"),
-    comment="Every look at the sessions held out: once for each declared experiment",
 )
 
 data_dictionary = Table(

@@ -11,7 +11,7 @@ import pandas as pd
 from sqlalchemy import Connection, Row, func, or_, select
 
 from storage.rows import insert_columns, insert_rows, read_frame, row_of
-from storage.tables import trial_sessions, trials
+from storage.trial_tables import trial_sessions, trials
 
 Kind = Literal["sweep", "backtest"]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, inspect, select
 
-from storage.tables import account, data_dictionary, forecasts, outcomes, positions, runs, signals
+from storage.account_tables import account, positions
+from storage.tables import data_dictionary, forecasts, outcomes, runs, signals
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The schema's history: one file a step in `versions`, applied in order by Alembic.
 
-To change the schema: change `storage/tables.py` or `storage/views.py`, add a step to `versions` whose
+To change the schema: change the table (see `storage/schema.py`) or `storage/views.py`, add a step to `versions` whose
 down_revision is the newest one, and set HEAD_REVISION. Steps hold tables only: the views and the data
 dictionary are made anew from the code at the end of every upgrade, so a step that changes these is empty.
 """

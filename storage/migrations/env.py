@@ -2,8 +2,7 @@
 
 from alembic import context
 
-import storage.outbox_table  # noqa: F401  # METADATA knows only what is imported
-from storage.tables import METADATA
+from storage.schema import METADATA
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)
 with context.begin_transaction():

@@ -17,7 +17,7 @@ from daemon.desk import home_calendar, open_desk
 from daemon.services import Services
 from ensemble.labels import LABELS
 from storage.engine import reading, transaction
-from storage.tables import METADATA
+from storage.schema import METADATA
 from storage.trial_store import number_of_trials, read_performance
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]

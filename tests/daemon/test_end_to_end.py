@@ -28,9 +28,9 @@ from ensemble.trading.rules import TradingRules
 from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Reason, Signal
 from storage.account_store import write_settlement
+from storage.account_tables import account, account_events, positions, trades
 from storage.engine import open_store, reading, transaction
 from storage.feeds import FeedError
-from storage.tables import account, account_events, positions, trades
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 COMPARED = (

@@ -12,7 +12,7 @@ from daemon.backtest import backtest
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from storage.engine import reading, transaction
-from storage.tables import METADATA
+from storage.schema import METADATA
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 AHEAD = ("2021-10-06", "2021-10-07", "2021-10-08", "2021-10-11", "2021-10-12", "2021-10-13", "2021-10-14")

@@ -8,7 +8,8 @@ from ensemble.forecasts import Forecast, MemberForecast
 from storage.backtest_store import ForecastSource, clear_backtest, read_sources
 from storage.forecast_store import write_features_digests, write_forecasts, write_member_forecasts
 from storage.run_store import Run, RunStatus, done_runs, write_runs
-from storage.tables import METADATA, Origin
+from storage.schema import METADATA
+from storage.tables import Origin
 
 FRIDAY, MONDAY = date(2021, 10, 1), date(2021, 10, 4)
 MORNING = datetime(2021, 10, 1, 3, 15, tzinfo=UTC)

@@ -12,7 +12,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, select, text
 
 import storage.migrations
-import storage.outbox_table  # METADATA knows only what is imported
 from ensemble.trading.account import Direction, Position, open_account, settle
 from ensemble.trading.costs import Costs
 from ensemble.trading.holdings import Cause
@@ -22,7 +21,8 @@ from ensemble.trading.session_bars import Bar
 from storage.account_store import read_account, read_marks, read_trades, write_settlement
 from storage.engine import open_store, reading, transaction
 from storage.migrations import HEAD_REVISION, is_known, upgrade
-from storage.tables import METADATA, data_dictionary
+from storage.schema import METADATA
+from storage.tables import data_dictionary
 from storage.views import VIEWS, View
 
 SQL_OF_TABLES = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL")
