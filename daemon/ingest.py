@@ -101,10 +101,10 @@ def _fetch_from(services: Services, firsts: Mapping[str, date]) -> tuple[dict[st
         for symbol, answer in services.feed.fetch(together, first=month, last=last).items():
             if isinstance(answer, FeedError):
                 failed[symbol] = str(answer)
-            elif answer.empty:
+            elif answer.bars.empty:
                 failed[symbol] = f"{symbol} has no bar from {month} to {last}; check the symbol: does it still trade?"
             else:
-                frames[symbol] = answer
+                frames[symbol] = answer.bars
         services.alive()
     return frames, failed
 

@@ -50,14 +50,15 @@ def answer_finding(settings: Settings, today: date, seconds: Callable[[], float]
     except FeedError as error:
         return fail("feed answer", str(error), "mend [feed] in the configuration.")
     took = f"{settings.feed.provider}, {seconds() - began:.1f} s"
+    newest = []
     for symbol in symbols:
         answer = answers[symbol]
         if isinstance(answer, FeedError):
             return fail("feed answer", f"{took}: {answer}", "check the network, and the symbol; try again later.")
-        if answer.empty:
+        if answer.bars.empty:
             return fail("feed answer", f"{took}: no bar of {symbol} in {ASKED_DAYS} days", "does it still trade?")
-    newest = min(max(answers[symbol].index) for symbol in symbols)  # type: ignore[union-attr]  # no error is among them
-    return ok("feed answer", f"{took}: bars of {', '.join(symbols)} to {newest:%Y-%m-%d}")
+        newest.append(answer.bars.index.max())
+    return ok("feed answer", f"{took}: bars of {', '.join(symbols)} to {min(newest):%Y-%m-%d}")
 
 
 def model_finding(engine: Engine, settings: Settings, now: datetime) -> Finding:

@@ -7,6 +7,7 @@ from pydantic import Field
 from ensemble.options import Options
 from storage.feeds.feed import Feed as Feed
 from storage.feeds.feed import FeedError as FeedError
+from storage.feeds.feed import History as History
 from storage.feeds.files import FilesFeed, FilesOptions
 
 

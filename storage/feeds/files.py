@@ -1,7 +1,8 @@
 """Bars from a folder: one SYMBOL.csv or SYMBOL.parquet a symbol, in Yahoo's schema.
 
-Columns Date, Open, High, Low, Close, Adj Close, Volume. Date is the exchange's own date, ISO; a time and an
-offset behind it are ignored. What is no number or no date reaches sift_bars as NaN or NaT.
+Columns Date, Open, High, Low, Close, Adj Close, Volume, and where they are known Dividends and Stock Splits. Date is
+the exchange's own date, ISO; a time and an offset behind it are ignored. What is no number or no date reaches
+sift_bars as NaN or NaT.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import pandas as pd
 from pydantic import Field
 
 from ensemble.options import Options
-from storage.feeds.feed import YAHOO_COLUMNS, FeedError, as_bars, check_symbol, did_you_mean
+from storage.feeds.feed import YAHOO_COLUMNS, FeedError, History, as_history, check_symbol, did_you_mean
 
 _SUFFIXES = (".csv", ".parquet")
 
@@ -35,20 +36,20 @@ class FilesFeed:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, pd.DataFrame | FeedError]:
-        """Raw bars of each symbol, as Feed.fetch says. Raises FeedError when the folder is not there."""
+    def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
+        """The history of each symbol, as Feed.fetch says. Raises FeedError when the folder is not there."""
         if not self._folder.is_dir():
             raise FeedError(
                 f"feed.files.path was {self._folder}, which is no folder; make it, or set it to where the bars lie."
             )
         return {symbol: self._read(symbol, first, last) for symbol in symbols}
 
-    def _read(self, symbol: str, first: date, last: date) -> pd.DataFrame | FeedError:
+    def _read(self, symbol: str, first: date, last: date) -> History | FeedError:
         try:
             path = self._find(check_symbol(symbol))
             table = _table(path, first)
             dates = _dates(table, path)
-            return as_bars(table, dates, first=first, last=last)
+            return as_history(table, dates, first=first, last=last)
         except FeedError as error:
             return error
 

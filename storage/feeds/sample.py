@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from storage.feeds.feed import YAHOO_COLUMNS, FeedError, as_bars, did_you_mean
+from storage.feeds.feed import YAHOO_COLUMNS, FeedError, History, as_history, did_you_mean
 
 _FILES = {"^GSPC": "sp500", "^IXIC": "nasdaq", "^VIX": "vix", "DCOILWTICO": "wti"}
 SAMPLE_SYMBOLS = tuple(_FILES)
@@ -30,8 +30,8 @@ class SampleFeed:
 
     name = "sample"
 
-    def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, pd.DataFrame | FeedError]:
-        """Raw bars of each symbol, as Feed.fetch says. Raises FeedError when `arch` is not installed."""
+    def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
+        """The history of each symbol, as Feed.fetch says. Raises FeedError when `arch` is not installed."""
         folder = _data_folder()
         return {symbol: _read(folder, symbol, first, last) for symbol in symbols}
 
@@ -43,7 +43,7 @@ def _data_folder() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
-def _read(folder: Path, symbol: str, first: date, last: date) -> pd.DataFrame | FeedError:
+def _read(folder: Path, symbol: str, first: date, last: date) -> History | FeedError:
     if symbol not in _FILES:
         return FeedError(f'the sample has no "{symbol}"; {did_you_mean(symbol, SAMPLE_SYMBOLS)}')
     path = folder / _FILES[symbol] / f"{_FILES[symbol]}.csv.gz"
@@ -57,4 +57,4 @@ def _read(folder: Path, symbol: str, first: date, last: date) -> pd.DataFrame | 
         closes = pd.to_numeric(table.iloc[:, 1], errors="coerce").dropna()
         dates = dates[closes.index]
         table = pd.DataFrame({"Close": closes, "Adj Close": closes}).reindex(columns=list(YAHOO_COLUMNS))
-    return as_bars(table, pd.DatetimeIndex(dates), first=first, last=last)
+    return as_history(table, pd.DatetimeIndex(dates), first=first, last=last)

@@ -12,6 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from http import HTTPStatus
 from multiprocessing.connection import Connection
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from storage.feeds.feed import FeedError, as_bars, check_symbol
+from storage.feeds.feed import FeedError, History, as_history, check_symbol
 
 if TYPE_CHECKING:
     from curl_cffi.requests import Session
@@ -48,9 +49,9 @@ class YahooFeed:
         self._timeout_s = timeout_s
         self._mirror = mirror
 
-    def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, pd.DataFrame | FeedError]:
-        """Raw bars of each symbol, as Feed.fetch says, within timeout_s; an empty answer is an error."""
-        answers: dict[str, pd.DataFrame | FeedError] = {}
+    def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
+        """The history of each symbol, as Feed.fetch says, within timeout_s; an empty answer is an error."""
+        answers: dict[str, History | FeedError] = {}
         for symbol in symbols:
             try:
                 check_symbol(symbol)
@@ -63,7 +64,7 @@ class YahooFeed:
         return {symbol: answers[symbol] for symbol in symbols}
 
 
-def _ask(order: _Order, timeout_s: float) -> dict[str, pd.DataFrame | FeedError]:
+def _ask(order: _Order, timeout_s: float) -> dict[str, History | FeedError]:
     if not order.symbols:
         return {}
     # Not forked: the daemon has threads, and a fork of a threaded process may deadlock.
@@ -83,9 +84,9 @@ def _ask(order: _Order, timeout_s: float) -> dict[str, pd.DataFrame | FeedError]
     return answers
 
 
-def _collect(receiver: Connection, count: int, timeout_s: float) -> tuple[dict[str, pd.DataFrame | FeedError], str]:
+def _collect(receiver: Connection, count: int, timeout_s: float) -> tuple[dict[str, History | FeedError], str]:
     """What came before the deadline, and why nothing more did."""
-    answers: dict[str, pd.DataFrame | FeedError] = {}
+    answers: dict[str, History | FeedError] = {}
     deadline = time.monotonic() + timeout_s
     while len(answers) < count:
         if not receiver.poll(max(0.0, deadline - time.monotonic())):
@@ -107,7 +108,7 @@ def _download(sender: Connection, order: _Order) -> None:
     sender.close()
 
 
-def _answers(order: _Order) -> Iterator[tuple[str, pd.DataFrame | str]]:
+def _answers(order: _Order) -> Iterator[tuple[str, History | str]]:
     import yfinance
 
     # Every failure is a value here; the client and its helpers would say it once more on standard error.
@@ -120,7 +121,7 @@ def _answers(order: _Order) -> Iterator[tuple[str, pd.DataFrame | str]]:
     for symbol in order.symbols:
         try:
             # Asking on after a 429 only makes the ban longer.
-            yield symbol, _too_many(symbol) if refused else _bars(symbol, order, session)
+            yield symbol, _too_many(symbol) if refused else _history(symbol, order, session)
         except yfinance.exceptions.YFRateLimitError:
             refused = True
             yield symbol, _too_many(symbol)
@@ -128,22 +129,24 @@ def _answers(order: _Order) -> Iterator[tuple[str, pd.DataFrame | str]]:
             yield symbol, _explain(symbol, order, error)
 
 
-def _bars(symbol: str, order: _Order, session: "Session[Any] | None") -> pd.DataFrame:
+def _history(symbol: str, order: _Order, session: "Session[Any] | None") -> History:
     import yfinance
 
-    table = yfinance.Ticker(symbol, session=session).history(
+    ticker = yfinance.Ticker(symbol, session=session)
+    table = ticker.history(
         start=order.first,
         end=order.last + timedelta(days=1),
         interval="1d",
         auto_adjust=False,
-        actions=False,
+        actions=True,
         timeout=_REQUEST_TIMEOUT_S,
     )
     dates = pd.DatetimeIndex(table.index).tz_localize(None).normalize()
-    bars = as_bars(table, dates, first=order.first, last=order.last)
-    if bars.empty:
+    history = as_history(table, dates, first=order.first, last=order.last)
+    if history.bars.empty:
         raise ValueError("the answer was empty")
-    return bars
+    meta = ticker.get_history_metadata()
+    return replace(history, currency=meta["currency"], zone=meta["exchangeTimezoneName"])
 
 
 def _too_many(symbol: str) -> str:

@@ -6,7 +6,6 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -17,6 +16,7 @@ from ensemble.members.fitted import Files
 from ensemble.members.specs import LstmSpec
 from ensemble.panel import Panel
 from ensemble.windows import Window
+from storage.feeds import History
 from storage.feeds.files import FilesFeed
 from tests.bench.market import last_months, month_window, write_made_up_bars
 from tests.bench.members import wider
@@ -105,10 +105,10 @@ def test_made_up_bars_are_bars_and_the_same_every_time(tmp_path: Path) -> None:
     for folder in ("first", "second"):
         write_made_up_bars(tmp_path / folder, Settings(market=market))
     assert (tmp_path / "first" / "ETF.csv").read_bytes() == (tmp_path / "second" / "ETF.csv").read_bytes()
-    frames = FilesFeed(tmp_path / "first").fetch(["AAA.NS", "ETF"], first=date(2020, 1, 1), last=date(2021, 12, 31))
-    for frame in frames.values():
-        assert isinstance(frame, pd.DataFrame)
-        sifted = sift_bars(frame, rules=Settings().bars, complete=True, sessions=None)
+    histories = FilesFeed(tmp_path / "first").fetch(["AAA.NS", "ETF"], first=date(2020, 1, 1), last=date(2021, 12, 31))
+    for history in histories.values():
+        assert isinstance(history, History)
+        sifted = sift_bars(history.bars, rules=Settings().bars, complete=True, sessions=None)
         assert len(sifted.kept) > 450
         assert sifted.refused.empty
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from sqlalchemy import select
 
@@ -25,7 +24,7 @@ from daemon.notify_options import NotifyOptions
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from storage.engine import reading, transaction
-from storage.feeds import FeedError
+from storage.feeds import FeedError, History
 from storage.outbox_store import Notice
 from storage.outbox_table import outbox
 from tests.daemon.loopback import receiver
@@ -176,7 +175,7 @@ def test_a_failure_is_told_once_an_outage_and_so_is_its_end(copy: Path, services
         class Dead:
             name = "dead"
 
-            def fetch(self, *_: object, **__: object) -> dict[str, pd.DataFrame | FeedError]:
+            def fetch(self, *_: object, **__: object) -> dict[str, History | FeedError]:
                 raise FeedError("no route\nto \x1b[31mhost")
 
         for minutes in (0, 1, 2):

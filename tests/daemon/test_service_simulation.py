@@ -28,7 +28,7 @@ from daemon.service_manager import ServiceManager
 from daemon.services import Services
 from daemon.settings import Settings
 from storage.engine import open_store, reading
-from storage.feeds import Feed, FeedError
+from storage.feeds import Feed, FeedError, History
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 
@@ -102,7 +102,7 @@ class WorldlyFeed:
     world: World
     name: str = "files"
 
-    def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, pd.DataFrame | FeedError]:
+    def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
         if not self.world.reach_feed():
             return {symbol: FeedError(f"{symbol} cannot be had now.") for symbol in symbols}
         return self.inner.fetch(symbols, first=first, last=last)

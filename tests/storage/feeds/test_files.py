@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ensemble.bars import BAR_COLUMNS, BarRules, Refusal, sift_bars
-from storage.feeds.feed import Feed, FeedError
+from storage.feeds.feed import ACTION_COLUMNS, Feed, FeedError, History
 from storage.feeds.files import FilesFeed
 
 FIRST, LAST = date(2021, 1, 4), date(2021, 1, 8)
@@ -18,15 +18,15 @@ def write(folder: Path, name: str, *rows: str, header: str = HEADER) -> None:
     (folder / name).write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
 
 
-def fetch(folder: Path, symbol: str = "A.NS") -> pd.DataFrame | FeedError:
+def fetch(folder: Path, symbol: str = "A.NS") -> History | FeedError:
     feed: Feed = FilesFeed(folder)
     return feed.fetch([symbol], first=FIRST, last=LAST)[symbol]
 
 
 def bars(folder: Path, symbol: str = "A.NS") -> pd.DataFrame:
     answer = fetch(folder, symbol)
-    assert isinstance(answer, pd.DataFrame), answer
-    return answer
+    assert isinstance(answer, History), answer
+    return answer.bars
 
 
 def error(folder: Path, symbol: str = "A.NS") -> str:
@@ -144,6 +144,27 @@ def test_a_broken_file_is_one_clear_line(tmp_path: Path, name: str, content: byt
     assert name in error(tmp_path)
 
 
+def test_dividends_and_splits_come_where_the_file_has_them(tmp_path: Path) -> None:
+    rows = [f"2021-01-{day:02d},{ROW},{paid}" for day, paid in ((4, "0,0"), (5, "1.5,0"), (6, ",2"), (7, "0,"))]
+    write(tmp_path, "A.NS.csv", *rows, f"junk,{ROW},9,9", header=f"{HEADER},Dividends,Stock Splits")
+    write(tmp_path, "B.NS.csv", f"2021-01-04,{ROW}")
+    told, silent = fetch(tmp_path), fetch(tmp_path, "B.NS")
+    assert isinstance(told, History)
+    assert isinstance(silent, History)
+    # A split of 1 and a dividend of 0 are none.
+    assert told.actions.to_dict("index") == {
+        pd.Timestamp("2021-01-05"): {"dividend": 1.5, "split": 1.0},
+        pd.Timestamp("2021-01-06"): {"dividend": 0.0, "split": 2.0},
+    }
+    assert len(told.bars) == 5
+    for actions in (told.actions, silent.actions):
+        assert list(actions.columns) == list(ACTION_COLUMNS)
+        assert set(actions.dtypes) == {np.dtype(np.float64)}
+        assert actions.index.name == "session"
+    assert silent.actions.empty
+    assert silent.currency is silent.zone is None
+
+
 def test_one_bad_symbol_spoils_no_other(tmp_path: Path) -> None:
     write(tmp_path, "A.NS.csv", f"2021-01-04,{ROW}")
     answers = FilesFeed(tmp_path).fetch(["../A", "A.NS", "B.NS"], first=FIRST, last=LAST)
@@ -153,6 +174,6 @@ def test_one_bad_symbol_spoils_no_other(tmp_path: Path) -> None:
 def test_every_real_file_can_be_read(market_folder: Path) -> None:
     symbols = [path.stem for path in market_folder.glob("*.csv") if path.stem != "ANOMALIES"]
     answers = FilesFeed(market_folder).fetch(symbols, first=date(1996, 1, 1), last=date(2021, 12, 31))
-    counts = {symbol: len(answer) for symbol, answer in answers.items() if isinstance(answer, pd.DataFrame)}
+    counts = {symbol: len(answer.bars) for symbol, answer in answers.items() if isinstance(answer, History)}
     assert len(counts) == len(symbols) >= 31
     assert min(counts.values()) > 2400

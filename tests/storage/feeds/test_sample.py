@@ -8,7 +8,7 @@ import pytest
 
 from ensemble.bars import BarRules, check_bars, sift_bars
 from ensemble.sessions import load_calendar
-from storage.feeds.feed import Feed, FeedError
+from storage.feeds.feed import Feed, FeedError, History
 from storage.feeds.sample import SAMPLE_SYMBOLS, SampleFeed
 
 FIRST, LAST = date(1980, 1, 1), date(2030, 1, 1)
@@ -17,8 +17,8 @@ FIRST, LAST = date(1980, 1, 1), date(2030, 1, 1)
 def bars(symbol: str, first: date = FIRST, last: date = LAST) -> pd.DataFrame:
     feed: Feed = SampleFeed()
     answer = feed.fetch([symbol], first=first, last=last)[symbol]
-    assert isinstance(answer, pd.DataFrame), answer
-    return answer
+    assert isinstance(answer, History), answer
+    return answer.bars
 
 
 @pytest.mark.parametrize(("symbol", "refused"), [("^GSPC", []), ("^IXIC", ["2015-05-12", "2018-01-09"])])
@@ -51,7 +51,7 @@ def test_a_symbol_that_is_not_in_the_sample_gets_a_suggestion() -> None:
     assert 'did you mean "^GSPC"' in str(answers["^GSCP"])
     assert isinstance(answers["RELIANCE.NS"], FeedError)
     assert "it has DCOILWTICO, ^GSPC, ^IXIC, ^VIX." in str(answers["RELIANCE.NS"])
-    assert isinstance(answers["^IXIC"], pd.DataFrame)
+    assert isinstance(answers["^IXIC"], History)
     assert set(SAMPLE_SYMBOLS) == {"^GSPC", "^IXIC", "^VIX", "DCOILWTICO"}
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from ensemble.bars import BAR_COLUMNS
-from storage.feeds.feed import FeedError
+from storage.feeds.feed import FeedError, History
 from storage.feeds.yahoo import YahooFeed
 
 FIRST, LAST = date(2024, 1, 1), date(2024, 1, 3)
@@ -47,7 +47,15 @@ def chart(result: Mapping[str, object]) -> str:
     return json.dumps({"chart": {"result": [{"meta": META, **result}], "error": None}})
 
 
-GOOD = {"timestamp": OPENS, "indicators": {"quote": [QUOTE], "adjclose": [{"adjclose": QUOTE["close"]}]}}
+EVENTS = {
+    "dividends": {str(OPENS[1]): {"amount": 0.5, "date": OPENS[1]}},
+    "splits": {str(OPENS[0]): {"date": OPENS[0], "numerator": 2.0, "denominator": 1.0, "splitRatio": "2:1"}},
+}
+GOOD = {
+    "timestamp": OPENS,
+    "events": EVENTS,
+    "indicators": {"quote": [QUOTE], "adjclose": [{"adjclose": QUOTE["close"]}]},
+}
 UNKNOWN = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
 ANSWERS = {
     "GOOD.NS": (200, chart(GOOD)),
@@ -116,13 +124,19 @@ def test_each_symbol_gets_its_bars_or_its_own_error(yahoo: Yahoo) -> None:
     assert "from 2024-01-01 to 2024-01-03" in str(answers["EMPTY.NS"])
     assert "possibly delisted; no price data found" in str(answers["EMPTY.NS"])
     assert "yahoo knows no GONE.NS (HTTP 404)" in str(answers["GONE.NS"])
-    bars = answers["GOOD.NS"]
-    assert isinstance(bars, pd.DataFrame)
+    history = answers["GOOD.NS"]
+    assert isinstance(history, History)
+    bars = history.bars
     assert list(bars.columns) == list(BAR_COLUMNS)
     # The row without a value is none, and the fourth of January is after the last final session.
     assert list(bars.index) == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02")]
     assert bars.index.name == "session"
     assert bars.iloc[0].tolist() == [10.0, 10.5, 9.5, 10.2, 10.2, 100.0]
+    assert history.actions.to_dict("index") == {
+        pd.Timestamp("2024-01-01"): {"dividend": 0.0, "split": 2.0},
+        pd.Timestamp("2024-01-02"): {"dividend": 0.5, "split": 1.0},
+    }
+    assert (history.currency, history.zone) == ("INR", "Asia/Kolkata")
     # Asked for: up to the midnight in Kolkata that ends the third of January.
     end = int(datetime(2024, 1, 3, 18, 30, tzinfo=UTC).timestamp())
     assert any("GOOD.NS" in path and f"period2={end}" in path for path in yahoo.asked)
@@ -139,7 +153,7 @@ def test_after_too_many_requests_nothing_more_is_asked(yahoo: Yahoo) -> None:
 
 def test_a_hang_ends_with_the_time_limit_and_keeps_what_had_come(yahoo: Yahoo) -> None:
     answers = YahooFeed(timeout_s=9, mirror=yahoo.url).fetch(["GOOD.NS", "HANG.NS"], first=FIRST, last=LAST)
-    assert isinstance(answers["GOOD.NS"], pd.DataFrame)
+    assert isinstance(answers["GOOD.NS"], History)
     assert "feed.timeout_s = 9 s" in str(answers["HANG.NS"])
     assert not multiprocessing.active_children()
 
