@@ -17,7 +17,7 @@ from daemon.settings import Settings
 from ensemble.trading.account import AccountMark, Position, Trade
 from ensemble.trading.events import EventKind
 from ensemble.trading.holdings import Hold
-from storage.account_store import read_account, read_events, read_marks, read_positions, read_trades
+from storage.account_store import newest_mark, read_account, read_events, read_marks, read_positions, read_trades
 from storage.engine import reading
 from storage.tables import LIVE, Origin
 
@@ -49,16 +49,16 @@ def show_account(engine: Engine, settings: Settings, origin: Origin, *, now: dat
 def show_positions(engine: Engine, settings: Settings, origin: Origin, *, as_json: bool) -> None:
     """What is held after the newest settled session."""
     with reading(engine) as conn:
-        held, marks = read_positions(conn, origin), read_marks(conn, origin)
+        held, mark = read_positions(conn, origin), newest_mark(conn, origin)
     rows = [_position_row(position, settings) for position in held]
     if as_json:
         print_json(rows)
         return
     console = open_console()
-    if rows:
-        console.print(_position_table(console, rows, marks[-1].session))
-    elif marks:
-        console.print(f"Nothing is held (settled {marks[-1].session}); `signals` shows what was decided last.")
+    if rows and mark:
+        console.print(_position_table(console, rows, mark.session))
+    elif mark:
+        console.print(f"Nothing is held (settled {mark.session}); `signals` shows what was decided last.")
     else:
         console.print(NOTHING_YET[origin])
 
@@ -66,7 +66,7 @@ def show_positions(engine: Engine, settings: Settings, origin: Origin, *, as_jso
 def show_trades(engine: Engine, origin: Origin, span: tuple[date, date], *, as_json: bool) -> None:
     """The positions closed in the sessions from span[0] to span[1], and their sum."""
     with reading(engine) as conn:
-        every, settled = read_trades(conn, origin), bool(read_marks(conn, origin))
+        every, settled = read_trades(conn, origin), newest_mark(conn, origin) is not None
     trades = [trade for trade in every if span[0] <= trade.exit_session <= span[1]]
     if as_json:
         print_json({"trades": [asdict(trade) for trade in trades], "total": _total(trades)})

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from daemon.console import new_table, open_console, print_json
 from daemon.health import hold_text
@@ -23,7 +23,7 @@ from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark
 from ensemble.trading.holdings import Hold
 from ensemble.trading.signals import Signal
-from storage.account_store import read_marks
+from storage.account_store import newest_mark
 from storage.engine import reading
 from storage.forecast_store import read_forecasts
 from storage.signal_store import newest_signal_session, read_signals
@@ -38,7 +38,7 @@ def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool
         session = newest_signal_session(conn, LIVE)
         signals = read_signals(conn, LIVE, session) if session else []
         forecasts = read_forecasts(conn, first=session, last=session) if session else pd.DataFrame()
-        mark = newest_mark(conn)
+        mark = newest_mark(conn, LIVE)
     if as_json:
         print_json(
             {
@@ -141,12 +141,6 @@ def account_line(mark: AccountMark | None, settings: Settings) -> str:
 def hold_line(hold: Hold) -> str:
     """As in "Halted: nothing is entered (DRAWDOWN_HALT since 2021-10-01, 12 sessions left)"."""
     return f"Halted: {one_line(redacted(hold_text(hold)))}"
-
-
-def newest_mark(conn: Connection) -> AccountMark | None:
-    """The account at its last settlement."""
-    marks = read_marks(conn, LIVE)
-    return marks[-1] if marks else None
 
 
 def query_command(database: str) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from daemon.health import Health, Ledger, judge, read_ledger
 from daemon.services import Services
 from ensemble.trading.account import AccountMark, Position
-from storage.account_store import read_marks, read_positions
+from storage.account_store import newest_mark, read_positions
 from storage.engine import reading
 from storage.forecast_store import read_forecasts
 from storage.run_store import Run, RunStatus, read_runs
@@ -36,14 +36,14 @@ def take_snapshot(services: Services) -> Snapshot:
     now = services.clock.now()
     with reading(services.engine) as conn:
         ledger = read_ledger(conn, services.book.read(conn, LIVE))
-        session, marks = newest_signal_session(conn, LIVE), read_marks(conn, LIVE)
+        session = newest_signal_session(conn, LIVE)
         forecasts = read_forecasts(conn, first=session, last=session) if session else pd.DataFrame()
         return Snapshot(
             now,
             judge(ledger, services.settings, now),
             ledger,
             {kind: run for kind in ("decide", "settle") for run in _newest_done(read_runs(conn, LIVE, kind=kind))},
-            marks[-1] if marks else None,
+            newest_mark(conn, LIVE),
             read_positions(conn, LIVE),
             forecasts[forecasts["origin"] == LIVE] if len(forecasts) else forecasts,
         )

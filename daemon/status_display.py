@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from daemon.console import new_table, open_console, print_json
 from daemon.desk import home_calendar
-from daemon.display import account_line, hold_line, local_time, newest_mark
+from daemon.display import account_line, hold_line, local_time
 from daemon.halt import holds_in_force, next_session
 from daemon.health import Finding, Health, Ledger, judge, read_ledger
 from daemon.reconcile import timetable_of
@@ -21,7 +21,7 @@ from daemon.redaction import one_line, redacted
 from daemon.settings import Settings
 from ensemble.trading.account import AccountMark
 from ensemble.trading.holdings import Hold
-from storage.account_store import read_account
+from storage.account_store import newest_mark, read_account
 from storage.engine import reading
 from storage.run_store import Run, read_runs
 from storage.tables import LIVE
@@ -47,7 +47,7 @@ class Status:
 def read_status(engine: Engine, settings: Settings, *, now: datetime) -> Status:
     """The state at `now`."""
     with reading(engine) as conn:
-        runs, mark = read_runs(conn, LIVE, newest=8), newest_mark(conn)
+        runs, mark = read_runs(conn, LIVE, newest=8), newest_mark(conn, LIVE)
         account = read_account(conn, LIVE)
         ledger = read_ledger(conn, account)
     health = judge(ledger, settings, now)

@@ -110,6 +110,13 @@ def read_marks(conn: Connection, origin: Origin) -> list[AccountMark]:
     return [AccountMark(*row) for row in conn.execute(query.order_by(account.c.session))]
 
 
+def newest_mark(conn: Connection, origin: Origin) -> AccountMark | None:
+    """The account's last mark; None before the first. It reads one row, however many there are."""
+    query = select(*record_columns(AccountMark, account)).where(account.c.origin == origin)
+    row = conn.execute(query.order_by(account.c.session.desc()).limit(1)).first()
+    return None if row is None else AccountMark(*row)
+
+
 def _folded(read: _Read, events: Iterable[AccountEvent], origin: Origin) -> _Read:
     now, settled = read.account, read.settled
     try:

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import daemon  # noqa: F401  # before pandas, which it loads in its own way
+
 # A busy machine is no failure, so examples have no deadline; the time limit of each test still holds.
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

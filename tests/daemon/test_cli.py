@@ -19,6 +19,7 @@ HEAVY = (
     "keras",
     "lightgbm",
     "numba",
+    "pyarrow",
     "scipy",
     "sklearn",
     "yfinance",

@@ -16,6 +16,7 @@ from ensemble.trading.session_bars import Bar
 from ensemble.trading.signals import Action, Reason, Signal
 from storage.account_store import (
     AccountBook,
+    newest_mark,
     read_account,
     read_events,
     read_marks,
@@ -144,6 +145,14 @@ def test_settling_one_origin_leaves_the_other_alone(conn: Connection) -> None:
     write_settlement(conn, "backtest", FIRST, SECOND)
     assert read_account(conn, "live") == FIRST.account
     assert read_marks(conn, "backtest") == [FIRST.mark, SECOND.mark]
+
+
+def test_the_newest_mark_is_the_last_of_all_and_none_before_the_first(conn: Connection) -> None:
+    assert newest_mark(conn, "live") is None
+    write_settlement(conn, "live", FIRST, SECOND)
+    write_settlement(conn, "backtest", FIRST)
+    for origin in ("live", "backtest"):
+        assert newest_mark(conn, origin) == read_marks(conn, origin)[-1]
 
 
 def test_sessions_settled_at_once_leave_what_settling_them_one_by_one_does(conn: Connection) -> None:
