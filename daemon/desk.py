@@ -190,6 +190,7 @@ class Desk:
             services.models,
             services.settings.workers,
             services.progress,
+            fit=services.fit,
         )
 
     def _row(self, session: pd.Timestamp) -> int:

@@ -17,10 +17,13 @@ from types import FrameType
 import pandas as pd
 from loguru import logger
 
+from daemon.calm import RESTLESS, Calm, calm_until, outside_of
 from daemon.clock import SteadyClock
 from daemon.clock_watch import ClockWatch, check_clock
+from daemon.combining import fit_apart
 from daemon.desk import home_calendar
 from daemon.errors import DaemonError
+from daemon.memory import hand_back
 from daemon.reconcile import prepare_ahead, reconcile, timetable_of
 from daemon.reload import ReadSettings, reloaded
 from daemon.self_test import newest_bar, self_test
@@ -49,7 +52,7 @@ def run_forever(services: Services, clock: SteadyClock, *, read: ReadSettings, m
     Raises ConfigError and StoreError when the self-test fails, SchedulerDied when nothing would wake it any more.
     """
     self_test(services)
-    loop = Loop(replace(services, alive=manager.alive), ClockWatch(clock), read, manager)
+    loop = Loop(replace(services, alive=manager.alive, fit=fit_apart), ClockWatch(clock), read, manager)
     faulthandler.enable()  # where it hung, when the watchdog ends it
     try:
         with _signals(loop.waker), loop.waker.awake():
@@ -68,7 +71,10 @@ class Loop:
     read: ReadSettings
     manager: ServiceManager
     waker: Waker = field(default_factory=Waker)
+    calm: Calm = RESTLESS
     _announced: pd.Timestamp | None = None
+    _ahead: tuple[pd.Timestamp, pd.Timestamp] | None = None
+    """The next wake, and the next open."""
     _vain: int = 0
     status: str = ""
     """What is wrong at present, for whoever asks; empty when nothing is."""
@@ -85,10 +91,18 @@ class Loop:
                 self._reload()
 
     def turn(self, rung: frozenset[str] = frozenset()) -> float:
-        """Does what is due and plans the next wakes; how long to wait for them at most, in seconds."""
-        done = self._attempt(MONTH_TURN in rung)
+        """Does what is due and plans the next wakes; how long to wait for them at most, in seconds.
+
+        A tick in the calm only plans: the ledger would say what it said before.
+        """
+        if rung != {TICK} or not self.calm.lasts(self.services):
+            self._look(month_turns=MONTH_TURN in rung)
+        return self._plan()
+
+    def _look(self, *, month_turns: bool) -> None:
+        """Does what is due, and works out when something falls due again."""
+        done = self._attempt(month_turns)
         settings, now = self.services.settings, pd.Timestamp(self.services.clock.now())
-        zone = trading_hours(settings.market.exchange).zone
         try:
             calendar = home_calendar(settings, now)
             wake, opening = timetable_of(settings, calendar).next_wake(now), calendar.opens[calendar.opens > now].min()
@@ -98,22 +112,32 @@ class Loop:
         if wake != self._announced:
             logger.info("next wake {:%Y-%m-%d %H:%M}Z", wake)
             self._announced = wake
+        self._ahead = wake, opening
         self.manager.status(f"{self.status}next wake {wake:%Y-%m-%d %H:%M}Z")
+
+    def _plan(self) -> float:
+        assert self._ahead is not None  # it has looked before
+        (wake, opening), now = self._ahead, pd.Timestamp(self.services.clock.now())
         pause = pause_s(self.services, wake, opening=opening, vain=self._vain)
+        zone = trading_hours(self.services.settings.market.exchange).zone
         month = (now.tz_convert(zone).normalize() + pd.offsets.MonthBegin()).tz_convert("UTC")
         self.waker.plan({TICK: now + pd.Timedelta(seconds=pause), SESSION: wake, MONTH_TURN: month})
         return pause
 
     def _attempt(self, month_turns: bool) -> bool:
         """True when all that was due is done, False when the reconciliation failed or waits for bars."""
-        self.status = ""
+        self.status, self.calm = "", RESTLESS
+        outside, idle = outside_of(self.services), False
         try:
             check_clock(self.services.clock.now(), newest_bar(self.services.engine))
-            waiting = reconcile(self.services).waiting
+            reconciled = reconcile(self.services)
             if month_turns:
                 prepare_ahead(self.services)
-            self.status = "waiting for bars; " if waiting else ""
-            return not waiting
+            idle = not (reconciled.done or reconciled.waiting or month_turns)
+            if idle:
+                self.calm = calm_until(self.services, reconciled.next_wake, outside)
+            self.status = "waiting for bars; " if reconciled.waiting else ""
+            return not reconciled.waiting
         except DamagedStore:
             raise  # only the next start can put another file in its place
         except Exception as error:  # whatever one session meets, the daemon lives to try again
@@ -121,6 +145,9 @@ class Loop:
             logger.opt(exception=None if foreseen else error).error("{}: {}", type(error).__name__, error)
             self.status = f"failed, {type(error).__name__}: {str(error)[:200]}; "
             return False
+        finally:
+            if not idle:
+                hand_back()
 
     def _waited(self, pause: float) -> frozenset[str]:
         """Which wakes came; none where the clock jumped, or the tick did not come for over GRACE_S."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from daemon.combining import CombinerTask, Fit, fit_here
 from daemon.progress import Progress
 from daemon.training import OutOfTime, no_hurry, train_parts
 from daemon.workers import WorkerOptions
@@ -30,7 +31,7 @@ from ensemble.members.specs import MemberSpec
 from ensemble.members.tasks import TrainingTask, load_member, task_key
 from ensemble.model import EnsembleOptions, Members, Model, member_odds, with_conditions
 from ensemble.panel import Panel
-from ensemble.stacking.combiner import fit_combiner, load_combiner
+from ensemble.stacking.combiner import load_combiner
 from ensemble.stacking.history import History, MemberOdds
 from ensemble.trading.limits import RiskLimits
 from ensemble.windows import (
@@ -106,6 +107,7 @@ class ModelFactory:
     workers: WorkerOptions
     progress: Progress
     out_of_time: OutOfTime = no_hurry
+    fit: Fit = fit_here
     _planned: dict[str, Planned | WindowError] = field(default_factory=dict)
 
     def publish(self, month: str) -> str:
@@ -251,7 +253,8 @@ class ModelFactory:
         key = _digest(["combiner", month, self.recipe.digest(), self.bars_digest(month), forecasts])
         if not self.store.has_part(key):
             stack, seed = self.recipe.ensemble.stack, int(key[:8], 16) % 2**31
-            self.store.put_part(key, fit_combiner(self.history(month), stack, seed=seed).files())
+            task = CombinerTask(self.history(month), stack, seed)
+            self.store.put_part(key, self.fit(task, self.workers.limits))
         return key
 
     def _history(self, months: Sequence[Planned]) -> History:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from daemon.broker import Broker, PaperBroker
 from daemon.clock import Clock
+from daemon.combining import Fit, fit_here
 from daemon.courier import Courier
 from daemon.metrics_page import MetricsPage
 from daemon.models import Recipe
@@ -38,6 +39,8 @@ class Services:
     nightly_backup: NightlyBackup = field(default_factory=NightlyBackup)
     alive: Callable[[], None] = _nobody_watches
     """Called whenever a step of long work is done, so that whoever watches knows that it does not hang."""
+    fit: Fit = fit_here
+    """Who fits the combiner of a month."""
     page: MetricsPage = field(default_factory=MetricsPage)
     courier: Courier = field(default_factory=Courier)
 

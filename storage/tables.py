@@ -176,7 +176,7 @@ runs = Table(
     column("kind", Text, "The job: settle or decide"),
     session("The trading day it was for"),
     column("status", Text, "running, done or failed", check="{0} IN ('running', 'done', 'failed')"),
-    instant("started_at", "When it began"),
+    instant("started_at", "When it began; of one whose last attempt failed, its first attempt that did"),
     instant("finished_at", "When it ended; empty while running", null=True),
     column("detail", Text, "What it did, or why it failed"),
     column("configuration", Text, "What it was done by, see configurations; empty before it was kept", null=True),
