@@ -58,7 +58,7 @@ def resume(engine: Engine, settings: Settings, *, now: datetime) -> Resumed:
         journal = _journal(account, settings, now)
         ended = let_go(journal, [Cause.COMMAND] if file_halts else [*Cause]) + end_drawdown(journal)
         if ended:
-            write_events(conn, LIVE, journal.events)
+            _keep(conn, settings, journal, now)
     return Resumed(tuple(ended), file_halts)
 
 
@@ -81,9 +81,9 @@ def follow_file(services: Services) -> None:
 
 
 def _keep(conn: Connection, settings: Settings, journal: Journal, now: datetime) -> None:
-    """The events, and the news of a halt for whoever is to be told."""
+    """The events, and the news of a halt that begins or ends for whoever is to be told."""
     write_events(conn, LIVE, journal.events)
-    for notice in halt_notices(journal.events):
+    for notice in halt_notices(journal.events, journal.account):
         announce(conn, settings, notice, at=now)
 
 

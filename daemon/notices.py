@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from daemon.notify import PING
 from daemon.redaction import one_line, redacted
+from ensemble.trading.account import Account
 from ensemble.trading.events import AccountEvent, EventKind
 from ensemble.trading.signals import Action, Reason, Signal
 from storage.column_types import instant_text
@@ -57,15 +58,32 @@ def recovery_notice(kind: str, session: date, *, since: datetime) -> Notice:
     return _notice("recovery", f"recovery:{kind}:{session}", f"{kind} {session} works again", body)
 
 
-def halt_notices(events: Iterable[AccountEvent]) -> Iterator[Notice]:
-    """One for each halt of the whole account among the events; a symbol that cools down is no news."""
+def halt_notices(events: Iterable[AccountEvent], account: Account) -> Iterator[Notice]:
+    """One for each halt of the whole account that begins or ends among the events, which led to `account`.
+
+    A symbol that cools down is no news.
+    """
     for event in events:
-        if event.kind is EventKind.HALTED and event.reason != Reason.COOL_DOWN:
-            until = "until `resume`" if event.sessions is None else f"for {event.sessions} sessions"
-            note = f": {one_line(event.note)}" if event.note else ""
-            body = f"no position is opened {until}; what is held closes as ever{note}"
-            title = f"halted from {event.session} on: {event.reason}"
-            yield _notice("halt", f"halt:{event.number}:{event.session}", title, body)
+        if event.reason != Reason.COOL_DOWN and event.kind is EventKind.HALTED:
+            yield _halted(event)
+        elif event.reason != Reason.COOL_DOWN and event.kind is EventKind.RESUMED:
+            yield _resumed(event, account)
+
+
+def _halted(event: AccountEvent) -> Notice:
+    until = "until `resume`" if event.sessions is None else f"for {event.sessions} sessions"
+    note = f": {one_line(event.note)}" if event.note else ""
+    body = f"no position is opened {until}; what is held closes as ever{note}"
+    title = f"halted from {event.session} on: {event.reason}"
+    return _notice("halt", f"halt:{event.number}:{event.session}", title, body)
+
+
+def _resumed(event: AccountEvent, account: Account) -> Notice:
+    others = sorted({str(hold.reason) for hold in account.holds if hold.symbol is None and hold.until is None})
+    body = f"nothing is entered all the same: {', '.join(others)}" if others else "positions are opened again"
+    title = f"resumed, {event.session}: {event.reason} is over"
+    why = f" (the halt's reason: {one_line(event.note)})" if event.note else ""
+    return _notice("resume", f"resume:{event.number}:{event.session}", title, body + why)
 
 
 def digest_notice(week: Week) -> Notice:

@@ -242,7 +242,8 @@ def _settle(job: _Job) -> str:
         write_outcomes(conn, desk.outcomes(recent), resolved_at=job.started_at)
         calendar = home_calendar(services.settings, services.clock.now())
         week = week_ended(conn, services.settings, calendar, task.session)
-        job.announce(conn, *halt_notices(settlement.events), *([digest_notice(week)] if week else []))
+        job.announce(conn, *halt_notices(settlement.events, settlement.account))
+        job.announce(conn, *([digest_notice(week)] if week else []))
         trades = "".join(map(_describe_trade, settlement.trades))
         detail = f"equity {settlement.mark.equity:.2f}, {settlement.mark.positions} positions{trades}"
         job.end(conn, detail, events_known=account.n_events)

@@ -12,7 +12,7 @@ outbox = Table(
         "key", Text, nullable=False, comment="Names what is said, e.g. signal:2021-10-01: a receiver knows a repeat"
     ),
     Column("channel", Text, nullable=False, comment="Who is told: ping, or the digest of a notification URL"),
-    Column("kind", Text, nullable=False, comment="signal, failure, halt, recovery, digest or ping"),
+    Column("kind", Text, nullable=False, comment="signal, failure, halt, resume, recovery, digest or ping"),
     Column("payload", Json, nullable=False, comment="What is said, a JSON object: title and body"),
     Column("created_at", Instant, nullable=False, comment="When it was written, with what it tells of, UTC"),
     Column("sent_at", Instant, nullable=True, comment="When the channel took it; empty until then, UTC"),

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from daemon.backtest import backtest
 from daemon.cli import app
 from daemon.halt import FILE_NOTE, HALT_FILE, follow_file, halt, resume
 from daemon.instance import only_instance
+from daemon.notify_options import NotifyOptions
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from storage.account_store import read_account, read_events
@@ -174,6 +176,40 @@ def test_a_halt_before_the_first_session_opens_the_account(
         account = read_account(conn, "live")
     assert account is not None
     assert account.cash == 1_000_000
+
+
+def test_the_end_of_a_halt_is_told_and_what_halts_all_the_same(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-06 08:00") as untold:
+        settings = untold.settings.model_copy(update={"notify": NotifyOptions(urls=("json://127.0.0.1:1",))})
+        services, now = replace(untold, settings=settings), untold.clock.now()
+        halt(services.engine, settings, now=now, note="gone fishing")
+        (copy / "state" / HALT_FILE).touch()
+        follow_file(services)
+        resume(services.engine, settings, now=now)
+        (copy / "state" / HALT_FILE).unlink()
+        follow_file(services)
+        assert resume(services.engine, settings, now=now).ended == ()
+        told = rows(services.engine, "SELECT key, payload FROM outbox WHERE kind = 'resume' ORDER BY key")
+    (_, of_command), (_, of_file) = told
+    title = "reliance-daemon: resumed, 2021-10-06: KILL_SWITCH is over"
+    said = {
+        "title": title,
+        "body": "nothing is entered all the same: KILL_SWITCH (the halt's reason: gone fishing)",
+    }
+    assert json.loads(of_command) == said
+    assert json.loads(of_file) == {
+        "title": title,
+        "body": f"positions are opened again (the halt's reason: {FILE_NOTE})",
+    }
+
+
+def test_nobody_who_did_not_ask_hears_that_a_halt_is_over(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-06 08:00") as services:
+        told = NotifyOptions(urls=("json://127.0.0.1:1",), events=("signal", "halt"))
+        settings, now = services.settings.model_copy(update={"notify": told}), services.clock.now()
+        halt(services.engine, settings, now=now, note="")
+        resume(services.engine, settings, now=now)
+        assert rows(services.engine, "SELECT kind FROM outbox") == [("halt",)]
 
 
 def test_a_backtest_knows_nothing_of_the_kill_switch(copy: Path, services_at: ServicesAt) -> None:
