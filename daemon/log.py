@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from loguru import logger
 from pydantic import Field
 
+from daemon.errors import DaemonError
 from daemon.redaction import one_line, redacted
 from ensemble.options import Options
 
@@ -34,7 +35,11 @@ class LogOptions(Options):
         default="INFO", description="what is written: this and what matters more"
     )
     format: Literal["text", "json"] = Field(default="text", description="how a line is written")
-    file: bool = Field(default=True, description="whether there is a file beside standard error, in state_dir")
+    file: bool = Field(default=True, description="whether there is a file beside standard error")
+    folder: Path | None = Field(
+        default=None,
+        description="folder of that file, else state_dir; a relative one starts at the configuration's folder",
+    )
     rotation_mb: float = Field(default=10, gt=0, le=10_000, description="size at which a new file begins, megabytes")
     retention_files: int = Field(default=10, ge=1, le=10_000, description="full files that are kept, count")
 
@@ -47,9 +52,10 @@ def open_log(
     quiet: bool = False,
     environ: Mapping[str, str] = os.environ,
 ) -> None:
-    """Sends the log to standard error (unless `quiet`) and to `state_dir`/reliance-daemon.log.
+    """Sends the log to standard error (unless `quiet`) and to reliance-daemon.log in log.folder, else in `state_dir`.
 
-    Under systemd, whose journal stamps each line, standard error gets no time.
+    Under systemd, whose journal stamps each line, standard error gets no time. Raises DaemonError for a file that
+    can't be written.
     """
     logger.remove()
     level = "DEBUG" if debug else options.level
@@ -65,8 +71,13 @@ def open_log(
             diagnose=False,
         )
     if options.file:
+        _open_file(options.folder or state_dir, options, level)
+
+
+def _open_file(folder: Path, options: LogOptions, level: str) -> None:
+    try:
         logger.add(
-            state_dir / FILE_NAME,
+            folder / FILE_NAME,
             format=_format(options, stamped=True),
             level=level,
             rotation=int(options.rotation_mb * 1e6),
@@ -74,6 +85,10 @@ def open_log(
             backtrace=False,
             diagnose=False,
         )
+    except OSError as error:
+        raise DaemonError(
+            f"the log {folder / FILE_NAME} can't be written: {error.strerror}; mend it, or set log.folder or log.file."
+        ) from error
 
 
 def log_printed_error(error: Exception) -> None:

@@ -54,7 +54,8 @@ systemd-sysusers reliance-daemon.conf
 systemd-tmpfiles --create reliance-daemon.conf
 ln -sf "$VENV/bin/reliance-daemon" /usr/local/bin/reliance-daemon
 if [ ! -e "$ETC/config.toml" ]; then
-  sed 's|^state_dir = .*|state_dir = "/var/lib/reliance-daemon"|' config.toml >"$ETC/config.toml"
+  sed -e 's|^state_dir = .*|state_dir = "/var/lib/reliance-daemon"|' -e 's|^# folder = |folder = |' config.toml \
+    >"$ETC/config.toml"
   say "wrote $ETC/config.toml: RELIANCE.NS from Yahoo; change what you like"
 fi
 chown root:reliance-daemon "$ETC/config.toml"

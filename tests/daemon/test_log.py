@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loguru import logger
 
+from daemon.errors import DaemonError
 from daemon.log import FILE_NAME, LogOptions, open_log
 from daemon.redaction import hide, one_line, redacted
 
@@ -118,3 +119,16 @@ def test_other_libraries_do_not_write_into_the_file(tmp_path: Path) -> None:
     logging.getLogger("apprise").error("elsewhere")
     logger.remove()
     assert (tmp_path / FILE_NAME).read_text() == ""
+
+
+def test_the_log_lies_in_its_own_folder_where_one_is_configured(tmp_path: Path) -> None:
+    open_log(tmp_path, LogOptions(folder=tmp_path / "made" / "logs"), debug=False, quiet=True)
+    logger.info("here")
+    assert "here" in (tmp_path / "made" / "logs" / "reliance-daemon.log").read_text()
+    assert not (tmp_path / "reliance-daemon.log").exists()
+
+
+def test_a_log_that_cannot_be_written_is_one_line_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DaemonError, match=r"can't be written: .*; mend it, or set log.folder or log.file."):
+        open_log(tmp_path, LogOptions(folder=tmp_path / "file"), debug=False, quiet=True)
