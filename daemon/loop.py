@@ -23,7 +23,7 @@ from daemon.clock_watch import ClockWatch, check_clock
 from daemon.combining import fit_apart
 from daemon.desk import home_calendar
 from daemon.errors import DaemonError
-from daemon.memory import hand_back
+from daemon.memory import hand_back, hold_together
 from daemon.reconcile import prepare_ahead, reconcile, timetable_of
 from daemon.reload import ReadSettings, reloaded
 from daemon.self_test import newest_bar, self_test
@@ -51,6 +51,7 @@ def run_forever(services: Services, clock: SteadyClock, *, read: ReadSettings, m
 
     Raises ConfigError and StoreError when the self-test fails, SchedulerDied when nothing would wake it any more.
     """
+    hold_together()
     self_test(services)
     loop = Loop(replace(services, alive=manager.alive, fit=fit_apart), ClockWatch(clock), read, manager)
     faulthandler.enable()  # where it hung, when the watchdog ends it
