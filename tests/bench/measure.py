@@ -12,7 +12,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from daemon.child import training_environment
 
@@ -74,9 +74,9 @@ def _cpu_now_s() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def resident_mb() -> float:
-    """Memory that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+def resident_mb(process: int | Literal["self"] = "self") -> float:
+    """Memory that a process holds now, its libraries' files included."""
+    pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

@@ -2,13 +2,26 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import fills, gemm, levers, memory, other_limits, pytorch, retrain, session, throughput, walk_forward
+from tests.bench import (
+    fills,
+    gemm,
+    idle,
+    levers,
+    memory,
+    other_limits,
+    pytorch,
+    retrain,
+    session,
+    throughput,
+    walk_forward,
+)
 from tests.bench.options import Options
 from tests.bench.result import Result
 
 Benchmark = Callable[[Options], Result]
 BENCHMARKS: Mapping[str, Benchmark] = {
     "session": session.run,
+    "idle": idle.run,
     "retrain": retrain.run,
     "levers": levers.run,
     "gemm": gemm.run,
