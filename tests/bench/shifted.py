@@ -6,20 +6,22 @@ python -m tests.bench.shifted -251_000_000 --config docs/examples/demo.toml run
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 import daemon.clock_watch
 from daemon.cli import main
 from daemon.clock import SystemClock
 from daemon.waker import Waker
 
+if TYPE_CHECKING:  # loaded before the daemon, pandas would be another one than the daemon's
+    import pandas as pd
+
 
 def shift(ahead: timedelta) -> None:
     """Every clock of the daemon is that far ahead; its scheduler, which has a clock of its own, rings by it too."""
     plan: Callable[[Waker, Mapping[str, pd.Timestamp]], None] = Waker.plan
 
-    def planned(waker: Waker, wakes: Mapping[str, pd.Timestamp]) -> None:
+    def planned(waker: Waker, wakes: "Mapping[str, pd.Timestamp]") -> None:
         plan(waker, {name: (instant - ahead).floor("us") for name, instant in wakes.items()})
 
     setattr(Waker, "plan", planned)  # noqa: B010  # a program of its own, which nobody else shares

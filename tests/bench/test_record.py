@@ -114,5 +114,5 @@ def test_numbers_have_three_digits_and_no_exponent(value: float, said: str) -> N
 def test_an_unknown_benchmark_is_refused_by_name() -> None:
     assert chosen([]) == tuple(BENCHMARKS)
     assert chosen(["memory", "gemm"]) == ("gemm", "memory")
-    with pytest.raises(ValueError, match=r'"gem"; it must be one of session, retrain, levers, gemm'):
+    with pytest.raises(ValueError, match=r'"gem"; it must be one of session, idle, retrain, levers, gemm'):
         chosen(["gem"])
