@@ -141,6 +141,9 @@ class StorageOptions(Options):
     backup_dir: Path | None = Field(
         default=None, description="folder of the backups, if it is not backups in state_dir"
     )
+    group_read: bool = Field(
+        default=False, description="whether users of the state's group may look: `status`, `signals`, SQL; SQLite only"
+    )
     backups_kept: int = Field(
         default=7, ge=0, le=10_000, description="backups that stay, count; 0 makes none after a session and keeps all"
     )

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.errors import CANT_OPEN, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
+from storage.errors import CANT_OPEN, MAY_NOT_LOOK, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
+from storage.group_read import leave_readable
 from storage.migrations import HEAD_REVISION, is_known, upgrade
 
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
@@ -38,12 +39,15 @@ _TOUCH = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"
 
 _PURPOSE = "purpose"
 _WRITE = "write"
+_LOOK = "look"
 # Any fixed number will do: it is the name of the one lock that all writers of this database take.
 _POSTGRESQL_WRITE_LOCK = 20_211_001
 
 
-def open_store(url: str, *, read_only: bool = False) -> Engine:
+def open_store(url: str, *, read_only: bool = False, group_read: bool = False) -> Engine:
     """The database at `url` with today's schema: made or upgraded where needed, never with `read_only`.
+
+    With `group_read` a SQLite file is left as its group can read it, also once nobody has it open for writing.
 
     Raises StoreError, one line with the remedy: bad URL, missing driver, read-only file or folder, damaged
     file, locked for too long, schema newer than this program; with `read_only` also a missing file and an
@@ -53,6 +57,8 @@ def open_store(url: str, *, read_only: bool = False) -> Engine:
     if address.get_backend_name() == "sqlite":
         (_require_file if read_only else _make_folder)(address)
     engine = _engine(address, read_only=read_only)
+    if group_read and not read_only and address.get_backend_name() == "sqlite":
+        event.listen(engine, "engine_disposed", _leave_readable)
     try:
         _check_schema(engine, read_only=read_only)
     except BaseException:
@@ -76,7 +82,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that sees the database as it was at its first query, whatever is written meanwhile."""
-    with plain_errors(engine.url), engine.connect() as conn:
+    looking = engine.get_execution_options().get(_PURPOSE) == _LOOK
+    with plain_errors(engine.url, looking=looking), engine.connect() as conn:
         if engine.dialect.name == "postgresql":
             conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         yield conn
@@ -131,7 +138,11 @@ def _make_folder(address: URL) -> None:
 
 def _require_file(address: URL) -> None:
     path = _file(address)
-    if path is not None and not path.exists():
+    try:
+        there = path is None or path.exists()
+    except PermissionError as error:
+        raise store_error(address, MAY_NOT_LOOK, error.strerror) from error
+    if not there:
         raise store_error(address, "does not exist yet; `reliance-daemon run-once` makes it.")
 
 
@@ -139,7 +150,8 @@ def _engine(address: URL, *, read_only: bool) -> Engine:
     sqlite = address.get_backend_name() == "sqlite"
     waiting = {"timeout": BUSY_TIMEOUT_S} if sqlite and "timeout" not in address.query else {}
     try:
-        engine = create_engine(address, connect_args=waiting, pool_pre_ping=not sqlite)
+        purpose = {_PURPOSE: _LOOK} if read_only else {}
+        engine = create_engine(address, connect_args=waiting, pool_pre_ping=not sqlite, execution_options=purpose)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
     if sqlite:
@@ -148,6 +160,13 @@ def _engine(address: URL, *, read_only: bool) -> Engine:
         event.listen(engine, "do_connect", _refuse_writes)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _leave_readable(engine: Engine) -> None:
+    file = _file(engine.url)
+    if file is not None:
+        with suppress(sqlite3.Error):  # damaged, or no room: whoever opens it next hears of it
+            leave_readable(file)
 
 
 def _refuse_writes(dialect: Dialect, entry: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]) -> None:

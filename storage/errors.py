@@ -30,6 +30,10 @@ CANT_OPEN = (
     "can't be opened ({0}); its folder must exist and be readable: check the path and its permissions, "
     "or set storage.url to another place."
 )
+MAY_NOT_LOOK = (
+    "can't be looked at by this user ({0}); look as the user who runs the daemon, or set storage.group_read = true, "
+    "start the daemon once, and be of its group."
+)
 _DAMAGED = (
     "is damaged or no database ({0}); the next start of `run` or `run-once` moves it aside and restores the newest "
     "backup."
@@ -64,8 +68,11 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 @contextmanager
-def plain_errors(url: URL) -> Iterator[None]:
-    """Turns what a driver says of the database's state into a StoreError; faulty SQL stays as it is."""
+def plain_errors(url: URL, *, looking: bool = False) -> Iterator[None]:
+    """Turns what a driver says of the database's state into a StoreError; faulty SQL stays as it is.
+
+    Who is only `looking` is told how to get the right to look, not the right to write.
+    """
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
@@ -73,6 +80,8 @@ def plain_errors(url: URL) -> Iterator[None]:
         fault = _sqlite_fault(url, cause) if isinstance(cause, sqlite3.Error) else _server_fault(error)
         if fault is None:
             raise
+        if looking and fault in (READ_ONLY, CANT_OPEN):
+            fault = MAY_NOT_LOOK
         raise store_error(url, fault, str(cause).strip().partition("\n")[0]) from error
 
 
