@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from loguru import logger
 from pydantic import Field
 
+from daemon.log_file import LogFile
 from daemon.redaction import one_line, redacted
 from ensemble.options import Options
 
@@ -66,11 +67,9 @@ def open_log(
         )
     if options.file:
         logger.add(
-            state_dir / FILE_NAME,
+            LogFile(state_dir / FILE_NAME, int(options.rotation_mb * 1e6), options.retention_files),
             format=_format(options, stamped=True),
             level=level,
-            rotation=int(options.rotation_mb * 1e6),
-            retention=options.retention_files,
             backtrace=False,
             diagnose=False,
         )

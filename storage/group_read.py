@@ -11,17 +11,18 @@ from storage.sqlite_file import BELONGING, opened
 
 
 def let_group_read(database: Path, *, allowed: bool) -> None:
-    """Gives or takes the group's right to read the database and what belongs to it. Raises OSError.
+    """Gives the group the right to read the database and what belongs to it, or takes it. Raises OSError.
 
-    What SQLite makes beside it later has the rights of the database itself.
+    What everybody may read the group may too. What SQLite makes beside it later has the rights of the database itself.
     """
     for end in BELONGING:
         part = Path(f"{database}{end}")
         if part.exists():
             mode = stat.S_IMODE(part.stat().st_mode)
-            wanted = mode | stat.S_IRGRP if allowed else mode & ~(stat.S_IRGRP | stat.S_IWGRP)
-            if mode != wanted:
-                part.chmod(wanted)
+            if allowed and not mode & stat.S_IRGRP:
+                part.chmod(mode | stat.S_IRGRP)
+            elif not allowed and mode & stat.S_IRGRP and not mode & stat.S_IROTH:
+                part.chmod(mode & ~(stat.S_IRGRP | stat.S_IWGRP))
 
 
 def leave_readable(database: Path) -> None:

@@ -52,14 +52,20 @@ class ModelStore:
         with writing(self.root):
             self.part_folder(key).parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.part_folder(key).parent))
-            sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-            for name, content in (*files.items(), (CHECKSUMS, json.dumps(sums, sort_keys=True).encode())):
-                write_durably(draft / name, content)
-            sync_folder(draft)
-            if not self.has_part(key):
-                self._set_aside(self.part_folder(key))  # without its checksums it would hold the place and never count
-            self._rename(draft, self.part_folder(key))
-            sync_folder(self.part_folder(key).parent)
+            try:
+                self._publish_part(key, files, draft)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)  # what has no room now would take it from the next attempt
+
+    def _publish_part(self, key: str, files: Files, draft: Path) -> None:
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        for name, content in (*files.items(), (CHECKSUMS, json.dumps(sums, sort_keys=True).encode())):
+            write_durably(draft / name, content)
+        sync_folder(draft)
+        if not self.has_part(key):
+            self._set_aside(self.part_folder(key))  # without its checksums it would hold the place and never count
+        self._rename(draft, self.part_folder(key))
+        sync_folder(self.part_folder(key).parent)
 
     def get_part(self, key: str) -> Files:
         """The files of a part. Raises ModelStoreError when it is missing or damaged; a damaged one is moved aside."""
@@ -134,10 +140,9 @@ class ModelStore:
 
     @staticmethod
     def _rename(draft: Path, place: Path) -> None:
-        """Another process may have published the same part first: its files are equal, so the draft goes."""
+        """Another process may have published the same part first: its files are equal, so these are not needed."""
         try:
             draft.rename(place)
         except OSError:
-            shutil.rmtree(draft)
             if not place.is_dir():
                 raise
