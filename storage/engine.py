@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
@@ -23,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from storage.errors import CANT_OPEN, MAY_NOT_LOOK, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
 from storage.group_read import leave_readable
 from storage.migrations import HEAD_REVISION, is_known, upgrade
+from storage.sqlite_file import looking_uri
 
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
 
@@ -170,9 +170,8 @@ def _leave_readable(engine: Engine) -> None:
 
 
 def _refuse_writes(dialect: Dialect, entry: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]) -> None:
-    # SQLite's own mode: it makes no file, not even an empty one, and refuses every write.
     if arguments[0] != ":memory:" and not options.get("uri"):
-        arguments[0] = f"file:{quote(arguments[0])}?mode=ro"
+        arguments[0] = looking_uri(Path(arguments[0]))
         options["uri"] = True
 
 

@@ -1,4 +1,4 @@
-"""On a disk that is really full the daemon says so in one line, loses nothing, and goes on once there is room."""
+"""On a disk that is really full, or read-only, one line says so, nothing is lost, and work goes on once it can."""
 
 import json
 from pathlib import Path
@@ -124,3 +124,34 @@ def test_a_model_without_room_is_one_line_and_takes_none(tmp_path: Path) -> None
     line = f"model folder {place}/models cannot be written: No space left on device; free space or mend its rights."
     assert said == [line] * 3
     assert parts == ["small"]
+
+
+LOOK = """
+import json, subprocess, sys
+from pathlib import Path
+import shutil
+from typer.testing import CliRunner
+from daemon.cli import app
+folder = Path(shutil.copytree(sys.argv[1], Path(sys.argv[2]) / "copy"))
+subprocess.run(["mount", "-o", "remount,ro", sys.argv[2]], check=True)
+def call(*words):
+    result = CliRunner().invoke(app, ["--config", str(folder / "config.toml"), *words])
+    return result.exit_code, result.output or str(result.exception)
+now = ["--now", "2021-10-05T16:00:00Z"]
+print(json.dumps([call("status", *now), call("signals"), call("db", "check"), call("run-once", *now), call("doctor")]))
+"""
+
+
+def test_on_a_read_only_disk_one_looks_and_is_told_and_nothing_is_done(copy: Path, tmp_path: Path) -> None:
+    place = tmp_path / "small"
+    place.mkdir()
+    (looked, status), (shown, signals), (whole, check), (done, said), (examined, doctor) = json.loads(
+        on_a_small_disk(place, 20_000, LOOK, copy, place)
+    )
+    assert (looked, shown, whole, done, examined) == (0, 0, 0, 1, 1)
+    assert "Account" in status
+    assert "AAA.NS" in signals
+    assert "whole" in check
+    assert said.startswith("storage.state_dir ")
+    assert "cannot be written: Read-only file system" in said
+    assert "lies on a file system that is mounted read-only; mount it read-write" in doctor
