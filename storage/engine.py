@@ -19,7 +19,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.errors import CANT_OPEN, MAY_NOT_LOOK, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
+from storage.errors import CANT_OPEN, GONE, MAY_NOT_LOOK, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
 from storage.group_read import leave_readable
 from storage.migrations import HEAD_REVISION, is_known, upgrade
 from storage.sqlite_file import looking_uri
@@ -40,6 +40,7 @@ _TOUCH = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"
 _PURPOSE = "purpose"
 _WRITE = "write"
 _LOOK = "look"
+_IDENTITY = "identity of the file"
 # Any fixed number will do: it is the name of the one lock that all writers of this database take.
 _POSTGRESQL_WRITE_LOCK = 20_211_001
 
@@ -71,9 +72,10 @@ def open_store(url: str, *, read_only: bool = False, group_read: bool = False) -
 def transaction(engine: Engine) -> Iterator[Connection]:
     """A connection that alone may write: commits at the end of the block, rolls back if it raises.
 
-    Raises StoreError when the database is locked for too long, full, read-only, damaged, or refuses a row.
+    Raises StoreError when the database is locked for too long, full, read-only, damaged, taken away, or refuses a row.
     """
     with plain_errors(engine.url), engine.connect() as conn:
+        _check_in_place(conn)
         conn.execution_options(**{_PURPOSE: _WRITE})
         with conn.begin():
             yield conn
@@ -200,7 +202,24 @@ def _set_up_writer(patience_s: float, connection: DBAPIConnection, entry: Connec
     cursor = connection.cursor()
     _keep_in_wal(cursor, patience_s)
     cursor.execute("PRAGMA synchronous = FULL")
+    name = cursor.execute("PRAGMA database_list").fetchone()[2]
     cursor.close()
+    entry.info[_IDENTITY] = _identity(name)
+
+
+def _check_in_place(conn: Connection) -> None:
+    """Raises GoneStore where the file that is open has its name no more: SQLite would write on, to nobody's use."""
+    path, opened = _file(conn.engine.url), conn.info.get(_IDENTITY)
+    if path is not None and opened is not None and _identity(path) != opened:
+        raise store_error(conn.engine.url, GONE)
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _keep_in_wal(cursor: DBAPICursor, patience_s: float) -> None:

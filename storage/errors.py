@@ -18,6 +18,10 @@ class DamagedStore(StoreError):
     """The database's file is broken: `run` and `run-once` put the newest backup in its place when they start."""
 
 
+class GoneStore(StoreError):
+    """The database was taken away, or another put in its place, while it was open: what is written now is lost."""
+
+
 class OldSchema(StoreError):
     """The database is of an earlier version of this program, and was opened for looking only."""
 
@@ -34,6 +38,7 @@ MAY_NOT_LOOK = (
     "can't be looked at by this user ({0}); look as the user who runs the daemon, or set storage.group_read = true, "
     "start the daemon once, and be of its group."
 )
+GONE = "was moved, removed or replaced while it was open; start again, which opens what is there now."
 _DAMAGED = (
     "is damaged or no database ({0}); the next start of `run` or `run-once` moves it aside and restores the newest "
     "backup."
@@ -57,7 +62,7 @@ _SERVER = "can't be used ({0}); check that the database server runs and that sto
 
 def store_error(url: URL, fault: str, *said: object) -> StoreError:
     """A StoreError about this database; a password in its URL is not shown."""
-    kind = DamagedStore if fault is _DAMAGED else StoreError
+    kind = DamagedStore if fault is _DAMAGED else GoneStore if fault is GONE else StoreError
     return kind(f"storage.url {url.render_as_string(hide_password=True)} {fault.format(*said)}")
 
 
