@@ -21,6 +21,10 @@ class ModelStoreError(RuntimeError):
     """A stored model is missing, damaged, or cannot be written."""
 
 
+class DamagedPart(ModelStoreError):
+    """A part is missing or not what it was when it was written; it can be made again."""
+
+
 @contextmanager
 def writing(root: Path) -> Iterator[None]:
     """What the disk refuses below `root` becomes a ModelStoreError."""
@@ -68,7 +72,7 @@ class ModelStore:
         sync_folder(self.part_folder(key).parent)
 
     def get_part(self, key: str) -> Files:
-        """The files of a part. Raises ModelStoreError when it is missing or damaged; a damaged one is moved aside."""
+        """The files of a part. Raises DamagedPart when it is missing or damaged; a damaged one is moved aside."""
         if self.read_only:
             return self.check_part(key)
         try:
@@ -81,16 +85,16 @@ class ModelStore:
         return files
 
     def check_part(self, key: str) -> Files:
-        """The files of a part, which stays where it is. Raises ModelStoreError when it is missing or damaged."""
+        """The files of a part, which stays where it is. Raises DamagedPart when it is missing or damaged."""
         folder = self.part_folder(key)
         try:
             sums = json.loads((folder / CHECKSUMS).read_bytes())
             files = {name: (folder / name).read_bytes() for name in sums}
         except (OSError, ValueError) as error:
-            raise ModelStoreError(f"model part {key[:24]} in {self.root} cannot be read: {error}.") from error
+            raise DamagedPart(f"model part {key[:24]} in {self.root} cannot be read: {error}.") from error
         wrong = [name for name, content in files.items() if hashlib.sha256(content).hexdigest() != sums[name]]
         if wrong:
-            raise ModelStoreError(f"model part {key[:24]} in {self.root}: {wrong[0]} does not match its checksum.")
+            raise DamagedPart(f"model part {key[:24]} in {self.root}: {wrong[0]} does not match its checksum.")
         return files
 
     def part_keys(self) -> list[str]:
