@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from daemon.broker import BrokerOptions
 from daemon.complaints import complain
+from daemon.config_bounds import check_texts
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
 from daemon.health_options import HealthOptions
@@ -244,6 +245,7 @@ def load_settings(
         settings = Settings.model_validate(document)
     except ValidationError as error:
         raise ConfigError(complain(error, Settings, document, overrides)) from None
+    check_texts(document)
     return _anchored(settings, (source.parent if source else Path()).absolute())
 
 
