@@ -19,9 +19,20 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.errors import CANT_OPEN, GONE, MAY_NOT_LOOK, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
+from storage.errors import (
+    CANT_OPEN,
+    GONE,
+    MAY_NOT_LOOK,
+    READ_ONLY,
+    OldSchema,
+    StoreError,
+    plain_errors,
+    shown,
+    store_error,
+)
 from storage.group_read import leave_readable
 from storage.migrations import HEAD_REVISION, is_known, upgrade
+from storage.secret_urls import PARAMETER
 from storage.sqlite_file import looking_uri
 
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
@@ -104,16 +115,16 @@ def patience_s(url: str) -> float:
 
 def shown_url(url: str) -> str:
     """The URL without its password."""
-    return _address(url).render_as_string(hide_password=True)
+    return shown(_address(url))
 
 
 def _address(url: str) -> URL:
     try:
         return make_url(url)
     except (ArgumentError, ValueError) as error:
-        shown = re.sub(r":[^/@]*@", ":***@", url)
+        said = PARAMETER.sub(r"\1***", re.sub(r":[^/@]*@", ":***@", url))
         raise StoreError(
-            f"storage.url was {shown!r}; it must be a database URL, e.g. sqlite:////var/lib/reliance-daemon/signals.db."
+            f"storage.url was {said!r}; it must be a database URL, e.g. sqlite:////var/lib/reliance-daemon/signals.db."
         ) from error
 
 

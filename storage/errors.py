@@ -9,6 +9,8 @@ from pathlib import Path
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 
+from storage.secret_urls import PARAMETER
+
 
 class StoreError(RuntimeError):
     """The database can't be used as asked; the message gives its URL, what is wrong and the remedy."""
@@ -63,7 +65,12 @@ _SERVER = "can't be used ({0}); check that the database server runs and that sto
 def store_error(url: URL, fault: str, *said: object) -> StoreError:
     """A StoreError about this database; a password in its URL is not shown."""
     kind = DamagedStore if fault is _DAMAGED else GoneStore if fault is GONE else StoreError
-    return kind(f"storage.url {url.render_as_string(hide_password=True)} {fault.format(*said)}")
+    return kind(f"storage.url {shown(url)} {fault.format(*said)}")
+
+
+def shown(url: URL) -> str:
+    """The URL without its passwords, wherever in it they stand."""
+    return PARAMETER.sub(r"\1***", url.render_as_string(hide_password=True))
 
 
 def is_damage(error: sqlite3.Error) -> bool:
