@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 UV := $(BIN)/uv --quiet --no-config
+# What is told of the dependencies without the network: every pin has hashes, and what is installed is what is pinned.
+UNCHANGED := $(BIN)/uv --no-config --offline pip sync --dry-run --python $(BIN)/python --require-hashes requirements.lock
 CODE := daemon ensemble storage tests
 
-.PHONY: demo test test-slow test-systemd install uninstall check fix bench lock clean
+.PHONY: demo test test-slow test-systemd install uninstall check audit-dependencies fix bench lock clean
 
 demo: $(READY)
 	@$(BIN)/reliance-daemon --config docs/examples/demo.toml run-once --now 2018-12-28T14:10:00Z
@@ -34,7 +36,13 @@ check: $(READY)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-cache >$(VENV)/layers.log || { cat $(VENV)/layers.log; exit 1; }
-	@echo "check: format, lint, types and layers are in order"
+	@$(UNCHANGED) >$(VENV)/lock.log 2>&1 && ! grep '^ +' $(VENV)/lock.log || { cat $(VENV)/lock.log; exit 1; }
+	@$(BIN)/uv --no-config pip check --python $(BIN)/python >$(VENV)/lock.log 2>&1 || { cat $(VENV)/lock.log; exit 1; }
+	@echo "check: format, lint, types, layers and dependencies are in order"
+
+# Known vulnerabilities of what the lock pins. It needs the network: no tool knows them without (docs/operations.md).
+audit-dependencies: $(READY)
+	@$(UV) tool run --from pip-audit==2.10.1 pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 fix: $(READY)
 	@$(BIN)/ruff check --fix --quiet . || true

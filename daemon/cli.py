@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import traceback
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -307,9 +308,15 @@ def main() -> None:
         app()
     except Exception as error:
         if "--debug" in sys.argv:
-            raise
+            _show_traceback()
         code = error.exit_code if isinstance(error, DaemonError) else 1
         _stop(f"{_origin(error)}{error}", code=code)
+
+
+def _show_traceback() -> None:
+    """Where it went wrong, in as many lines as it takes, and without a secret."""
+    for line in traceback.format_exc().splitlines():
+        typer.echo(one_line(redacted(line)), err=True)
 
 
 def _stop(line: str, *, code: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from daemon.config_bounds import LARGEST_BYTES, check_shape
 from daemon.errors import ConfigError
 
 CONFIG_PATHS = (Path("/etc/reliance-daemon/config.toml"), Path("config.toml"))
@@ -28,7 +29,13 @@ def read_config(path: Path | None, config_paths: Sequence[Path]) -> tuple[Path |
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:  # not all of it: what has no end is no configuration
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise ConfigError(
+                f"configuration {path} is larger than {LARGEST_BYTES:,} bytes; give --config another file."
+            )
+        return content.decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -41,10 +48,16 @@ def _read(path: Path) -> str | None:
 
 def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         what, line = _fault(str(error), text)
         raise ConfigError(f"{path}, line {line}: {what}; mend that line.") from None
+    except ValueError:
+        raise ConfigError(f"{path}: a number has thousands of digits; mend that line.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: lists or tables lie too deep; mend that line.") from None
+    check_shape(document, path)
+    return document
 
 
 def _fault(message: str, text: str) -> tuple[str, int]:

@@ -81,7 +81,7 @@ def upgrade_database(context: typer.Context) -> None:
             if file is not None:
                 made = back_up(file, storage.backups, at=SystemClock().now(), keep=storage.backups_kept)
                 kept = f"; as it was it is {made.path}"
-            open_store(storage.database_url).dispose()
+            open_store(storage.database_url, group_read=storage.group_read).dispose()
         typer.echo(f"the database was upgraded to schema {HEAD_REVISION}{kept}")
     else:
         typer.echo(f"the database has schema {HEAD_REVISION} already")

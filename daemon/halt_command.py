@@ -11,7 +11,7 @@ from storage.engine import open_store
 
 def halt_command(settings: Settings, *, now: datetime, reason: str) -> None:
     """Halts, and says from when on."""
-    engine = open_store(settings.storage.database_url)
+    engine = open_store(settings.storage.database_url, group_read=settings.storage.group_read)
     try:
         since = halt(engine, settings, now=now, note=reason)
     finally:
@@ -21,7 +21,7 @@ def halt_command(settings: Settings, *, now: datetime, reason: str) -> None:
 
 def resume_command(settings: Settings, *, now: datetime) -> None:
     """Resumes, and says what was ended, and what was not."""
-    engine = open_store(settings.storage.database_url)
+    engine = open_store(settings.storage.database_url, group_read=settings.storage.group_read)
     try:
         resumed = resume(engine, settings, now=now)
     finally:

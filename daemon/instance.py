@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from daemon.errors import AlreadyRunning, DaemonError
@@ -18,7 +18,7 @@ def only_instance(state_dir: Path) -> Iterator[None]:
     path = state_dir / "lock"
     try:
         state_dir.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        file = path.open("ab+", buffering=0)
     except OSError as error:
         raise DaemonError(
             f"storage.state_dir {state_dir} cannot be written: {error.strerror}; choose another, or mend its rights."
@@ -28,11 +28,11 @@ def only_instance(state_dir: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
+            holder = file.read().decode(errors="replace").strip() or "unknown"
             raise AlreadyRunning(
                 f"process {holder} already works on {state_dir}; stop it first, or use another storage.state_dir."
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        with suppress(OSError):  # on a full disk it holds the lock without saying who it is
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
         yield

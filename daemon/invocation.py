@@ -87,7 +87,7 @@ def upgraded(invocation: Invocation, *, read_only: bool) -> "Iterator[Engine]":
         engine = open_store(url, read_only=True)
     if not read_only:
         engine.dispose()
-        engine = open_store(url)
+        engine = open_store(url, group_read=settings.group_read)
     try:
         yield engine
     finally:

@@ -17,6 +17,7 @@ from loguru import logger
 from pydantic import Field
 
 from daemon.errors import DaemonError
+from daemon.log_file import LogFile
 from daemon.redaction import one_line, redacted
 from ensemble.options import Options
 
@@ -77,11 +78,9 @@ def open_log(
 def _open_file(folder: Path, options: LogOptions, level: str) -> None:
     try:
         logger.add(
-            folder / FILE_NAME,
+            LogFile(folder / FILE_NAME, int(options.rotation_mb * 1e6), options.retention_files),
             format=_format(options, stamped=True),
             level=level,
-            rotation=int(options.rotation_mb * 1e6),
-            retention=options.retention_files,
             backtrace=False,
             diagnose=False,
         )

@@ -31,7 +31,7 @@ from daemon.service_manager import ServiceManager
 from daemon.services import Services
 from daemon.waker import GRACE_S, Waker
 from ensemble.sessions import trading_hours
-from storage.errors import DamagedStore
+from storage.errors import DamagedStore, GoneStore
 
 LONGEST_PAUSE_S = 1800.0
 """Between two attempts that fail or find no bars."""
@@ -139,8 +139,8 @@ class Loop:
                 self.calm = calm_until(self.services, reconciled.next_wake, outside)
             self.status = "waiting for bars; " if reconciled.waiting else ""
             return not reconciled.waiting
-        except DamagedStore:
-            raise  # only the next start can put another file in its place
+        except (DamagedStore, GoneStore):
+            raise  # only the next start can put another file in its place, or open the one that is there
         except Exception as error:  # whatever one session meets, the daemon lives to try again
             foreseen = isinstance(error, DaemonError | RuntimeError | ValueError | OSError)
             logger.opt(exception=None if foreseen else error).error("{}: {}", type(error).__name__, error)

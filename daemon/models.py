@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from loguru import logger
 
 from daemon.combining import CombinerTask, Fit, fit_here
 from daemon.progress import Progress
@@ -43,7 +44,7 @@ from ensemble.windows import (
     training_window,
 )
 from storage.model_folder import manifest_keys
-from storage.model_store import ModelStore, ModelStoreError
+from storage.model_store import DamagedPart, ModelStore, ModelStoreError
 from storage.record_store import records_of
 
 Keys = Mapping[str, Sequence[str]]
@@ -111,7 +112,21 @@ class ModelFactory:
     _planned: dict[str, Planned | WindowError] = field(default_factory=dict)
 
     def publish(self, month: str) -> str:
-        """Trains, combines and publishes the model of `month`; returns its id. Raises WindowError, TrainingFailed."""
+        """Trains, combines and publishes the model of `month`; returns its id. Raises WindowError, TrainingFailed.
+
+        A part that turns out to be damaged was moved aside by then, and is made again.
+        """
+        met = set[str]()
+        while True:
+            try:
+                return self._publish(month)
+            except DamagedPart as error:
+                if str(error) in met:  # it can't be moved
+                    raise
+                met.add(str(error))
+                logger.error("{} It is made again.", error)
+
+    def _publish(self, month: str) -> str:
         planned, history = self._plan(month), self._history_months(month)
         self._train([*history, planned])
         combiner_key = self._combiner(month)

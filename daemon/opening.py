@@ -4,6 +4,7 @@ What is put aside is never deleted, and only what SQLite calls damage is put asi
 read or has no room left is complained about and stays.
 """
 
+import stat
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from daemon.settings import StorageOptions
 from storage.backups import STAMP, Backup, BackupError, back_up, backups_in, in_a_line
 from storage.engine import OldSchema, database_file, open_store, patience_s
 from storage.errors import StoreError
+from storage.group_read import let_group_read
 from storage.restoring import check_restorable, finish_restore, restore, set_aside
 from storage.sqlite_file import WAIT_S, damage_of
 
@@ -43,7 +45,20 @@ def open_database(storage: StorageOptions, clock: Clock) -> Engine:
                 "database's folder and of the backups'."
             ) from error
         _back_up_old_schema(file, storage, clock.now())
-    return open_store(storage.database_url)
+    engine = open_store(storage.database_url, group_read=storage.group_read)
+    if file is not None:
+        _set_rights(file, storage)
+    return engine
+
+
+def _set_rights(file: Path, storage: StorageOptions) -> None:
+    """May the group read? The state's folder may stay open to it: what is in it is for its owner alone."""
+    try:
+        let_group_read(file, allowed=storage.group_read)
+        if storage.group_read and file.parent == storage.state_dir:
+            storage.state_dir.chmod(stat.S_IMODE(storage.state_dir.stat().st_mode) | stat.S_IRGRP | stat.S_IXGRP)
+    except OSError as error:
+        logger.warning("database: the rights of its group were not set ({}); do it as the owner of the files", error)
 
 
 def _recover(file: Path, storage: StorageOptions, now: datetime) -> None:

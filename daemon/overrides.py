@@ -53,7 +53,7 @@ def leaf_keys(model: type[Options]) -> Iterator[Key]:
 def _parse(text: str) -> Any:
     try:
         document = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, or a number or list that no setting has
         return text
     # A text with line breaks could hold further keys: it is no literal.
     return document["value"] if len(document) == 1 else text

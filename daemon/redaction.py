@@ -1,17 +1,15 @@
 """What no output may hold: secrets, and characters that forge a line or speak to a terminal."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from daemon.secrets import SECRET
 from ensemble.options import Options
+from storage.secret_urls import HIDDEN, PARAMETER, without_secrets
 
-HIDDEN = "***"
 SHORTEST = 4
 """Characters of a part that is looked for; hiding each "a" would make everything unreadable."""
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 Table = TypeVar("Table", bound=Options)
 
@@ -28,7 +26,7 @@ def redacted(text: str) -> str:
     """The text with *** for every secret that was told to `hide`, and for who logs in by a URL."""
     for secret in _secrets:
         text = text.replace(secret, HIDDEN)
-    return _CREDENTIALS.sub(HIDDEN, text)
+    return without_secrets(text)
 
 
 def one_line(text: str) -> str:
@@ -49,8 +47,9 @@ def secrets_of(options: Options) -> Iterator[str]:
         for text in _texts(value):
             if _is_secret(options, name):
                 yield from _parts(text)
-            elif password := _split(text).password:
-                yield from {password, unquote(password)}
+            else:
+                found = (_split(text).password, *(value for _, value in PARAMETER.findall(text)))
+                yield from {form for one in found if one for form in (one, unquote(one))}
 
 
 def masked(options: Table) -> Table:
@@ -62,7 +61,7 @@ def masked(options: Table) -> Table:
         elif _is_secret(options, name):
             changed[name] = tuple(HIDDEN for _ in value) if isinstance(value, tuple) else value and HIDDEN
         elif isinstance(value, str):
-            changed[name] = _CREDENTIALS.sub(HIDDEN, value)
+            changed[name] = without_secrets(value)
     return options.model_copy(update=changed)
 
 

@@ -1,6 +1,5 @@
 """A secret in a configuration that everybody may read is refused."""
 
-import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,11 +10,10 @@ from pydantic.fields import FieldInfo
 from daemon.errors import ConfigError
 from daemon.overrides import Key, variable_of
 from ensemble.options import Options
+from storage.secret_urls import has_secret
 
 SECRET: dict[str, Any] = {"secret": True}
 """As `json_schema_extra` of a field: whatever it is set to is nobody else's business."""
-
-_PASSWORD_IN_URL = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 def refuse_open_secrets(source: Path, document: Mapping[str, Any], model: type[Options]) -> None:
@@ -35,7 +33,7 @@ def secret_keys(document: Mapping[str, Any], model: type[Options] | None, place:
         field = model.model_fields.get(name) if model else None
         if isinstance(value, Mapping):
             yield from secret_keys(value, _table(field), (*place, name))
-        elif value and (_is_marked(field) or any(_PASSWORD_IN_URL.search(text) for text in _texts(value))):
+        elif value and (_is_marked(field) or any(map(has_secret, _texts(value)))):
             yield (*place, name)
 
 

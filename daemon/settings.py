@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from daemon.broker import BrokerOptions
 from daemon.complaints import complain
+from daemon.config_bounds import check_texts
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
 from daemon.health_options import HealthOptions
@@ -141,6 +142,9 @@ class StorageOptions(Options):
     backup_dir: Path | None = Field(
         default=None, description="folder of the backups, if it is not backups in state_dir"
     )
+    group_read: bool = Field(
+        default=False, description="whether users of the state's group may look: `status`, `signals`, SQL; SQLite only"
+    )
     backups_kept: int = Field(
         default=7, ge=0, le=10_000, description="backups that stay, count; 0 makes none after a session and keeps all"
     )
@@ -241,6 +245,7 @@ def load_settings(
         settings = Settings.model_validate(document)
     except ValidationError as error:
         raise ConfigError(complain(error, Settings, document, overrides)) from None
+    check_texts(document)
     return _anchored(settings, (source.parent if source else Path()).absolute())
 
 

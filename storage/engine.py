@@ -9,19 +9,31 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from storage.errors import CANT_OPEN, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
+from storage.errors import (
+    CANT_OPEN,
+    GONE,
+    MAY_NOT_LOOK,
+    READ_ONLY,
+    OldSchema,
+    StoreError,
+    plain_errors,
+    shown,
+    store_error,
+)
+from storage.group_read import leave_readable
 from storage.migrations import HEAD_REVISION, is_known, upgrade
+from storage.secret_urls import PARAMETER
+from storage.sqlite_file import looking_uri
 
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
 
@@ -38,12 +50,16 @@ _TOUCH = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"
 
 _PURPOSE = "purpose"
 _WRITE = "write"
+_LOOK = "look"
+_IDENTITY = "identity of the file"
 # Any fixed number will do: it is the name of the one lock that all writers of this database take.
 _POSTGRESQL_WRITE_LOCK = 20_211_001
 
 
-def open_store(url: str, *, read_only: bool = False) -> Engine:
+def open_store(url: str, *, read_only: bool = False, group_read: bool = False) -> Engine:
     """The database at `url` with today's schema: made or upgraded where needed, never with `read_only`.
+
+    With `group_read` a SQLite file is left as its group can read it, also once nobody has it open for writing.
 
     Raises StoreError, one line with the remedy: bad URL, missing driver, read-only file or folder, damaged
     file, locked for too long, schema newer than this program; with `read_only` also a missing file and an
@@ -53,6 +69,8 @@ def open_store(url: str, *, read_only: bool = False) -> Engine:
     if address.get_backend_name() == "sqlite":
         (_require_file if read_only else _make_folder)(address)
     engine = _engine(address, read_only=read_only)
+    if group_read and not read_only and address.get_backend_name() == "sqlite":
+        event.listen(engine, "engine_disposed", _leave_readable)
     try:
         _check_schema(engine, read_only=read_only)
     except BaseException:
@@ -65,9 +83,10 @@ def open_store(url: str, *, read_only: bool = False) -> Engine:
 def transaction(engine: Engine) -> Iterator[Connection]:
     """A connection that alone may write: commits at the end of the block, rolls back if it raises.
 
-    Raises StoreError when the database is locked for too long, full, read-only, damaged, or refuses a row.
+    Raises StoreError when the database is locked for too long, full, read-only, damaged, taken away, or refuses a row.
     """
     with plain_errors(engine.url), engine.connect() as conn:
+        _check_in_place(conn)
         conn.execution_options(**{_PURPOSE: _WRITE})
         with conn.begin():
             yield conn
@@ -76,7 +95,8 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that sees the database as it was at its first query, whatever is written meanwhile."""
-    with plain_errors(engine.url), engine.connect() as conn:
+    looking = engine.get_execution_options().get(_PURPOSE) == _LOOK
+    with plain_errors(engine.url, looking=looking), engine.connect() as conn:
         if engine.dialect.name == "postgresql":
             conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         yield conn
@@ -95,16 +115,16 @@ def patience_s(url: str) -> float:
 
 def shown_url(url: str) -> str:
     """The URL without its password."""
-    return _address(url).render_as_string(hide_password=True)
+    return shown(_address(url))
 
 
 def _address(url: str) -> URL:
     try:
         return make_url(url)
     except (ArgumentError, ValueError) as error:
-        shown = re.sub(r":[^/@]*@", ":***@", url)
+        said = PARAMETER.sub(r"\1***", re.sub(r":[^/@]*@", ":***@", url))
         raise StoreError(
-            f"storage.url was {shown!r}; it must be a database URL, e.g. sqlite:////var/lib/reliance-daemon/signals.db."
+            f"storage.url was {said!r}; it must be a database URL, e.g. sqlite:////var/lib/reliance-daemon/signals.db."
         ) from error
 
 
@@ -131,7 +151,11 @@ def _make_folder(address: URL) -> None:
 
 def _require_file(address: URL) -> None:
     path = _file(address)
-    if path is not None and not path.exists():
+    try:
+        there = path is None or path.exists()
+    except PermissionError as error:
+        raise store_error(address, MAY_NOT_LOOK, error.strerror) from error
+    if not there:
         raise store_error(address, "does not exist yet; `reliance-daemon run-once` makes it.")
 
 
@@ -139,7 +163,8 @@ def _engine(address: URL, *, read_only: bool) -> Engine:
     sqlite = address.get_backend_name() == "sqlite"
     waiting = {"timeout": BUSY_TIMEOUT_S} if sqlite and "timeout" not in address.query else {}
     try:
-        engine = create_engine(address, connect_args=waiting, pool_pre_ping=not sqlite)
+        purpose = {_PURPOSE: _LOOK} if read_only else {}
+        engine = create_engine(address, connect_args=waiting, pool_pre_ping=not sqlite, execution_options=purpose)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
     if sqlite:
@@ -150,10 +175,16 @@ def _engine(address: URL, *, read_only: bool) -> Engine:
     return engine
 
 
+def _leave_readable(engine: Engine) -> None:
+    file = _file(engine.url)
+    if file is not None:
+        with suppress(sqlite3.Error):  # damaged, or no room: whoever opens it next hears of it
+            leave_readable(file)
+
+
 def _refuse_writes(dialect: Dialect, entry: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]) -> None:
-    # SQLite's own mode: it makes no file, not even an empty one, and refuses every write.
     if arguments[0] != ":memory:" and not options.get("uri"):
-        arguments[0] = f"file:{quote(arguments[0])}?mode=ro"
+        arguments[0] = looking_uri(Path(arguments[0]))
         options["uri"] = True
 
 
@@ -182,7 +213,24 @@ def _set_up_writer(patience_s: float, connection: DBAPIConnection, entry: Connec
     cursor = connection.cursor()
     _keep_in_wal(cursor, patience_s)
     cursor.execute("PRAGMA synchronous = FULL")
+    name = cursor.execute("PRAGMA database_list").fetchone()[2]
     cursor.close()
+    entry.info[_IDENTITY] = _identity(name)
+
+
+def _check_in_place(conn: Connection) -> None:
+    """Raises GoneStore where the file that is open has its name no more: SQLite would write on, to nobody's use."""
+    path, opened = _file(conn.engine.url), conn.info.get(_IDENTITY)
+    if path is not None and opened is not None and _identity(path) != opened:
+        raise store_error(conn.engine.url, GONE)
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _keep_in_wal(cursor: DBAPICursor, patience_s: float) -> None:

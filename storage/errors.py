@@ -9,6 +9,8 @@ from pathlib import Path
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 
+from storage.secret_urls import PARAMETER
+
 
 class StoreError(RuntimeError):
     """The database can't be used as asked; the message gives its URL, what is wrong and the remedy."""
@@ -16,6 +18,10 @@ class StoreError(RuntimeError):
 
 class DamagedStore(StoreError):
     """The database's file is broken: `run` and `run-once` put the newest backup in its place when they start."""
+
+
+class GoneStore(StoreError):
+    """The database was taken away, or another put in its place, while it was open: what is written now is lost."""
 
 
 class OldSchema(StoreError):
@@ -30,6 +36,11 @@ CANT_OPEN = (
     "can't be opened ({0}); its folder must exist and be readable: check the path and its permissions, "
     "or set storage.url to another place."
 )
+MAY_NOT_LOOK = (
+    "can't be looked at by this user ({0}); look as the user who runs the daemon, or set storage.group_read = true, "
+    "start the daemon once, and be of its group."
+)
+GONE = "was moved, removed or replaced while it was open; start again, which opens what is there now."
 _DAMAGED = (
     "is damaged or no database ({0}); the next start of `run` or `run-once` moves it aside and restores the newest "
     "backup."
@@ -53,8 +64,13 @@ _SERVER = "can't be used ({0}); check that the database server runs and that sto
 
 def store_error(url: URL, fault: str, *said: object) -> StoreError:
     """A StoreError about this database; a password in its URL is not shown."""
-    kind = DamagedStore if fault is _DAMAGED else StoreError
-    return kind(f"storage.url {url.render_as_string(hide_password=True)} {fault.format(*said)}")
+    kind = DamagedStore if fault is _DAMAGED else GoneStore if fault is GONE else StoreError
+    return kind(f"storage.url {shown(url)} {fault.format(*said)}")
+
+
+def shown(url: URL) -> str:
+    """The URL without its passwords, wherever in it they stand."""
+    return PARAMETER.sub(r"\1***", url.render_as_string(hide_password=True))
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -64,8 +80,11 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 @contextmanager
-def plain_errors(url: URL) -> Iterator[None]:
-    """Turns what a driver says of the database's state into a StoreError; faulty SQL stays as it is."""
+def plain_errors(url: URL, *, looking: bool = False) -> Iterator[None]:
+    """Turns what a driver says of the database's state into a StoreError; faulty SQL stays as it is.
+
+    Who is only `looking` is told how to get the right to look, not the right to write.
+    """
     try:
         yield
     except (DBAPIError, sqlite3.Error) as error:
@@ -73,6 +92,8 @@ def plain_errors(url: URL) -> Iterator[None]:
         fault = _sqlite_fault(url, cause) if isinstance(cause, sqlite3.Error) else _server_fault(error)
         if fault is None:
             raise
+        if looking and fault in (READ_ONLY, CANT_OPEN):
+            fault = MAY_NOT_LOOK
         raise store_error(url, fault, str(cause).strip().partition("\n")[0]) from error
 
 

@@ -21,6 +21,10 @@ class ModelStoreError(RuntimeError):
     """A stored model is missing, damaged, or cannot be written."""
 
 
+class DamagedPart(ModelStoreError):
+    """A part is missing or not what it was when it was written; it can be made again."""
+
+
 @contextmanager
 def writing(root: Path) -> Iterator[None]:
     """What the disk refuses below `root` becomes a ModelStoreError."""
@@ -52,17 +56,23 @@ class ModelStore:
         with writing(self.root):
             self.part_folder(key).parent.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.part_folder(key).parent))
-            sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-            for name, content in (*files.items(), (CHECKSUMS, json.dumps(sums, sort_keys=True).encode())):
-                write_durably(draft / name, content)
-            sync_folder(draft)
-            if not self.has_part(key):
-                self._set_aside(self.part_folder(key))  # without its checksums it would hold the place and never count
-            self._rename(draft, self.part_folder(key))
-            sync_folder(self.part_folder(key).parent)
+            try:
+                self._publish_part(key, files, draft)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)  # what has no room now would take it from the next attempt
+
+    def _publish_part(self, key: str, files: Files, draft: Path) -> None:
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        for name, content in (*files.items(), (CHECKSUMS, json.dumps(sums, sort_keys=True).encode())):
+            write_durably(draft / name, content)
+        sync_folder(draft)
+        if not self.has_part(key):
+            self._set_aside(self.part_folder(key))  # without its checksums it would hold the place and never count
+        self._rename(draft, self.part_folder(key))
+        sync_folder(self.part_folder(key).parent)
 
     def get_part(self, key: str) -> Files:
-        """The files of a part. Raises ModelStoreError when it is missing or damaged; a damaged one is moved aside."""
+        """The files of a part. Raises DamagedPart when it is missing or damaged; a damaged one is moved aside."""
         if self.read_only:
             return self.check_part(key)
         try:
@@ -75,16 +85,16 @@ class ModelStore:
         return files
 
     def check_part(self, key: str) -> Files:
-        """The files of a part, which stays where it is. Raises ModelStoreError when it is missing or damaged."""
+        """The files of a part, which stays where it is. Raises DamagedPart when it is missing or damaged."""
         folder = self.part_folder(key)
         try:
             sums = json.loads((folder / CHECKSUMS).read_bytes())
             files = {name: (folder / name).read_bytes() for name in sums}
         except (OSError, ValueError) as error:
-            raise ModelStoreError(f"model part {key[:24]} in {self.root} cannot be read: {error}.") from error
+            raise DamagedPart(f"model part {key[:24]} in {self.root} cannot be read: {error}.") from error
         wrong = [name for name, content in files.items() if hashlib.sha256(content).hexdigest() != sums[name]]
         if wrong:
-            raise ModelStoreError(f"model part {key[:24]} in {self.root}: {wrong[0]} does not match its checksum.")
+            raise DamagedPart(f"model part {key[:24]} in {self.root}: {wrong[0]} does not match its checksum.")
         return files
 
     def part_keys(self) -> list[str]:
@@ -134,10 +144,9 @@ class ModelStore:
 
     @staticmethod
     def _rename(draft: Path, place: Path) -> None:
-        """Another process may have published the same part first: its files are equal, so the draft goes."""
+        """Another process may have published the same part first: its files are equal, so these are not needed."""
         try:
             draft.rename(place)
         except OSError:
-            shutil.rmtree(draft)
             if not place.is_dir():
                 raise

@@ -22,10 +22,21 @@ def _go_on(status: int, remaining: int, total: int) -> None:
     pass
 
 
+def looking_uri(path: Path) -> str:
+    """How SQLite is told to look only: it makes no file of its own, not even an empty one, and refuses every write.
+
+    Where nobody can write, on a disk that is mounted read-only, it needs no files beside the database either.
+    """
+    log = Path(f"{path}-wal")
+    asleep = path.exists() and os.statvfs(path).f_flag & os.ST_RDONLY and not (log.exists() and log.stat().st_size)
+    return f"file:{quote(str(path))}?mode=ro{'&immutable=1' if asleep else ''}"
+
+
 @contextmanager
 def opened(path: Path, *, mode: str = "ro", wait_s: float = WAIT_S) -> Iterator[sqlite3.Connection]:
     """The file as it is, never made: no schema is looked for, and each statement is a transaction of its own."""
-    address = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    path = path.absolute()
+    address = looking_uri(path) if mode == "ro" else f"file:{quote(str(path))}?mode={mode}"
     with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=wait_s)) as connection:
         yield connection
 

@@ -85,6 +85,9 @@ def _no_backup(folder: Path, settled: date | None) -> Finding:
 
 
 def _not_writable(path: Path, state_dir: Path) -> Finding:
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        seen = f"{path} lies on a file system that is mounted read-only"
+        return fail("rights", seen, "mount it read-write; `dmesg` says whether its disk is broken.")
     owner, me = state_dir.stat().st_uid, os.geteuid()
     if owner != me:
         return warn("rights", f"{_user(me)} may not write {path}", f"look as {_user(owner)}, whose folder it is.")

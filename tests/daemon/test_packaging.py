@@ -1,5 +1,6 @@
 import importlib.metadata
 import importlib.util
+import platform
 import re
 import subprocess
 import tomllib
@@ -66,6 +67,24 @@ def test_every_pin_has_hashes() -> None:
     assert all("--hash=sha256:" in block for block in blocks)
 
 
+def test_what_is_installed_is_what_the_lock_pins() -> None:
+    version = ".".join(platform.python_version_tuple()[:2])
+    here = {"python_version": version, "python_full_version": f"{version}.0", "platform_machine": platform.machine()}
+    pins = {pin.name: str(pin.specifier).removeprefix("==") for pin in locked() if applies(pin, here)}
+    assert {name: importlib.metadata.version(name) for name in pins} == pins
+
+
+@pytest.mark.parametrize(("step", "wanted"), [("check", "--offline"), ("audit-dependencies", "--strict")])
+def test_the_lock_is_checked_without_the_network_and_audited_with_it(tmp_path: Path, step: str, wanted: str) -> None:
+    for name in ("pyproject.toml", "requirements.lock", ".venv/.ready"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    lines = [
+        line for line in make("--dry-run", step, folder=tmp_path).stdout.splitlines() if "--require-hashes" in line
+    ]
+    assert [wanted in line for line in lines] == [True]
+
+
 @pytest.mark.parametrize("name", PACKAGES)
 def test_the_three_package_names_are_ours(name: str) -> None:
     spec = importlib.util.find_spec(name)
@@ -111,7 +130,7 @@ def test_an_old_python_is_refused_in_one_line_that_names_the_remedy(tmp_path: Pa
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "check", "fix", "bench"])
+@pytest.mark.parametrize("target", ["demo", "test", "test-slow", "check", "audit-dependencies", "fix", "bench"])
 def test_every_target_sets_up_the_environment_first(tmp_path: Path, target: str) -> None:
     for name in ("pyproject.toml", "requirements.lock"):
         (tmp_path / name).touch()
