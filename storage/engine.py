@@ -22,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import CANT_OPEN, READ_ONLY, OldSchema, StoreError, plain_errors, store_error
 from storage.migrations import HEAD_REVISION, is_known, upgrade
+from storage.server import InstanceLock, keep_writers_out, server_arguments, set_up_session
 
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
 
@@ -38,22 +39,25 @@ _TOUCH = text("UPDATE alembic_version SET version_num = version_num WHERE 1 = 0"
 
 _PURPOSE = "purpose"
 _WRITE = "write"
-# Any fixed number will do: it is the name of the one lock that all writers of this database take.
-_POSTGRESQL_WRITE_LOCK = 20_211_001
 
 
-def open_store(url: str, *, read_only: bool = False) -> Engine:
+def open_store(url: str, *, read_only: bool = False, owner: str | None = None) -> Engine:
     """The database at `url` with today's schema: made or upgraded where needed, never with `read_only`.
+
+    With an `owner`, who is named to others, a server's database is held against other instances until the engine is
+    disposed of; for a file, the lock of the state folder does that.
 
     Raises StoreError, one line with the remedy: bad URL, missing driver, read-only file or folder, damaged
     file, locked for too long, schema newer than this program; with `read_only` also a missing file and an
-    older schema.
+    older schema; with an `owner` HeldElsewhere.
     """
     address = _address(url)
     if address.get_backend_name() == "sqlite":
         (_require_file if read_only else _make_folder)(address)
     engine = _engine(address, read_only=read_only)
     try:
+        if owner is not None and engine.dialect.name == "postgresql":
+            _hold(InstanceLock(engine, owner))
         _check_schema(engine, read_only=read_only)
     except BaseException:
         engine.dispose()
@@ -137,17 +141,40 @@ def _require_file(address: URL) -> None:
 
 def _engine(address: URL, *, read_only: bool) -> Engine:
     sqlite = address.get_backend_name() == "sqlite"
-    waiting = {"timeout": BUSY_TIMEOUT_S} if sqlite and "timeout" not in address.query else {}
     try:
-        engine = create_engine(address, connect_args=waiting, pool_pre_ping=not sqlite)
+        engine = _sqlite_engine(address) if sqlite else _server_engine(address)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
-    if sqlite:
+    if not sqlite:
+        event.listen(engine, "connect", partial(set_up_session, read_only=read_only))
+    else:
         event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, _patience_s(address)))
     if sqlite and read_only:
         event.listen(engine, "do_connect", _refuse_writes)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _sqlite_engine(address: URL) -> Engine:
+    waiting = {} if "timeout" in address.query else {"timeout": BUSY_TIMEOUT_S}
+    return create_engine(address, connect_args=waiting)
+
+
+def _server_engine(address: URL) -> Engine:
+    # A writer has to see, once it has the lock, what the one before it has written: not so in a stricter isolation.
+    return create_engine(
+        address, connect_args=server_arguments(address), pool_pre_ping=True, isolation_level="READ COMMITTED"
+    )
+
+
+def _hold(lock: InstanceLock) -> None:
+    lock.hold()
+    event.listen(lock.engine, "begin", lambda conn: lock.hold() if _writes(conn) else None)
+    event.listen(lock.engine, "engine_disposed", lambda _: lock.release())
+
+
+def _writes(conn: Connection) -> bool:
+    return bool(conn.get_execution_options().get(_PURPOSE) == _WRITE)
 
 
 def _refuse_writes(dialect: Dialect, entry: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]) -> None:
@@ -199,11 +226,11 @@ def _keep_in_wal(cursor: DBAPICursor, patience_s: float) -> None:
 
 
 def _begin(conn: Connection) -> None:
-    writes = conn.get_execution_options().get(_PURPOSE) == _WRITE
+    writes = _writes(conn)
     if conn.dialect.name == "sqlite":
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
     elif conn.dialect.name == "postgresql" and writes:
-        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_WRITE_LOCK})")
+        keep_writers_out(conn)
 
 
 def _check_schema(engine: Engine, *, read_only: bool) -> None:

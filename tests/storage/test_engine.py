@@ -81,6 +81,7 @@ def test_opening_a_current_database_loads_neither_alembic_nor_pandas(database: P
     assert printed.strip() == "[]"
 
 
+@pytest.mark.usefixtures("database")
 def test_sqlite_logs_ahead_syncs_fully_and_checks_foreign_keys(store: Engine) -> None:
     with store.connect() as conn:
         pragmas = [conn.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
@@ -188,6 +189,7 @@ def test_a_database_with_strange_tables_of_our_names_is_refused_and_left_alone(t
     engine.dispose()
 
 
+@pytest.mark.usefixtures("database")
 def test_a_disk_without_room_is_a_store_error(store: Engine) -> None:
     rows = [BAR | {"symbol": f"S{k}"} for k in range(2000)]
     event.listen(store, "begin", lambda conn: conn.execute(text("PRAGMA max_page_count = 60")))
@@ -224,14 +226,14 @@ def test_damage_found_while_reading_is_a_store_error(store: Engine, database: Pa
 
 def test_a_row_that_breaks_a_rule_is_one_line_and_undoes_the_transaction(store: Engine) -> None:
     rows = [BAR, BAR | {"symbol": "TCS.NS", "close": -1.0}]
-    refused = r"refused a row \(CHECK constraint failed: bars_close\)"
+    refused = r"refused a row \(.*bars_close"
     with pytest.raises(StoreError, match=refused), transaction(store) as conn:
         conn.execute(bars.insert(), rows)
     assert count_bars(store) == 0
 
 
 def test_faulty_sql_is_not_blamed_on_the_database(store: Engine) -> None:
-    with pytest.raises(Exception, match="no such table") as caught, reading(store) as conn:
+    with pytest.raises(Exception, match="nothing_of_the_kind") as caught, reading(store) as conn:
         conn.execute(text("SELECT * FROM nothing_of_the_kind"))
     assert not isinstance(caught.value, StoreError)
 
