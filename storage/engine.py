@@ -28,7 +28,7 @@ __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
 
 WAL_RETRY_S = 0.01
 BUSY_TIMEOUT_S = 30.0
-"""How long to wait for another writer; `sqlite:///signals.db?timeout=5` in storage.url sets another."""
+"""How long to wait for another writer; `?timeout=5` at the end of storage.url sets another."""
 
 _NEWER_SCHEMA = "has schema {0}, newer than the {1} of this program; install the newer reliance-daemon again."
 _OLDER_SCHEMA = "has schema {0}, older than the {1} of this program; `reliance-daemon db upgrade` upgrades it."
@@ -93,7 +93,7 @@ def database_file(url: str) -> Path | None:
 
 
 def patience_s(url: str) -> float:
-    """How long to wait for another writer of a SQLite database."""
+    """How long to wait for another writer."""
     return _patience_s(_address(url))
 
 
@@ -140,31 +140,30 @@ def _require_file(address: URL) -> None:
 
 
 def _engine(address: URL, *, read_only: bool) -> Engine:
-    sqlite = address.get_backend_name() == "sqlite"
+    make = _sqlite_engine if address.get_backend_name() == "sqlite" else _server_engine
     try:
-        engine = _sqlite_engine(address) if sqlite else _server_engine(address)
+        engine = make(address, read_only=read_only)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
-    if not sqlite:
-        event.listen(engine, "connect", partial(set_up_session, read_only=read_only))
-    else:
-        event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, _patience_s(address)))
-    if sqlite and read_only:
-        event.listen(engine, "do_connect", _refuse_writes)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _sqlite_engine(address: URL) -> Engine:
+def _sqlite_engine(address: URL, *, read_only: bool) -> Engine:
     waiting = {} if "timeout" in address.query else {"timeout": BUSY_TIMEOUT_S}
-    return create_engine(address, connect_args=waiting)
+    engine = create_engine(address, connect_args=waiting)
+    event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, _patience_s(address)))
+    if read_only:
+        event.listen(engine, "do_connect", _refuse_writes)
+    return engine
 
 
-def _server_engine(address: URL) -> Engine:
+def _server_engine(address: URL, *, read_only: bool) -> Engine:
+    server, told = address.difference_update_query(["timeout"]), server_arguments(address)
     # A writer has to see, once it has the lock, what the one before it has written: not so in a stricter isolation.
-    return create_engine(
-        address, connect_args=server_arguments(address), pool_pre_ping=True, isolation_level="READ COMMITTED"
-    )
+    engine = create_engine(server, connect_args=told, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    event.listen(engine, "connect", partial(set_up_session, _patience_s(address)))
+    return engine.execution_options(postgresql_readonly=True) if read_only else engine
 
 
 def _hold(lock: InstanceLock) -> None:

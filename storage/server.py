@@ -11,9 +11,6 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import HeldElsewhere, plain_errors, store_error
 
-LOCK_TIMEOUT_S = 30
-"""How long to wait for another writer."""
-
 # Any fixed numbers will do: they name the locks of one database, and each daemon has a database of its own.
 _WRITE_LOCK = 20_211_001
 _INSTANCE_LOCK = 20_211_002
@@ -29,9 +26,8 @@ _ARGUMENTS = {
 }
 # Whatever server, database or role have been given as their own: every digit of a number, UTC, a wait that ends, and a
 # client that is cut off without a word is noticed, so that its locks go.
-_SET_UP = f"""
-    SET extra_float_digits = 1; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD';
-    SET lock_timeout = '{LOCK_TIMEOUT_S}s';
+_SET_UP = """
+    SET extra_float_digits = 1; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET lock_timeout = {0:.0f};
     SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;
     SET tcp_user_timeout = 60000
 """
@@ -48,17 +44,17 @@ def server_arguments(address: URL) -> dict[str, Any]:
     return {name: value for name, value in _ARGUMENTS.items() if name not in address.query}
 
 
-def set_up_session(connection: DBAPIConnection, _: ConnectionPoolEntry, *, read_only: bool) -> None:
+def set_up_session(patience_s: float, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     """Makes a new session independent of the settings that server, database and role have."""
     before, connection.autocommit = connection.autocommit, True
     cursor = connection.cursor()
-    cursor.execute(f"{_SET_UP}; SET default_transaction_read_only = {'on' if read_only else 'off'}")
+    cursor.execute(_SET_UP.format(1000 * patience_s))
     cursor.close()
     connection.autocommit = before
 
 
 def keep_writers_out(conn: Connection) -> None:
-    """From here to the end of its transaction nobody else's begins; waits at most LOCK_TIMEOUT_S for those before."""
+    """From here to the end of its transaction nobody else's begins; waits for those before."""
     conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
 
 
@@ -78,7 +74,9 @@ class InstanceLock:
     def hold(self) -> None:
         """Takes the lock, or sees that it is still held. Raises HeldElsewhere, StoreError."""
         with self._alone, plain_errors(self.engine.url):
-            if self._conn is None or not self._lives(self._conn):
+            if self._conn is not None and not _lives(self._conn):
+                self._conn = None
+            if self._conn is None:
                 self._conn = self._taken()
 
     def release(self) -> None:
@@ -87,14 +85,6 @@ class InstanceLock:
             if self._conn is not None:
                 self._conn.close()
             self._conn = None
-
-    def _lives(self, conn: Connection) -> bool:
-        try:
-            conn.exec_driver_sql("SELECT 1")
-        except DBAPIError:
-            conn.close()
-            return False
-        return True
 
     def _taken(self) -> Connection:
         conn = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -108,6 +98,15 @@ class InstanceLock:
         except BaseException:
             conn.close()
             raise
+
+
+def _lives(conn: Connection) -> bool:
+    try:
+        conn.exec_driver_sql("SELECT 1")
+    except DBAPIError:
+        conn.close()
+        return False
+    return True
 
 
 HELD = "is worked on by {0} already; stop that first, or use a database of one's own: each daemon needs one."
