@@ -2,11 +2,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ from daemon.settings import Settings
 from storage.engine import open_store, reading
 from storage.tables import METADATA, data_dictionary
 from storage.views import VIEWS
-from tests.daemon.test_parity import Life, instants, random_kills
 from tests.postgresql_server import PASSWORD, PostgresqlServer
 
 pytestmark = pytest.mark.slow
@@ -72,6 +72,15 @@ def tables(engine: Engine) -> Rows:
             for table in METADATA.sorted_tables
             if table is not data_dictionary
         }
+
+
+def tables_at(url: str) -> Rows:
+    """The same of the database at `url`, which is left alone."""
+    engine = open_store(url, read_only=True)
+    try:
+        return tables(engine)
+    finally:
+        engine.dispose()
 
 
 def views(engine: Engine) -> dict[str, pd.DataFrame]:
@@ -139,9 +148,7 @@ def test_a_backtest_on_a_server_equals_what_was_lived(
     on_server, in_file = command(folder, "backtest", *span), command(tmp_path / "copy", "backtest", *span)
     assert on_server.returncode == 0, on_server.stderr
     assert on_server.stdout == in_file.stdout
-    engine = opened(url)
-    rows = tables(engine)
-    engine.dispose()
+    rows = tables_at(url)
     for name in ("signals", "trades", "account"):
         made = [row[1:] for row in rows[name] if row[0] == "backtest"]
         assert len(made) == len([row for row in rows[name] if row[0] == "live"])
@@ -240,10 +247,7 @@ def test_a_server_that_is_gone_for_a_session_is_one_line_and_the_session_is_done
         loop.turn()
         assert loop.status == ""
     live(folder, sessions[-1:], services_at)
-    in_file, on_server = opened(f"sqlite:///{lived / 'state' / 'signals.db'}"), opened(url)
-    expected, found = tables(in_file), tables(on_server)
-    in_file.dispose()
-    on_server.dispose()
+    expected, found = tables_at(f"sqlite:///{lived / 'state' / 'signals.db'}"), tables_at(url)
     assert [name for name in expected if found[name] != expected[name]] == []
 
 
@@ -266,20 +270,43 @@ def test_an_instance_whose_place_another_took_while_the_server_was_away_ends(
         held.dispose()
 
 
-def test_killed_again_and_again_it_keeps_what_it_would_have_kept(
-    lived: Path, url: str, write_installation: Callable[[Path], Path], services_at: ServicesAt, tmp_path: Path
+KILLED = """
+import os, signal, sys
+from sqlalchemy import Engine, event
+from daemon.cli import main
+left = int(sys.argv.pop(1))
+def count(*_):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+event.listen(Engine, "after_cursor_execute", count)
+event.listen(Engine, "commit", count)
+main()
+"""
+STEP = 17
+"""Statements further at each try, so that all parts of a task are met."""
+
+
+def test_killed_again_and_again_at_any_statement_it_keeps_what_it_would_have_kept(
+    server: PostgresqlServer, lived: Path, lived_on_server: tuple[Path, str], tmp_path: Path
 ) -> None:
-    folders = [write_installation(tmp_path / name) for name in ("on_server", "in_file")]
-    for folder in folders:
-        shutil.copytree(lived / "state" / "models", folder / "state" / "models")
-    keep_on_server(folders[0], url)
-    moments = instants(folders[0] / "config.toml", date(2021, 9, 28), date(2021, 10, 8))
-    kills = random_kills(len(moments), 8, seed=20211001)
-    assert Life(folders[0] / "config.toml", moments, kills, longest=len(moments)).live() == 8
-    assert Life(folders[1] / "config.toml", moments, {}, longest=len(moments)).live() == 0
-    in_file, on_server = opened(f"sqlite:///{folders[1] / 'state' / 'signals.db'}"), opened(url)
-    expected, found = tables(in_file), tables(on_server)
-    in_file.dispose()
-    on_server.dispose()
+    on_server, in_file = (Path(shutil.copytree(one, tmp_path / one.name)) for one in (lived_on_server[0], lived))
+    url = server.new_database(template=make_url(lived_on_server[1]).database or "")
+    config = on_server / "config.toml"
+    config.write_text(config.read_text().replace(lived_on_server[1], url))
+    kills = 0
+    for moment in ("2021-10-06T03:20:00Z", "2021-10-06T11:30:00Z", "2021-10-07T03:20:00Z"):
+        assert command(in_file, "run-once", "--now", moment).returncode == 0
+        code, left = -signal.SIGKILL, 0
+        while code == -signal.SIGKILL:
+            left += STEP
+            words = [f"{left}", "--config", f"{config}", "run-once", "--now", moment]
+            said = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=ROOT, capture_output=True, check=False)
+            code = said.returncode
+            kills += code == -signal.SIGKILL
+        assert code == 0, said.stderr
+    assert kills >= 6
+    expected, found = tables_at(f"sqlite:///{in_file / 'state' / 'signals.db'}"), tables_at(url)
     assert [name for name in expected if found[name] != expected[name]] == []
-    assert len(expected["account"]) == len(moments) // 2
+    server.drop(url)
