@@ -144,7 +144,7 @@ def _engine(address: URL, *, read_only: bool) -> Engine:
     try:
         engine = make(address, read_only=read_only)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
+        raise store_error(address, "needs a driver ({0}); install reliance-daemon[postgresql].", error) from error
     event.listen(engine, "begin", _begin)
     return engine
 
