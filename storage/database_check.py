@@ -7,12 +7,12 @@ from typing import cast, get_args
 
 from sqlalchemy import Connection, Engine, func, select
 
-import storage.outbox_table  # noqa: F401  # METADATA knows only what is imported
 from storage.account_store import read_account
 from storage.engine import open_store, reading
 from storage.errors import StoreError
+from storage.schema import METADATA
 from storage.sqlite_file import faults_of
-from storage.tables import METADATA, Origin
+from storage.tables import Origin
 
 
 @dataclass(frozen=True, slots=True)

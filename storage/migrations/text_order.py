@@ -4,8 +4,7 @@ from collections import defaultdict
 
 from sqlalchemy import Connection, bindparam, text
 
-import storage.outbox_table  # noqa: F401  # METADATA knows only what is imported
-from storage.tables import METADATA
+from storage.schema import METADATA
 
 _OTHERWISE = text("""
     SELECT table_name, column_name FROM information_schema.columns

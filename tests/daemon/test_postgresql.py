@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, make_url, select, text
 
-import storage.outbox_table  # noqa: F401  # METADATA knows only what is imported
 from daemon.clock import Reading
 from daemon.clock_watch import ClockWatch
 from daemon.errors import AlreadyRunning
@@ -25,7 +24,8 @@ from daemon.service_manager import ServiceManager
 from daemon.services import Services
 from daemon.settings import Settings
 from storage.engine import open_store, reading
-from storage.tables import METADATA, data_dictionary
+from storage.schema import METADATA
+from storage.tables import data_dictionary
 from storage.views import VIEWS
 from tests.postgresql_server import PASSWORD, PostgresqlServer
 

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, create_engine, func, inspect, make_url, select, text
 
+from storage.account_tables import account
 from storage.database_check import database_faults
 from storage.engine import StoreError, open_store, reading, transaction
 from storage.errors import HeldElsewhere
 from storage.migrations import upgrade
-from storage.tables import METADATA, account, bars, data_dictionary
+from storage.schema import METADATA
+from storage.tables import bars, data_dictionary
 from storage.views import VIEWS
 from tests.postgresql_server import OWNER, PASSWORD, PostgresqlServer
 
