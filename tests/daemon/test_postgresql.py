@@ -125,6 +125,19 @@ def lived_on_server(
     server.drop(url)
 
 
+@pytest.fixture
+def copy_on_server(
+    server: PostgresqlServer, lived_on_server: tuple[Path, str], tmp_path: Path
+) -> Iterator[tuple[Path, str]]:
+    """A copy of both, to be changed."""
+    folder = Path(shutil.copytree(lived_on_server[0], tmp_path / "on_server"))
+    url = server.new_database(template=make_url(lived_on_server[1]).database or "")
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace(lived_on_server[1], url))
+    yield folder, url
+    server.drop(url)
+
+
 def test_the_same_bars_make_the_same_rows_on_a_server_as_in_a_file(
     lived: Path, lived_on_server: tuple[Path, str]
 ) -> None:
@@ -140,9 +153,9 @@ def test_the_same_bars_make_the_same_rows_on_a_server_as_in_a_file(
 
 
 def test_a_backtest_on_a_server_equals_what_was_lived(
-    lived: Path, lived_on_server: tuple[Path, str], sessions: tuple[str, ...], tmp_path: Path
+    lived: Path, copy_on_server: tuple[Path, str], sessions: tuple[str, ...], tmp_path: Path
 ) -> None:
-    folder, url = lived_on_server
+    folder, url = copy_on_server
     span = ("--from", sessions[0], "--to", sessions[-1], "--now", "2021-10-05T12:00:00Z", "--json")
     shutil.copytree(lived, tmp_path / "copy")
     on_server, in_file = command(folder, "backtest", *span), command(tmp_path / "copy", "backtest", *span)
@@ -252,9 +265,9 @@ def test_a_server_that_is_gone_for_a_session_is_one_line_and_the_session_is_done
 
 
 def test_an_instance_whose_place_another_took_while_the_server_was_away_ends(
-    server: PostgresqlServer, lived_on_server: tuple[Path, str], services_at: ServicesAt
+    server: PostgresqlServer, copy_on_server: tuple[Path, str], services_at: ServicesAt
 ) -> None:
-    folder, url = lived_on_server
+    folder, url = copy_on_server
     with services_at(folder, "2021-10-05 18:00") as services:
         held = open_store(url, owner="process 7 on albatross")
         first = Services(services.settings, services.clock, held, services.models, services.feed, services.progress)
@@ -265,7 +278,6 @@ def test_an_instance_whose_place_another_took_while_the_server_was_away_ends(
         (folder / "state" / "HALT").touch()  # something to write
         with pytest.raises(AlreadyRunning, match="process 8 on blackbird"):
             loop.turn()
-        (folder / "state" / "HALT").unlink()
         second.dispose()
         held.dispose()
 
@@ -289,13 +301,10 @@ STEP = 17
 
 
 def test_killed_again_and_again_at_any_statement_it_keeps_what_it_would_have_kept(
-    server: PostgresqlServer, lived: Path, lived_on_server: tuple[Path, str], tmp_path: Path
+    lived: Path, copy_on_server: tuple[Path, str], tmp_path: Path
 ) -> None:
-    on_server, in_file = (Path(shutil.copytree(one, tmp_path / one.name)) for one in (lived_on_server[0], lived))
-    url = server.new_database(template=make_url(lived_on_server[1]).database or "")
-    config = on_server / "config.toml"
-    config.write_text(config.read_text().replace(lived_on_server[1], url))
-    kills = 0
+    (on_server, url), in_file = copy_on_server, Path(shutil.copytree(lived, tmp_path / "in_file"))
+    config, kills = on_server / "config.toml", 0
     for moment in ("2021-10-06T03:20:00Z", "2021-10-06T11:30:00Z", "2021-10-07T03:20:00Z"):
         assert command(in_file, "run-once", "--now", moment).returncode == 0
         code, left = -signal.SIGKILL, 0
@@ -309,4 +318,3 @@ def test_killed_again_and_again_at_any_statement_it_keeps_what_it_would_have_kep
     assert kills >= 6
     expected, found = tables_at(f"sqlite:///{in_file / 'state' / 'signals.db'}"), tables_at(url)
     assert [name for name in expected if found[name] != expected[name]] == []
-    server.drop(url)
