@@ -68,6 +68,7 @@ def restore_database(
 def upgrade_database(context: typer.Context) -> None:
     """Bring the database to the schema of this program, after a backup. `run` and `run-once` do so by themselves."""
     from daemon.instance import only_instance
+    from daemon.opening import open_alone
     from storage.backups import back_up
     from storage.engine import OldSchema, database_file, open_store
     from storage.migrations import HEAD_REVISION
@@ -81,7 +82,7 @@ def upgrade_database(context: typer.Context) -> None:
             if file is not None:
                 made = back_up(file, storage.backups, at=SystemClock().now(), keep=storage.backups_kept)
                 kept = f"; as it was it is {made.path}"
-            open_store(storage.database_url, group_read=storage.group_read).dispose()
+            open_alone(storage).dispose()
         typer.echo(f"the database was upgraded to schema {HEAD_REVISION}{kept}")
     else:
         typer.echo(f"the database has schema {HEAD_REVISION} already")
@@ -95,6 +96,6 @@ def _file(storage: StorageOptions) -> Path:
     if file is None:
         raise DaemonError(
             f"storage.url {shown_url(storage.database_url)} is no SQLite file; back it up and restore it with the "
-            "database server's own tools, such as pg_dump and pg_restore."
+            "server's own tools, pg_dump and pg_restore: docs/postgresql.md says how."
         )
     return file

@@ -1,7 +1,11 @@
-"""One instance a state folder: the lock is held for as long as the process lives, and says who holds it."""
+"""One instance a state folder: the lock is held for as long as the process lives, and says who holds it.
+
+A database on a server may be reached from other folders and hosts, so it has a lock of its own (storage/server.py).
+"""
 
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,3 +40,8 @@ def only_instance(state_dir: Path) -> Iterator[None]:
             file.truncate(0)
             file.write(str(os.getpid()).encode())
         yield
+
+
+def this_instance() -> str:
+    """Who this is, for instances on other hosts."""
+    return f"process {os.getpid()} on {socket.gethostname()}"

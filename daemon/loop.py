@@ -22,7 +22,7 @@ from daemon.clock import SteadyClock
 from daemon.clock_watch import ClockWatch, check_clock
 from daemon.combining import fit_apart
 from daemon.desk import home_calendar
-from daemon.errors import DaemonError
+from daemon.errors import AlreadyRunning, DaemonError
 from daemon.memory import hand_back, hold_together
 from daemon.reconcile import prepare_ahead, reconcile, timetable_of
 from daemon.reload import ReadSettings, reloaded
@@ -31,7 +31,7 @@ from daemon.service_manager import ServiceManager
 from daemon.services import Services
 from daemon.waker import GRACE_S, Waker
 from ensemble.sessions import trading_hours
-from storage.errors import DamagedStore, GoneStore
+from storage.errors import DamagedStore, GoneStore, HeldElsewhere
 
 LONGEST_PAUSE_S = 1800.0
 """Between two attempts that fail or find no bars."""
@@ -141,6 +141,8 @@ class Loop:
             return not reconciled.waiting
         except (DamagedStore, GoneStore):
             raise  # only the next start can put another file in its place, or open the one that is there
+        except HeldElsewhere as error:  # it came while the server was away: two must not go on
+            raise AlreadyRunning(str(error)) from error
         except Exception as error:  # whatever one session meets, the daemon lives to try again
             foreseen = isinstance(error, DaemonError | RuntimeError | ValueError | OSError)
             logger.opt(exception=None if foreseen else error).error("{}: {}", type(error).__name__, error)

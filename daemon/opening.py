@@ -12,10 +12,12 @@ from loguru import logger
 from sqlalchemy import Engine
 
 from daemon.clock import Clock
+from daemon.errors import AlreadyRunning
+from daemon.instance import this_instance
 from daemon.settings import StorageOptions
 from storage.backups import STAMP, Backup, BackupError, back_up, backups_in, in_a_line
 from storage.engine import OldSchema, database_file, open_store, patience_s
-from storage.errors import StoreError
+from storage.errors import HeldElsewhere, StoreError
 from storage.group_read import let_group_read
 from storage.restoring import check_restorable, finish_restore, restore, set_aside
 from storage.sqlite_file import WAIT_S, damage_of
@@ -34,7 +36,10 @@ _MISSING = (
 
 
 def open_database(storage: StorageOptions, clock: Clock) -> Engine:
-    """The database, whole and of today's schema. Raises StoreError. Call it with the instance lock held."""
+    """The database, whole and of today's schema. Call it with the instance lock held.
+
+    Raises StoreError, and AlreadyRunning where another host works on the same database of a server.
+    """
     file = database_file(storage.database_url)
     if file is not None:
         try:
@@ -45,7 +50,7 @@ def open_database(storage: StorageOptions, clock: Clock) -> Engine:
                 "database's folder and of the backups'."
             ) from error
         _back_up_old_schema(file, storage, clock.now())
-    engine = open_store(storage.database_url, group_read=storage.group_read)
+    engine = open_alone(storage)
     if file is not None:
         _set_rights(file, storage)
     return engine
@@ -59,6 +64,14 @@ def _set_rights(file: Path, storage: StorageOptions) -> None:
             storage.state_dir.chmod(stat.S_IMODE(storage.state_dir.stat().st_mode) | stat.S_IRGRP | stat.S_IXGRP)
     except OSError as error:
         logger.warning("database: the rights of its group were not set ({}); do it as the owner of the files", error)
+
+
+def open_alone(storage: StorageOptions) -> Engine:
+    """The database as it is, with today's schema, and none of a server's other clients at work on it as this one is."""
+    try:
+        return open_store(storage.database_url, owner=this_instance(), group_read=storage.group_read)
+    except HeldElsewhere as error:
+        raise AlreadyRunning(str(error)) from error
 
 
 def _recover(file: Path, storage: StorageOptions, now: datetime) -> None:

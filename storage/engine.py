@@ -33,13 +33,14 @@ from storage.errors import (
 from storage.group_read import leave_readable
 from storage.migrations import HEAD_REVISION, is_known, upgrade
 from storage.secret_urls import PARAMETER
+from storage.server import InstanceLock, keep_writers_out, server_arguments, set_up_session
 from storage.sqlite_file import looking_uri
 
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
 
 WAL_RETRY_S = 0.01
 BUSY_TIMEOUT_S = 30.0
-"""How long to wait for another writer; `sqlite:///signals.db?timeout=5` in storage.url sets another."""
+"""How long to wait for another writer; `?timeout=5` at the end of storage.url sets another."""
 
 _NEWER_SCHEMA = "has schema {0}, newer than the {1} of this program; install the newer reliance-daemon again."
 _OLDER_SCHEMA = "has schema {0}, older than the {1} of this program; `reliance-daemon db upgrade` upgrades it."
@@ -52,18 +53,18 @@ _PURPOSE = "purpose"
 _WRITE = "write"
 _LOOK = "look"
 _IDENTITY = "identity of the file"
-# Any fixed number will do: it is the name of the one lock that all writers of this database take.
-_POSTGRESQL_WRITE_LOCK = 20_211_001
 
 
-def open_store(url: str, *, read_only: bool = False, group_read: bool = False) -> Engine:
+def open_store(url: str, *, read_only: bool = False, owner: str | None = None, group_read: bool = False) -> Engine:
     """The database at `url` with today's schema: made or upgraded where needed, never with `read_only`.
 
-    With `group_read` a SQLite file is left as its group can read it, also once nobody has it open for writing.
+    With an `owner`, who is named to others, a server's database is held against other instances until the engine is
+    disposed of; for a file, the lock of the state folder does that. With `group_read` a SQLite file is left as its
+    group can read it, also once nobody has it open for writing.
 
     Raises StoreError, one line with the remedy: bad URL, missing driver, read-only file or folder, damaged
     file, locked for too long, schema newer than this program; with `read_only` also a missing file and an
-    older schema.
+    older schema; with an `owner` HeldElsewhere.
     """
     address = _address(url)
     if address.get_backend_name() == "sqlite":
@@ -72,6 +73,8 @@ def open_store(url: str, *, read_only: bool = False, group_read: bool = False) -
     if group_read and not read_only and address.get_backend_name() == "sqlite":
         event.listen(engine, "engine_disposed", _leave_readable)
     try:
+        if owner is not None and engine.dialect.name == "postgresql":
+            _hold(InstanceLock(engine, owner))
         _check_schema(engine, read_only=read_only)
     except BaseException:
         engine.dispose()
@@ -109,7 +112,7 @@ def database_file(url: str) -> Path | None:
 
 
 def patience_s(url: str) -> float:
-    """How long to wait for another writer of a SQLite database."""
+    """How long to wait for another writer."""
     return _patience_s(_address(url))
 
 
@@ -160,17 +163,11 @@ def _require_file(address: URL) -> None:
 
 
 def _engine(address: URL, *, read_only: bool) -> Engine:
-    sqlite = address.get_backend_name() == "sqlite"
-    waiting = {"timeout": BUSY_TIMEOUT_S} if sqlite and "timeout" not in address.query else {}
+    make = _sqlite_engine if address.get_backend_name() == "sqlite" else _server_engine
     try:
-        purpose = {_PURPOSE: _LOOK} if read_only else {}
-        engine = create_engine(address, connect_args=waiting, pool_pre_ping=not sqlite, execution_options=purpose)
+        engine = make(address, read_only=read_only)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise store_error(address, "needs a driver ({0}); install it beside reliance-daemon.", error) from error
-    if sqlite:
-        event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, _patience_s(address)))
-    if sqlite and read_only:
-        event.listen(engine, "do_connect", _refuse_writes)
+        raise store_error(address, "needs a driver ({0}); install reliance-daemon[postgresql].", error) from error
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -180,6 +177,34 @@ def _leave_readable(engine: Engine) -> None:
     if file is not None:
         with suppress(sqlite3.Error):  # damaged, or no room: whoever opens it next hears of it
             leave_readable(file)
+
+
+def _sqlite_engine(address: URL, *, read_only: bool) -> Engine:
+    waiting = {} if "timeout" in address.query else {"timeout": BUSY_TIMEOUT_S}
+    purpose = {_PURPOSE: _LOOK} if read_only else {}
+    engine = create_engine(address, connect_args=waiting, execution_options=purpose)
+    event.listen(engine, "connect", _set_up_reader if read_only else partial(_set_up_writer, _patience_s(address)))
+    if read_only:
+        event.listen(engine, "do_connect", _refuse_writes)
+    return engine
+
+
+def _server_engine(address: URL, *, read_only: bool) -> Engine:
+    server, told = address.difference_update_query(["timeout"]), server_arguments(address)
+    # A writer has to see, once it has the lock, what the one before it has written: not so in a stricter isolation.
+    engine = create_engine(server, connect_args=told, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    event.listen(engine, "connect", partial(set_up_session, _patience_s(address)))
+    return engine.execution_options(postgresql_readonly=True) if read_only else engine
+
+
+def _hold(lock: InstanceLock) -> None:
+    lock.hold()
+    event.listen(lock.engine, "begin", lambda conn: lock.hold() if _writes(conn) else None)
+    event.listen(lock.engine, "engine_disposed", lambda _: lock.release())
+
+
+def _writes(conn: Connection) -> bool:
+    return bool(conn.get_execution_options().get(_PURPOSE) == _WRITE)
 
 
 def _refuse_writes(dialect: Dialect, entry: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]) -> None:
@@ -247,11 +272,11 @@ def _keep_in_wal(cursor: DBAPICursor, patience_s: float) -> None:
 
 
 def _begin(conn: Connection) -> None:
-    writes = conn.get_execution_options().get(_PURPOSE) == _WRITE
+    writes = _writes(conn)
     if conn.dialect.name == "sqlite":
         conn.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
     elif conn.dialect.name == "postgresql" and writes:
-        conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRESQL_WRITE_LOCK})")
+        keep_writers_out(conn)
 
 
 def _check_schema(engine: Engine, *, read_only: bool) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, InternalError, OperationalError
 
 from storage.secret_urls import PARAMETER
 
@@ -28,6 +28,10 @@ class OldSchema(StoreError):
     """The database is of an earlier version of this program, and was opened for looking only."""
 
 
+class HeldElsewhere(StoreError):
+    """Another instance, on this host or another, works on the same database of a server."""
+
+
 READ_ONLY = (
     "is read-only ({0}); the file and its folder must be writable: give this user write permission, "
     "or set storage.url to another place."
@@ -45,26 +49,46 @@ _DAMAGED = (
     "is damaged or no database ({0}); the next start of `run` or `run-once` moves it aside and restores the newest "
     "backup."
 )
+_LOCKED = (
+    "stayed locked by another program ({0}); end that program, or a SQL shell with an open transaction, and try again."
+)
+_FULL = "can't grow ({0}); free some space on its disk and try again."
 _SQLITE_FAULTS = {
     "SQLITE_READONLY": READ_ONLY,
     "SQLITE_PERM": READ_ONLY,
     "SQLITE_CANTOPEN": CANT_OPEN,
-    "SQLITE_BUSY": (
-        "stayed locked by another program ({0}); end that program, or a SQL shell with an open transaction, "
-        "and try again."
-    ),
+    "SQLITE_BUSY": _LOCKED,
     "SQLITE_NOTADB": _DAMAGED,
     "SQLITE_CORRUPT": _DAMAGED,
-    "SQLITE_FULL": "can't grow ({0}); free some space on its disk and try again.",
+    "SQLITE_FULL": _FULL,
     "SQLITE_IOERR": "met a disk error ({0}); check the disk and its free space, then try again.",
 }
 _REFUSED = "refused a row ({0}); nothing of this step was kept. It is a defect of the program: please report it."
 _SERVER = "can't be used ({0}); check that the database server runs and that storage.url is right."
+_FORBIDDEN = (
+    "may not be used so ({0}); give its role the rights listed in docs/postgresql.md, "
+    "or name another role in storage.url."
+)
+_SERVER_DAMAGED = "is damaged on its server ({0}); stop the daemon and restore a dump into a new database."
+_IN_THE_WAY = (
+    "can't be upgraded ({0}); drop what stands on the daemon's tables and views, and make it again afterwards."
+)
+# By SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html; a class is its first two characters.
+_SERVER_FAULTS = {
+    "42501": _FORBIDDEN,
+    "25006": _FORBIDDEN,
+    "55P03": _LOCKED,
+    "53100": _FULL,
+    "2BP01": _IN_THE_WAY,
+    "22": _REFUSED,
+    "23": _REFUSED,
+    "XX": _SERVER_DAMAGED,
+}
 
 
-def store_error(url: URL, fault: str, *said: object) -> StoreError:
+def store_error(url: URL, fault: str, *said: object, kind: type[StoreError] = StoreError) -> StoreError:
     """A StoreError about this database; a password in its URL is not shown."""
-    kind = DamagedStore if fault is _DAMAGED else GoneStore if fault is GONE else StoreError
+    kind = DamagedStore if fault is _DAMAGED else GoneStore if fault is GONE else kind
     return kind(f"storage.url {shown(url)} {fault.format(*said)}")
 
 
@@ -112,6 +136,10 @@ def _is_unwritable(url: URL) -> bool:
 
 
 def _server_fault(error: DBAPIError | sqlite3.Error) -> str | None:
-    if isinstance(error, IntegrityError):
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    fault = _SERVER_FAULTS.get(state) or _SERVER_FAULTS.get(state[:2])
+    if fault is None and isinstance(error, IntegrityError):
         return _REFUSED
-    return _SERVER if isinstance(error, (OperationalError, InternalError)) else None
+    # InterfaceError: what the driver says of a session that the server ended before.
+    of_the_server = isinstance(error, (OperationalError, InternalError, InterfaceError))
+    return fault or (_SERVER if of_the_server else None)

@@ -60,9 +60,9 @@ def add_notice(conn: Connection, channels: Iterable[str], notice: Notice, *, at:
 
 def due_parcels(conn: Connection, *, now: datetime) -> list[Parcel]:
     """What may be tried by `now`: of each channel the oldest alone, to keep the order."""
-    waiting = select(outbox).where(outbox.c.sent_at.is_(None)).order_by(outbox.c.created_at, outbox.c.key)
+    waiting = select(outbox).where(outbox.c.sent_at.is_(None))
     first: dict[str, Row[Any]] = {}
-    for row in conn.execute(waiting):
+    for row in conn.execute(waiting.order_by(outbox.c.created_at, outbox.c.key, outbox.c.channel)):
         first.setdefault(row.channel, row)
     return [_parcel(row) for row in first.values() if row.next_attempt_at <= now]
 

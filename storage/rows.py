@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy import Column, Connection, Dialect, Double, Select, Table
 
 from storage.column_types import Session
+from storage.server import copy_rows
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -57,6 +58,9 @@ def insert_columns(conn: Connection, table: Table, columns: Mapping[str, Sequenc
     SQLAlchemy would turn the values of a million rows one row at a time; a column at a time takes a third.
     """
     dialect = conn.dialect
+    if dialect.name == "postgresql":
+        copy_rows(conn, table, {name: _bound(table.c[name], cells, dialect) for name, cells in columns.items()})
+        return
     statement = table.insert().compile(dialect=dialect, column_keys=list(columns))
     names = statement.positiontup or list(columns)
     rows = zip(*(_bound(table.c[name], columns[name], dialect) for name in names), strict=True)

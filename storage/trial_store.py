@@ -91,9 +91,10 @@ def write_performance(conn: Connection, trial_id: str, losses: pd.DataFrame) -> 
 
 
 def read_trials(conn: Connection, *, study: str | None = None) -> list[Trial]:
-    """Every trial, or those of a study, in the order of their numbers, then of their beginning."""
+    """Every trial, or those of a study, in the order of their numbers, then of their beginning and name."""
     chosen = select(trials) if study is None else select(trials).where(trials.c.study == study)
-    return [_trial(row) for row in conn.execute(chosen.order_by(trials.c.number, trials.c.started_at))]
+    in_order = chosen.order_by(trials.c.number, trials.c.started_at, trials.c.trial_id)
+    return [_trial(row) for row in conn.execute(in_order)]
 
 
 def number_of_trials(conn: Connection, label: str | None = None) -> int:

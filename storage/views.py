@@ -170,12 +170,12 @@ LIVE_ACCURACY = View(
         WHERE f.origin = 'live' AND f.late = 0
     ), scored AS (
         SELECT label, COUNT(*) AS forecasts, COUNT(outcome) AS resolved, COALESCE(SUM(hit), 0) AS hits,
-               AVG(1.0 * outcome) AS share,
+               AVG(CAST(outcome AS DOUBLE PRECISION)) AS share,
                AVG(CASE outcome WHEN 1 THEN -LN(p) WHEN 0 THEN -LN(1 - p) END) AS log_loss
         FROM judged
         GROUP BY label
     )
-    SELECT label, forecasts, resolved, hits, 1.0 * hits / NULLIF(resolved, 0) AS accuracy,
+    SELECT label, forecasts, resolved, hits, CAST(hits AS DOUBLE PRECISION) / NULLIF(resolved, 0) AS accuracy,
            CASE WHEN share < 0.5 THEN 1 - share ELSE share END AS base_rate, log_loss,
            CASE WHEN share > 0 AND share < 1 THEN -share * LN(share) - (1 - share) * LN(1 - share)
                 ELSE 0 * share END AS base_log_loss
@@ -207,7 +207,8 @@ RUN_HEALTH = View(
             "age_hours": "24 * (julianday('now') - julianday(COALESCE(finished_at, started_at)))",
         },
         "postgresql": {
-            "age_hours": "EXTRACT(EPOCH FROM now() - COALESCE(finished_at, started_at)::timestamptz) / 3600",
+            "age_hours": "CAST(EXTRACT(EPOCH FROM now() - COALESCE(finished_at, started_at)::timestamptz) / 3600 AS "
+            "DOUBLE PRECISION)",
         },
     },
 )

@@ -26,6 +26,7 @@ def upgrade(conn: Connection) -> None:
     from alembic.config import Config
 
     from storage.dictionary import write_dictionary
+    from storage.migrations.text_order import order_texts_by_bytes
     from storage.views import create_views, drop_views
 
     config = Config(attributes={"connection": conn})
@@ -34,5 +35,6 @@ def upgrade(conn: Connection) -> None:
     config.set_main_option("path_separator", "os")
     drop_views(conn)
     command.upgrade(config, HEAD_REVISION)
+    order_texts_by_bytes(conn)
     create_views(conn)
     write_dictionary(conn)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
 
 from ensemble.bars import BAR_COLUMNS, BarRules, BarsError, Refusal, check_bars, sift_bars
 from storage.bar_store import BarChanges, newest_sessions, read_bars, write_bars, write_quarantine
@@ -162,7 +162,7 @@ def test_the_database_itself_refuses_a_price_that_is_none(store: Engine, close: 
     with transaction(store) as conn:
         write(conn, walk(1))
     with pytest.raises(StoreError, match="refused a row"), transaction(store) as conn:
-        conn.exec_driver_sql("UPDATE bars SET close = ?", (close,))
+        conn.execute(text("UPDATE bars SET close = :close"), {"close": close})
 
 
 SESSIONS = [date(2021, 9, 6) + DAY * k for k in range(4)]

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -81,6 +82,7 @@ def test_opening_a_current_database_loads_neither_alembic_nor_pandas(database: P
     assert printed.strip() == "[]"
 
 
+@pytest.mark.usefixtures("database")
 def test_sqlite_logs_ahead_syncs_fully_and_checks_foreign_keys(store: Engine) -> None:
     with store.connect() as conn:
         pragmas = [conn.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
@@ -112,8 +114,8 @@ def test_a_schema_change_is_rolled_back_too(store: Engine) -> None:
         assert not store.dialect.has_table(conn, "half_done")
 
 
-def test_a_transaction_keeps_other_writers_out_from_its_start(store: Engine, database: Path) -> None:
-    other = open_store(url_of(database, "?timeout=0.05"))
+def test_a_transaction_keeps_other_writers_out_from_its_start(store: Engine, store_url: str) -> None:
+    other = open_store(f"{store_url}?timeout=0.05")
     with transaction(store), pytest.raises(StoreError, match="stayed locked by another program"), transaction(other):
         pass
     with transaction(other) as conn:
@@ -121,13 +123,28 @@ def test_a_transaction_keeps_other_writers_out_from_its_start(store: Engine, dat
     other.dispose()
 
 
-def test_a_database_that_stays_locked_cannot_be_opened_for_writing(store: Engine, database: Path) -> None:
+def test_a_writer_sees_what_the_one_before_it_wrote(store: Engine, store_url: str) -> None:
+    other = open_store(store_url)
+
+    def count() -> int:
+        with transaction(other) as conn:
+            return conn.scalar(select(func.count()).select_from(bars)) or 0
+
+    with ThreadPoolExecutor() as pool, transaction(store) as conn:
+        waiting = pool.submit(count)
+        time.sleep(0.2)
+        conn.execute(bars.insert(), [BAR])
+    assert waiting.result() == 1
+    other.dispose()
+
+
+def test_a_database_that_stays_locked_cannot_be_opened_for_writing(store: Engine, store_url: str) -> None:
     with transaction(store):
-        assert "stayed locked by another program" in refusal(url_of(database, "?timeout=0.05"))
+        assert "stayed locked by another program" in refusal(f"{store_url}?timeout=0.05")
 
 
-def test_a_reader_neither_waits_for_a_writer_nor_sees_its_work_early(store: Engine, database: Path) -> None:
-    reader = open_store(url_of(database, "?timeout=0.05"), read_only=True)
+def test_a_reader_neither_waits_for_a_writer_nor_sees_its_work_early(store: Engine, store_url: str) -> None:
+    reader = open_store(f"{store_url}?timeout=0.05", read_only=True)
     with transaction(store) as conn:
         conn.execute(bars.insert(), [BAR])
         assert count_bars(reader) == 0
@@ -145,9 +162,9 @@ def test_a_reader_sees_one_state_from_its_first_query_on(store: Engine) -> None:
     assert count_bars(store) == 1
 
 
-def test_a_read_only_store_refuses_to_write(store: Engine, database: Path) -> None:
-    reader = open_store(url_of(database), read_only=True)
-    with pytest.raises(StoreError, match="is read-only"), transaction(reader) as conn:
+def test_a_read_only_store_refuses_to_write(store: Engine, store_url: str) -> None:
+    reader = open_store(store_url, read_only=True)
+    with pytest.raises(StoreError, match=r"is read-only|may not be used so"), transaction(reader) as conn:
         conn.execute(bars.insert(), [BAR])
     reader.dispose()
     assert count_bars(store) == 0
@@ -159,6 +176,13 @@ def test_a_read_only_store_is_never_made(tmp_path: Path) -> None:
     assert not path.parent.exists()
 
 
+def test_a_database_without_a_schema_is_not_given_one_by_a_reader(blank_url: str) -> None:
+    if blank_url.startswith("sqlite"):
+        Path(blank_url.removeprefix("sqlite:///")).touch()
+    with pytest.raises(OldSchema, match="has schema none, older than"):
+        open_store(blank_url, read_only=True)
+
+
 def test_a_read_only_store_is_never_upgraded(tmp_path: Path) -> None:
     path = tmp_path / "signals.db"
     path.touch()
@@ -168,11 +192,11 @@ def test_a_read_only_store_is_never_upgraded(tmp_path: Path) -> None:
         open_store(url_of(path), read_only=True)
 
 
-def test_a_schema_newer_than_the_program_is_refused_and_left_alone(store: Engine, database: Path) -> None:
+def test_a_schema_newer_than_the_program_is_refused_and_left_alone(store: Engine, store_url: str) -> None:
     with transaction(store) as conn:
         conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for read_only in (True, False):
-        assert "has schema 9999, newer than" in refusal(url_of(database), read_only=read_only)
+        assert "has schema 9999, newer than" in refusal(store_url, read_only=read_only)
     with reading(store) as conn:
         assert conn.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
 
@@ -188,6 +212,7 @@ def test_a_database_with_strange_tables_of_our_names_is_refused_and_left_alone(t
     engine.dispose()
 
 
+@pytest.mark.usefixtures("database")
 def test_a_disk_without_room_is_a_store_error(store: Engine) -> None:
     rows = [BAR | {"symbol": f"S{k}"} for k in range(2000)]
     event.listen(store, "begin", lambda conn: conn.execute(text("PRAGMA max_page_count = 60")))
@@ -224,14 +249,14 @@ def test_damage_found_while_reading_is_a_store_error(store: Engine, database: Pa
 
 def test_a_row_that_breaks_a_rule_is_one_line_and_undoes_the_transaction(store: Engine) -> None:
     rows = [BAR, BAR | {"symbol": "TCS.NS", "close": -1.0}]
-    refused = r"refused a row \(CHECK constraint failed: bars_close\)"
+    refused = r"refused a row \(.*bars_close"
     with pytest.raises(StoreError, match=refused), transaction(store) as conn:
         conn.execute(bars.insert(), rows)
     assert count_bars(store) == 0
 
 
 def test_faulty_sql_is_not_blamed_on_the_database(store: Engine) -> None:
-    with pytest.raises(Exception, match="no such table") as caught, reading(store) as conn:
+    with pytest.raises(Exception, match="nothing_of_the_kind") as caught, reading(store) as conn:
         conn.execute(text("SELECT * FROM nothing_of_the_kind"))
     assert not isinstance(caught.value, StoreError)
 

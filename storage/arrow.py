@@ -20,4 +20,5 @@ class _Later(MetaPathFinder):
 
 def leave_to_later() -> None:
     """From now on pandas, if it is not loaded yet, is loaded without pyarrow."""
-    sys.meta_path.insert(0, _Later())
+    if not any(isinstance(finder, _Later) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Later())
