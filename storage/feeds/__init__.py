@@ -30,6 +30,12 @@ class FeedOptions(Options):
         le=3600.0,
         description="how long one fetch of all symbols may take, seconds; what has come by then is kept",
     )
+    at_once: int = Field(
+        default=4,
+        ge=1,
+        le=16,
+        description="how many symbols Yahoo is asked for at the same time",
+    )
     files: FilesOptions = Field(default=FilesOptions(), description="settings of the provider files")
 
 
@@ -45,4 +51,4 @@ def open_feed(options: FeedOptions) -> Feed:
         return SampleFeed()
     from storage.feeds.yahoo import YahooFeed
 
-    return YahooFeed(timeout_s=options.timeout_s)
+    return YahooFeed(timeout_s=options.timeout_s, at_once=options.at_once)
