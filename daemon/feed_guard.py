@@ -35,6 +35,13 @@ def ask(
     return answers
 
 
+def can_wait(services: Services, calendar: SessionCalendar) -> bool:
+    """A decision is due, and there is time for another try before the open."""
+    now = pd.Timestamp(services.clock.now())
+    decisions = calendar.decisions(services.settings.schedule.decision_time)
+    return bool(((decisions <= now) & (now < calendar.opens - LAST_TRY)).any())
+
+
 def _admit(services: Services, count: int) -> None:
     """Counts the calls before they are made: a process that is killed meanwhile has made them."""
     now, limit = services.clock.now(), services.settings.feed.calls_a_day

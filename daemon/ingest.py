@@ -9,7 +9,7 @@ import pandas as pd
 from loguru import logger
 
 from daemon.close_check import check_closes
-from daemon.feed_guard import ask
+from daemon.feed_guard import ask, can_wait
 from daemon.incoming import mistrust, of_another_provider
 from daemon.services import Services, context_symbols
 from ensemble.bars import Sifted, sift_bars
@@ -45,15 +45,15 @@ class IngestReport:
 def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
     """Brings every symbol of the configuration up to date in one transaction.
 
-    Raises FeedError, and writes nothing, when a traded symbol cannot be had; a peer or a context series that fails
-    is reported and its old bars stay.
+    A symbol that fails is reported and its old bars stay. Raises FeedError, and writes nothing, when no traded symbol
+    can be had; when some cannot and a decision can still wait for them, raises it after the others were written.
     """
     market = services.settings.market
     stored = _stored(services)
     frames, failed = _fetch(services, calendar, stored)
-    for symbol in market.symbols:
-        if symbol in failed:
-            raise FeedError(failed[symbol])
+    lost = [failed[symbol] for symbol in market.symbols if symbol in failed]
+    if len(lost) == len(market.symbols):
+        raise FeedError(lost[0])
     for reason in failed.values():
         logger.warning("feed {}: {}", services.feed.name, reason)
     abroad = context_symbols(market.context)
@@ -64,6 +64,8 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
     report = _keep(services, sifted, stored, failed)
     if report.added or report.changed:
         check_closes(services, calendar)
+    if lost and can_wait(services, calendar):
+        raise FeedError(f"{lost[0]} Until 15 minutes before the open it is asked again, then the others are decided.")
     return report
 
 
