@@ -11,7 +11,7 @@ from storage.feeds.feed import History as History
 from storage.feeds.files import FilesFeed, FilesOptions
 
 Provider = Literal["yahoo", "files", "sample"]
-ON_NETWORK = frozenset({"yahoo"})
+ON_NETWORK = frozenset({"yahoo", "nse"})
 """Providers that may be in trouble and want to be asked with moderation; the others are files."""
 
 
@@ -51,7 +51,7 @@ class FeedOptions(Options):
         pattern="^[A-Za-z]{3}$",
         description="what symbols and peers are quoted in, as the provider writes it; none: the exchange's currency",
     )
-    check_provider: Provider | None = Field(
+    check_provider: Provider | Literal["nse"] | None = Field(
         default=None,
         description="another provider, whose closes the stored ones are compared with after each reading; none: nobody",
     )
@@ -72,6 +72,10 @@ def open_check_feed(options: FeedOptions) -> Feed | None:
         raise FeedError(
             f'feed.check_provider was "{options.provider}", as feed.provider; name another, or leave it out.'
         )
+    if options.check_provider == "nse":
+        from storage.feeds.nse import NseFeed
+
+        return NseFeed(timeout_s=options.timeout_s)
     return open_feed(options.model_copy(update={"provider": options.check_provider}))
 
 
