@@ -13,6 +13,7 @@ import pandas as pd
 from sqlalchemy import Connection, select
 
 from daemon.calendar_end import calendar_end
+from daemon.close_check import difference_text
 from daemon.desk import home_calendar
 from daemon.due import Task, Timetable
 from daemon.halt import holds_in_force, next_session
@@ -20,11 +21,15 @@ from daemon.settings import Settings
 from ensemble.trading.account import Account
 from ensemble.trading.holdings import Hold
 from ensemble.windows import month_of
+from storage.feed_store import CloseCheck, FeedState, failing_feeds, read_close_checks
+from storage.feeds.breaker import is_shut
 from storage.outbox_store import count_waiting
 from storage.run_store import Run, done_runs, failed_runs
 from storage.tables import LIVE, forecasts, models
 
 CALENDAR_WARNING = timedelta(days=45)
+DIFFERENCES_TOLD = timedelta(days=10)
+"""Of an older session the two providers are not compared again, so that nothing would end the finding."""
 
 
 class Ill(StrEnum):
@@ -46,6 +51,10 @@ class Ill(StrEnum):
     """No position is opened, in one symbol or in any."""
     STAND_IN = "STAND_IN"
     """A model of an earlier month speaks."""
+    FEED_SHUT = "FEED_SHUT"
+    """The provider of the bars failed so often, or refused, that it is left in peace for a while."""
+    CLOSES_DIFFER = "CLOSES_DIFFER"
+    """Two providers say different closes."""
     CALENDAR_ENDS = "CALENDAR_ENDS"
     """The known holidays end soon, or have ended."""
 
@@ -80,6 +89,10 @@ class Ledger:
     """The newest session with live forecasts, and the month of the model that spoke."""
     unsent: int = 0
     """Messages that no channel has taken yet."""
+    feeds: Sequence[FeedState] = ()
+    """Providers that fail."""
+    differences: Sequence[CloseCheck] = ()
+    """Closes on which two providers differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +125,8 @@ def read_ledger(conn: Connection, account: Account | None) -> Ledger:
         account,
         None if speaker is None else (speaker.session, speaker.month),
         count_waiting(conn),
+        failing_feeds(conn),
+        read_close_checks(conn),
     )
 
 
@@ -132,6 +147,7 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         *_waiting(ledger, tasks, overdue),
         *(Finding(Ill.HALTED, hold_text(hold)) for hold in holds_in_force(ledger.account, opening)),
         *_stand_in(ledger, settings),
+        *_feeds(ledger, settings, now),
         *_calendar_end(settings, now.date()),
     ]
     return Health(tuple(sorted(findings, key=lambda finding: not finding.unhealthy)), overdue)
@@ -193,6 +209,16 @@ def _stand_in(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
         wanted = settings.ensemble.serving(month_of(pd.Timestamp(session)))
         if month < wanted:
             yield Finding(Ill.STAND_IN, f"the model of {month} spoke for {session}; that of {wanted} is not there")
+
+
+def _feeds(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Finding]:
+    for state in ledger.feeds:
+        if state.shut_until is not None and is_shut(state, now):
+            text = f"{state.provider} is not asked before {state.shut_until:%Y-%m-%d %H:%M}Z: {state.why}"
+            yield Finding(Ill.FEED_SHUT, text, state.failing_since)
+    recent = [check for check in ledger.differences if now.date() - check.session <= DIFFERENCES_TOLD]
+    for check in recent:
+        yield Finding(Ill.CLOSES_DIFFER, difference_text(check, settings.feed.provider), check.checked_at)
 
 
 def _calendar_end(settings: Settings, today: date) -> Iterator[Finding]:

@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 from loguru import logger
 
+from daemon.close_check import check_closes
+from daemon.feed_guard import ask, can_wait
+from daemon.incoming import mistrust, of_another_provider
 from daemon.services import Services, context_symbols
 from ensemble.bars import Sifted, sift_bars
 from ensemble.sessions import SessionCalendar, available_at
@@ -42,15 +45,15 @@ class IngestReport:
 def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
     """Brings every symbol of the configuration up to date in one transaction.
 
-    Raises FeedError, and writes nothing, when a traded symbol cannot be had; a peer or a context series that fails
-    is reported and its old bars stay.
+    A symbol that fails is reported and its old bars stay. Raises FeedError, and writes nothing, when no traded symbol
+    can be had; when some cannot and a decision can still wait for them, raises it after the others were written.
     """
     market = services.settings.market
     stored = _stored(services)
-    frames, failed = _fetch(services, stored)
-    for symbol in market.symbols:
-        if symbol in failed:
-            raise FeedError(failed[symbol])
+    frames, failed = _fetch(services, calendar, stored)
+    lost = [failed[symbol] for symbol in market.symbols if symbol in failed]
+    if len(lost) == len(market.symbols):
+        raise FeedError(lost[0])
     for reason in failed.values():
         logger.warning("feed {}: {}", services.feed.name, reason)
     abroad = context_symbols(market.context)
@@ -58,7 +61,12 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
         symbol: _sift(services, calendar, frame, abroad.get(symbol, market.exchange), complete=symbol not in abroad)
         for symbol, frame in frames.items()
     }
-    return _keep(services, sifted, stored, failed)
+    report = _keep(services, sifted, stored, failed)
+    if report.added or report.changed:
+        check_closes(services, calendar)
+    if lost and can_wait(services, calendar):
+        raise FeedError(f"{lost[0]} Until 15 minutes before the open it is asked again, then the others are decided.")
+    return report
 
 
 def _stored(services: Services) -> dict[str, pd.DataFrame]:
@@ -74,35 +82,45 @@ def _stored(services: Services) -> dict[str, pd.DataFrame]:
     return {symbol: frame.loc[pd.Timestamp(begins[symbol]) :] for symbol, frame in bars.items()}
 
 
-def _fetch(services: Services, stored: Mapping[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+def _fetch(
+    services: Services, calendar: SessionCalendar, stored: Mapping[str, pd.DataFrame]
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """Raw frames from where `stored` begins; from the beginning for a new symbol and one whose history has changed."""
     market = services.settings.market
+    with reading(services.engine) as conn:
+        foreign = of_another_provider(conn, services)
     firsts = {
         symbol: stored[symbol].index[0].date() if symbol in stored else market.history_start
         for symbol in market.every_symbol
+        if symbol not in foreign
     }
-    frames, failed = _fetch_from(services, firsts)
+    frames, failed = _fetch_from(services, calendar, firsts)
+    failed |= foreign
     restated = [symbol for symbol, frame in frames.items() if symbol in stored and _is_restated(stored[symbol], frame)]
     if restated:
         logger.info("history of {} was restated by the feed: reading all of it again", ", ".join(restated))
-        whole, failed_again = _fetch_from(services, dict.fromkeys(restated, market.history_start))
+        whole, failed_again = _fetch_from(services, calendar, dict.fromkeys(restated, market.history_start))
         frames = {symbol: frame for symbol, frame in frames.items() if symbol not in restated} | whole
         failed |= failed_again
     return frames, failed
 
 
-def _fetch_from(services: Services, firsts: Mapping[str, date]) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+def _fetch_from(
+    services: Services, calendar: SessionCalendar, firsts: Mapping[str, date]
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """One request for all symbols that begin in the same month."""
     last = services.clock.now().date()
     frames: dict[str, pd.DataFrame] = {}
     failed: dict[str, str] = {}
     for month in sorted({first.replace(day=1) for first in firsts.values()}):
         together = [symbol for symbol, first in firsts.items() if first.replace(day=1) == month]
-        for symbol, answer in services.feed.fetch(together, first=month, last=last).items():
+        for symbol, answer in ask(services, calendar, together, first=month, last=last).items():
             if isinstance(answer, FeedError):
                 failed[symbol] = str(answer)
             elif answer.bars.empty:
                 failed[symbol] = f"{symbol} has no bar from {month} to {last}; check the symbol: does it still trade?"
+            elif reason := mistrust(services.settings, symbol, answer, services.clock.now()):
+                failed[symbol] = reason
             else:
                 frames[symbol] = answer.bars
         services.alive()

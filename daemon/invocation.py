@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +44,7 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
     from daemon.opening import open_database
     from daemon.progress import shown
     from daemon.services import Services
-    from storage.feeds import open_feed
+    from storage.feeds import open_check_feed, open_feed
     from storage.model_store import ModelStore
 
     settings = invocation.settings()
@@ -53,8 +53,9 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
         engine, courier = open_database(settings.storage, clock), Courier()
         try:
             models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
-            feed = open_feed(settings.feed)
-            yield Services(settings, clock, engine, models, feed, shown, broker=broker, courier=courier)
+            feed, check_feed = open_feed(settings.feed), open_check_feed(settings.feed)
+            opened = Services(settings, clock, engine, models, feed, shown, broker=broker, courier=courier)
+            yield replace(opened, check_feed=check_feed)
         except KeyboardInterrupt:
             typer.echo("interrupted; what was finished is kept, run the same command again to go on.", err=True)
             raise

@@ -11,7 +11,7 @@ from daemon.errors import ConfigError
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.options import Options
-from storage.feeds import FeedError, open_feed
+from storage.feeds import FeedError, open_check_feed, open_feed
 
 ReadSettings = Callable[[], Settings]
 """Reads the configuration; raises ConfigError."""
@@ -27,12 +27,13 @@ def reloaded(services: Services, read: ReadSettings) -> Services:
         fixed = [key for key in changed if key.startswith(OPENED_ONCE)]
         if fixed:
             raise ConfigError(f"{', '.join(fixed)} can only change with a restart.")
-        feed, broker = open_feed(settings.feed), open_broker(settings.broker)
+        feed, check_feed = open_feed(settings.feed), open_check_feed(settings.feed)
+        broker = open_broker(settings.broker)
     except (ConfigError, FeedError) as error:
         logger.error("configuration not reloaded, the old one stays in force: {}", error)
         return services
     logger.info("configuration reloaded: {}", f"changed {', '.join(changed)}" if changed else "nothing has changed")
-    return replace(services, settings=settings, feed=feed, broker=broker)
+    return replace(services, settings=settings, feed=feed, check_feed=check_feed, broker=broker)
 
 
 def changed_keys(old: Options, new: Options, table: str = "") -> Iterator[str]:

@@ -37,6 +37,8 @@ class Services:
     book: AccountBook = field(default_factory=AccountBook)
     broker: Broker = field(default_factory=PaperBroker)
     nightly_backup: NightlyBackup = field(default_factory=NightlyBackup)
+    check_feed: Feed | None = None
+    """Another provider, whose closes are compared with the stored ones."""
     alive: Callable[[], None] = _nobody_watches
     """Called whenever a step of long work is done, so that whoever watches knows that it does not hang."""
     fit: Fit = fit_here

@@ -54,6 +54,12 @@ def newest_sessions(conn: Connection) -> dict[str, pd.Timestamp]:
     return {symbol: pd.Timestamp(session) for symbol, session in conn.execute(newest)}
 
 
+def newest_provider(conn: Connection, symbol: str) -> str | None:
+    """The feed that the symbol's newest bar came from; None where it has none."""
+    newest = select(table.c.provider).where(table.c.symbol == symbol)
+    return conn.scalar(newest.order_by(table.c.session.desc(), table.c.seen_at.desc()).limit(1))
+
+
 def read_sightings(conn: Connection, *, after: datetime, until: datetime) -> list[tuple[datetime, str, date]]:
     """When bars came in, in order: the instant, the symbol, and the oldest session of which it then got a version."""
     query = select(table.c.seen_at, table.c.symbol, func.min(table.c.session))

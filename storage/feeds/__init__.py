@@ -10,11 +10,15 @@ from storage.feeds.feed import FeedError as FeedError
 from storage.feeds.feed import History as History
 from storage.feeds.files import FilesFeed, FilesOptions
 
+Provider = Literal["yahoo", "files", "sample"]
+ON_NETWORK = frozenset({"yahoo", "nse"})
+"""Providers that may be in trouble and want to be asked with moderation; the others are files."""
+
 
 class FeedOptions(Options):
     """The table [feed] of the configuration."""
 
-    provider: Literal["yahoo", "files", "sample"] = Field(
+    provider: Provider = Field(
         default="yahoo",
         description="who gives the bars: yahoo (the network), files (a folder), sample (the package arch)",
     )
@@ -30,7 +34,49 @@ class FeedOptions(Options):
         le=3600.0,
         description="how long one fetch of all symbols may take, seconds; what has come by then is kept",
     )
+    at_once: int = Field(
+        default=4,
+        ge=1,
+        le=16,
+        description="how many symbols Yahoo is asked for at the same time",
+    )
+    calls_a_day: int = Field(
+        default=2000,
+        ge=1,
+        le=100_000,
+        description="how many symbols a provider on the network may be asked for in a day of UTC, repeats counted",
+    )
+    currency: str | None = Field(
+        default=None,
+        pattern="^[A-Za-z]{3}$",
+        description="what symbols and peers are quoted in, as the provider writes it; none: the exchange's currency",
+    )
+    check_provider: Provider | Literal["nse"] | None = Field(
+        default=None,
+        description="another provider, whose closes the stored ones are compared with after each reading; none: nobody",
+    )
+    check_limit_bp: float = Field(
+        default=50.0,
+        ge=0.0,
+        le=10_000.0,
+        description="how far two providers' closes may lie apart before it is told, basis points",
+    )
     files: FilesOptions = Field(default=FilesOptions(), description="settings of the provider files")
+
+
+def open_check_feed(options: FeedOptions) -> Feed | None:
+    """The feed of feed.check_provider; None where there is none. Raises FeedError when it lacks a setting."""
+    if options.check_provider is None:
+        return None
+    if options.check_provider == options.provider:
+        raise FeedError(
+            f'feed.check_provider was "{options.provider}", as feed.provider; name another, or leave it out.'
+        )
+    if options.check_provider == "nse":
+        from storage.feeds.nse import NseFeed
+
+        return NseFeed(timeout_s=options.timeout_s)
+    return open_feed(options.model_copy(update={"provider": options.check_provider}))
 
 
 def open_feed(options: FeedOptions) -> Feed:
@@ -45,4 +91,4 @@ def open_feed(options: FeedOptions) -> Feed:
         return SampleFeed()
     from storage.feeds.yahoo import YahooFeed
 
-    return YahooFeed(timeout_s=options.timeout_s)
+    return YahooFeed(timeout_s=options.timeout_s, at_once=options.at_once)

@@ -29,6 +29,14 @@ class FeedError(RuntimeError):
     """A feed has no bars to give: one line that says which, why, and what to do."""
 
 
+class FeedDown(FeedError):
+    """It is the provider that is in trouble, or the way to it, and no fault of the symbol."""
+
+
+class FeedRefused(FeedDown):
+    """The provider asks to be left in peace (HTTP 429)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
     """What a feed says of one symbol, as it came: nothing but the shapes is promised."""

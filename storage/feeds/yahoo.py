@@ -1,42 +1,33 @@
 """Bars from Yahoo Finance through yfinance, the only file that imports it.
 
-The client caches answers and errors in its process, may keep "Too Many Requests" as its password, and can
-take many times the time-out it was given. So every fetch runs in a child process of its own, which is killed
-when its time is up: nothing outlives it, nothing hangs. The child sends each symbol's bars when it has them.
+The client caches answers and errors in its process, may keep "Too Many Requests" as its password, hides failures as
+an empty frame, and can take many times the time-out it was given. So every fetch runs in a child process of its own
+(child.py), through a session that bounds what comes (yahoo_session.py), and every answer is looked at again here.
 """
 
-import logging
-import multiprocessing
-import signal
-import tempfile
-import time
+import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import date, timedelta
 from http import HTTPStatus
-from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from storage.feeds.feed import FeedError, History, as_history, check_symbol
+from storage.feeds.child import Answer, Order, Terms, fetch_in_child
+from storage.feeds.feed import YAHOO_COLUMNS, FeedDown, FeedError, FeedRefused, History, as_history
 
 if TYPE_CHECKING:
-    from curl_cffi.requests import Session
-
-_REQUEST_TIMEOUT_S = 10.0
+    from storage.feeds.yahoo_session import YahooSession
 
 
-class _Order(NamedTuple):
-    """What the child is to do."""
+MOST_DOWNS = 3
 
-    symbols: tuple[str, ...]
-    first: date
-    last: date
-    mirror: str | None
-    cache_folder: str
+
+class _Unusable(ValueError):
+    """An answer that is sound and of no use for the symbol."""
 
 
 class YahooFeed:
@@ -44,133 +35,136 @@ class YahooFeed:
 
     name = "yahoo"
 
-    def __init__(self, *, timeout_s: float, mirror: str | None = None) -> None:
-        """`mirror`: base URL that all requests go to, as BASE/host/path: a cache, or a test's server."""
+    def __init__(
+        self, *, timeout_s: float, at_once: int = 4, request_timeout_s: float = 10.0, mirror: str | None = None
+    ) -> None:
+        """`at_once`: symbols asked at the same time. `mirror`: base URL that all requests go to, a cache or a test."""
         self._timeout_s = timeout_s
-        self._mirror = mirror
+        self._terms = Terms(at_once, request_timeout_s, mirror)
+        self._zones: dict[str, str] = {}
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
-        """The history of each symbol, as Feed.fetch says, within timeout_s; an empty answer is an error."""
-        answers: dict[str, History | FeedError] = {}
-        for symbol in symbols:
-            try:
-                check_symbol(symbol)
-            except FeedError as error:
-                answers[symbol] = error
-        usable = tuple(dict.fromkeys(symbol for symbol in symbols if symbol not in answers))
-        # The parent owns the folder: a child that is killed clears up nothing.
-        with tempfile.TemporaryDirectory(prefix="yahoo-feed-", ignore_cleanup_errors=True) as folder:
-            answers.update(_ask(_Order(usable, first, last, self._mirror, folder), self._timeout_s))
-        return {symbol: answers[symbol] for symbol in symbols}
+        """The history of each symbol, as Feed.fetch says, within timeout_s; an empty answer is an error.
+
+        A symbol is one request, and one more the first time, which asks for its time zone.
+        """
+        zones = tuple((symbol, self._zones[symbol]) for symbol in symbols if symbol in self._zones)
+        order = Order(tuple(symbols), first, last, self._terms, zones)
+        answers = fetch_in_child(ask_yahoo, order, provider=self.name, timeout_s=self._timeout_s)
+        for symbol, answer in answers.items():
+            if isinstance(answer, History) and answer.zone is not None:
+                self._zones[symbol] = answer.zone
+        return answers
 
 
-def _ask(order: _Order, timeout_s: float) -> dict[str, History | FeedError]:
-    if not order.symbols:
-        return {}
-    # Not forked: the daemon has threads, and a fork of a threaded process may deadlock.
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_download, args=(sender, order), daemon=True, name="yahoo-feed")
-    child.start()
-    sender.close()
-    try:
-        answers, reason = _collect(receiver, len(order.symbols), timeout_s)
-    finally:
-        child.kill()
-        child.join()
-        receiver.close()
-    for symbol in order.symbols:
-        answers.setdefault(symbol, FeedError(f"yahoo gave no bars of {symbol}: {reason}"))
-    return answers
-
-
-def _collect(receiver: Connection, count: int, timeout_s: float) -> tuple[dict[str, History | FeedError], str]:
-    """What came before the deadline, and why nothing more did."""
-    answers: dict[str, History | FeedError] = {}
-    deadline = time.monotonic() + timeout_s
-    while len(answers) < count:
-        if not receiver.poll(max(0.0, deadline - time.monotonic())):
-            return answers, f"it took over feed.timeout_s = {timeout_s:g} s; run again, or allow more."
-        try:
-            symbol, answer = receiver.recv()
-        except EOFError:
-            return answers, "the process that asked ended early; run again, with --debug if it stays so."
-        answers[symbol] = FeedError(answer) if isinstance(answer, str) else answer
-    return answers, ""
-
-
-def _download(sender: Connection, order: _Order) -> None:
-    """The child: one (symbol, frame or error text) after the other."""
-    # Ctrl-C reaches the whole process group; the parent answers it, and kills this child.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for answer in _answers(order):
-        sender.send(answer)
-    sender.close()
-
-
-def _answers(order: _Order) -> Iterator[tuple[str, History | str]]:
+def ask_yahoo(order: Order) -> Iterator[Answer]:
+    """The answers as they come: the first symbol alone, to see whether Yahoo will talk, then `at_once` at a time."""
     import yfinance
 
-    # Every failure is a value here; the client and its helpers would say it once more on standard error.
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter("ignore")
+    from storage.feeds.yahoo_session import YahooSession
+
+    warnings.simplefilter("ignore")  # the client has set its own filters
     yfinance.config.debug.hide_exceptions = False
-    yfinance.set_tz_cache_location(order.cache_folder)
-    session = _mirrored(order.mirror) if order.mirror else None
-    refused = False
-    for symbol in order.symbols:
+    yfinance.set_tz_cache_location(order.folder)
+    for symbol, zone in order.zones:
+        yfinance.cache.get_tz_cache().store(symbol.upper(), zone)
+    client = _Client(order, YahooSession(order.terms))
+    yield client.answer(order.symbols[0])
+    with ThreadPoolExecutor(order.terms.at_once) as pool:
+        # Nothing but the set refers to an answer once it was given away.
+        under_way = {pool.submit(client.answer, symbol) for symbol in order.symbols[1:]}
+        for done in as_completed(under_way):
+            under_way.discard(done)
+            yield done.result()
+
+
+class _Client:
+    """Asks for symbols until Yahoo has refused once, or was down MOST_DOWNS times in a row; in any thread."""
+
+    def __init__(self, order: Order, session: "YahooSession") -> None:
+        self._order = order
+        self._session = session
+        self._refused = False
+        self._downs = 0
+
+    def answer(self, symbol: str) -> Answer:
+        # Asking on after a 429 only makes the ban longer, and a network that is down costs a time-out a symbol.
+        if self._refused:
+            return symbol, _too_many(symbol)
+        if self._downs >= MOST_DOWNS:
+            return symbol, FeedDown(f"yahoo was not asked for {symbol}: it failed {self._downs} times in a row.")
+        answer = self._asked(symbol)
+        if isinstance(answer, FeedRefused):
+            self._refused = True
+        self._downs = self._downs + 1 if isinstance(answer, FeedDown) else 0
+        return symbol, answer
+
+    def _asked(self, symbol: str) -> History | FeedError:
+        import yfinance
+
         try:
-            # Asking on after a 429 only makes the ban longer.
-            yield symbol, _too_many(symbol) if refused else _history(symbol, order, session)
+            return _history(symbol, self._order, self._session)
         except yfinance.exceptions.YFRateLimitError:
-            refused = True
-            yield symbol, _too_many(symbol)
+            return _too_many(symbol)
         except Exception as error:  # the client lets anything through, and one symbol may spoil no other
-            yield symbol, _explain(symbol, order, error)
+            return _explain(symbol, self._order, error, _status(self._session))
 
 
-def _history(symbol: str, order: _Order, session: "Session[Any] | None") -> History:
+def _history(symbol: str, order: Order, session: "YahooSession") -> History:
     import yfinance
 
     ticker = yfinance.Ticker(symbol, session=session)
     table = ticker.history(
-        start=order.first,
-        end=order.last + timedelta(days=1),
-        interval="1d",
-        auto_adjust=False,
-        actions=True,
-        timeout=_REQUEST_TIMEOUT_S,
+        start=order.first, end=order.last + timedelta(days=1), interval="1d", auto_adjust=False, actions=True
     )
+    meta = ticker.get_history_metadata()
+    if str(meta.get("symbol", symbol)).upper() != symbol.upper():
+        raise _Unusable(f"the answer was about {meta['symbol']}")
+    table = pd.concat([table, _second_versions(session.chart.content, str(meta["exchangeTimezoneName"]))])
     dates = pd.DatetimeIndex(table.index).tz_localize(None).normalize()
     history = as_history(table, dates, first=order.first, last=order.last)
     if history.bars.empty:
-        raise ValueError("the answer was empty")
-    meta = ticker.get_history_metadata()
-    return replace(history, currency=meta["currency"], zone=meta["exchangeTimezoneName"])
+        raise _Unusable("the answer was empty")
+    return replace(history, currency=str(meta["currency"]), zone=str(meta["exchangeTimezoneName"]))
 
 
-def _too_many(symbol: str) -> str:
-    return f"yahoo refused {symbol}: too many requests (HTTP 429); wait an hour and run again."
+def _second_versions(body: bytes, zone: str) -> pd.DataFrame:
+    """Other bars of dates that the answer gives twice, of which the client keeps the first in silence.
+
+    With both, sift_bars refuses that date. The newest date may well be there twice, with the price of now, and the
+    client takes the newer.
+    """
+    (chart,) = json.loads(body)["chart"]["result"]
+    (quote,) = chart["indicators"]["quote"]
+    (adjusted,) = chart["indicators"].get("adjclose") or [{"adjclose": quote["close"]}]
+    told = {name: quote[name.lower()] for name in YAHOO_COLUMNS if name != "Adj Close"}
+    dates = pd.to_datetime(chart["timestamp"], unit="s", utc=True).tz_convert(zone).normalize()
+    rows = pd.DataFrame(told | {"Adj Close": adjusted["adjclose"]}, index=dates, dtype="float64").dropna(subset="Close")
+    rows = rows[~rows.reset_index().duplicated().to_numpy()]
+    others: pd.DataFrame = rows[rows.index.duplicated() & (rows.index != dates.max())]
+    return others
 
 
-def _explain(symbol: str, order: _Order, error: Exception) -> str:
-    if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.NOT_FOUND:
-        return f"yahoo knows no {symbol} (HTTP 404); check its spelling, or drop it: it may be delisted."
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    return (
-        f"yahoo has no bars of {symbol} from {order.first} to {order.last} ({reason}); "
-        "check the symbol and the network."
-    )
+def _status(session: "YahooSession") -> int | None:
+    return None if session.chart is None else int(session.chart.status_code)
 
 
-def _mirrored(base: str) -> "Session[Any]":
-    from curl_cffi import requests
+def _too_many(symbol: str) -> FeedError:
+    return FeedRefused(f"yahoo refused {symbol}: too many requests (HTTP 429); wait an hour and run again.")
 
-    class MirroredSession(requests.Session[Any]):
-        """The client's own session, sent to another address."""
 
-        def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
-            parts = urlsplit(url)
-            return super().request(method, f"{base}/{parts.netloc}{parts.path}?{parts.query}", *args, **kwargs)
+def _explain(symbol: str, order: Order, error: Exception, status: int | None) -> FeedError:
+    import yfinance
 
-    return MirroredSession()
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _too_many(symbol)
+    if status == HTTPStatus.NOT_FOUND:
+        return FeedError(f"yahoo knows no {symbol} (HTTP 404); check its spelling, or drop it: it may be delisted.")
+    told = str(error).partition(" See https://curl.se")[0]
+    reason = " ".join(f"{type(error).__name__}: {told}".split())[:200]
+    if status == HTTPStatus.OK and isinstance(error, _Unusable | yfinance.exceptions.YFTickerMissingError):
+        return FeedError(
+            f"yahoo has no bars of {symbol} from {order.first} to {order.last} ({reason}); check the symbol."
+        )
+    code = "" if status in (None, HTTPStatus.OK) else f"HTTP {status}, "
+    return FeedDown(f"yahoo gave nothing usable for {symbol} ({code}{reason}); check the network, or wait for Yahoo.")

@@ -14,6 +14,7 @@ from daemon.instance import only_instance
 from storage.backups import backups_in
 from storage.migrations import HEAD_REVISION
 from storage.sqlite_file import damage_of, opened
+from tests.daemon.old_schema import back_to_0008
 
 PROGRAM = Path(sys.executable).with_name("reliance-daemon")
 
@@ -119,8 +120,7 @@ def test_a_restore_of_something_else_is_one_line_and_changes_nothing(copy: Path)
 def test_an_upgrade_is_explicit_backed_up_and_done_once(copy: Path) -> None:
     database = copy / "state" / "signals.db"
     with closing(sqlite3.connect(database)) as old, old:
-        old.execute("UPDATE alembic_version SET version_num = '0008'")
-        old.execute("DROP TABLE outbox")
+        back_to_0008(old)
     assert "`reliance-daemon db upgrade` upgrades it" in refused(call(copy, "status"), 1)
     with daemon_at_work(copy):
         refused(call(copy, "db", "upgrade"), 75)
@@ -133,8 +133,7 @@ def test_an_upgrade_is_explicit_backed_up_and_done_once(copy: Path) -> None:
 
 def test_an_upgrade_that_can_not_be_backed_up_is_not_made(copy: Path) -> None:
     with closing(sqlite3.connect(copy / "state" / "signals.db")) as old, old:
-        old.execute("UPDATE alembic_version SET version_num = '0008'")
-        old.execute("DROP TABLE outbox")
+        back_to_0008(old)
     configure(copy, '\n[storage]\nbackup_dir = "config.toml"\n')
     assert "was not backed up to" in refused(call(copy, "db", "upgrade"), 1)
     with opened(copy / "state" / "signals.db") as connection:

@@ -21,6 +21,7 @@ from storage.backups import back_up
 from storage.engine import StoreError, open_store, transaction
 from storage.sqlite_file import damage_of, opened
 from storage.tables import configurations
+from tests.daemon.old_schema import back_to_0008
 from tests.storage.kill_points import ROOT, copied_with_log, killed_everywhere
 from tests.storage.small_disk import on_a_small_disk
 
@@ -302,8 +303,7 @@ def test_a_kill_at_any_point_of_a_rescue_is_made_good_by_the_next_start(
 
 def test_an_older_schema_is_backed_up_before_it_is_upgraded(storage: StorageOptions, said: list[str]) -> None:
     with closing(sqlite3.connect(storage.state_dir / "signals.db", isolation_level=None)) as old:
-        old.execute("UPDATE alembic_version SET version_num = '0008'")
-        old.execute("DROP TABLE outbox")
+        back_to_0008(old)
     open_now(storage)
     newest = max(storage.backups.glob("*.db"))
     assert newest.name == "signals-empty-at-20211005T120000Z.db"

@@ -1,0 +1,13 @@
+"""A database as an earlier version left it."""
+
+import sqlite3
+
+LATER_TABLES = ("outbox", "feed_state", "close_checks")
+"""What the steps after 0008 have made."""
+
+
+def back_to_0008(database: sqlite3.Connection) -> None:
+    """Without what later steps have made."""
+    database.execute("UPDATE alembic_version SET version_num = '0008'")
+    for table in LATER_TABLES:
+        database.execute(f"DROP TABLE {table}")
