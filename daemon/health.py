@@ -12,7 +12,6 @@ from enum import StrEnum
 import pandas as pd
 from sqlalchemy import Connection, select
 
-from daemon.calendar_end import calendar_end
 from daemon.desk import home_calendar
 from daemon.due import Task, Timetable
 from daemon.halt import holds_in_force, next_session
@@ -47,7 +46,7 @@ class Ill(StrEnum):
     STAND_IN = "STAND_IN"
     """A model of an earlier month speaks."""
     CALENDAR_ENDS = "CALENDAR_ENDS"
-    """The known holidays end soon, or have ended."""
+    """The known holidays end soon, or have ended and sessions are provisional."""
 
 
 UNHEALTHY = frozenset({Ill.NOTHING_DONE, Ill.OVERDUE, Ill.FAILING, Ill.CLOCK})
@@ -196,10 +195,11 @@ def _stand_in(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
 
 
 def _calendar_end(settings: Settings, today: date) -> Iterator[Finding]:
-    end = calendar_end(settings.market.exchange)
+    exchange = settings.market.exchange
+    end = settings.calendar.known_until(exchange)
     if end is not None and end - today < CALENDAR_WARNING:
-        when = f"end on {end}" if end >= today else f"ended on {end}"
-        text = f"the known holidays of {settings.market.exchange} {when}; install a newer reliance-daemon"
+        when = f"end on {end}" if end >= today else f"ended on {end}: its sessions are provisional, Monday to Friday"
+        text = f"the known holidays of {exchange} {when}; install a newer reliance-daemon, or write calendar.overrides"
         yield Finding(Ill.CALENDAR_ENDS, text)
 
 

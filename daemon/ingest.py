@@ -1,6 +1,6 @@
 """Reads the feed, sifts the bars, keeps what can be trusted: either everything a call brought, or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from loguru import logger
 
+from daemon.calendar_check import compare, seen_in
 from daemon.services import Services, context_symbols
 from ensemble.bars import Sifted, sift_bars
 from ensemble.sessions import SessionCalendar, available_at
@@ -58,7 +59,16 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
         symbol: _sift(services, calendar, frame, abroad.get(symbol, market.exchange), complete=symbol not in abroad)
         for symbol, frame in frames.items()
     }
+    at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
+    _compare_with(calendar, at_home, stored)
     return _keep(services, sifted, stored, failed)
+
+
+def _compare_with(calendar: SessionCalendar, sifted: Sequence[Sifted], stored: Mapping[str, pd.DataFrame]) -> None:
+    """Warns of what is new since the newest stored bar and contradicts the calendar."""
+    newest = max((bars.index[-1].date() for bars in stored.values() if len(bars)), default=None)
+    for line in compare(calendar, map(seen_in, sifted), since=newest).lines():
+        logger.warning("{} (`calendar check`, docs/calendar.md)", line)
 
 
 def _stored(services: Services) -> dict[str, pd.DataFrame]:
@@ -123,7 +133,8 @@ def _sift(
 ) -> Sifted:
     """The frame's bars that are final by now and not older than the configured history, sifted."""
     settings = services.settings
-    known_at = available_at(pd.DatetimeIndex(frame.index), exchange, delay_min=settings.feed.delay_min)
+    own = settings.calendar.corrections.get(exchange, ())
+    known_at = available_at(pd.DatetimeIndex(frame.index), exchange, delay_min=settings.feed.delay_min, own=own)
     future = known_at > pd.Timestamp(services.clock.now())
     ancient = frame.index < pd.Timestamp(settings.market.history_start)
     sessions = calendar.sessions if exchange == calendar.exchange else None

@@ -12,6 +12,7 @@ import tomli_w
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from daemon.broker import BrokerOptions
+from daemon.calendars import CalendarOptions, read_overrides_of
 from daemon.complaints import complain
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.errors import ConfigError
@@ -165,6 +166,7 @@ class Settings(Options):
     """The configuration: one field a table, each described where it is applied."""
 
     market: MarketOptions = MarketOptions()
+    calendar: CalendarOptions = CalendarOptions()
     feed: FeedOptions = FeedOptions()
     bars: BarRules = BarRules()
     schedule: ScheduleOptions = ScheduleOptions()
@@ -229,7 +231,7 @@ def load_settings(
 
     Variables of `environ` go before the file; relative folders start at the file's folder, else at the
     current one. Raises ConfigError, one line, for a file that can't be read, for one with a secret that everybody can
-    read, and for a wrong key or value.
+    read, and for a wrong key, value or row of calendar.overrides.
     """
     source, document = read_config(path, config_paths)
     if source is not None:
@@ -241,7 +243,11 @@ def load_settings(
         settings = Settings.model_validate(document)
     except ValidationError as error:
         raise ConfigError(complain(error, Settings, document, overrides)) from None
-    return _anchored(settings, (source.parent if source else Path()).absolute())
+    settings = _anchored(settings, (source.parent if source else Path()).absolute())
+    calendar = read_overrides_of(
+        settings.calendar, home=settings.market.exchange, decision_time=settings.schedule.decision_time
+    )
+    return settings.model_copy(update={"calendar": calendar})
 
 
 def describe(settings: Settings) -> str:

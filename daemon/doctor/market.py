@@ -11,7 +11,6 @@ from daemon.desk import home_calendar
 from daemon.doctor.finding import Finding, fail, ok, warn
 from daemon.services import recipe_of
 from daemon.settings import Settings
-from ensemble.sessions import available_at
 from ensemble.windows import month_of
 from storage.engine import reading
 from storage.feeds import FeedError, open_feed
@@ -29,7 +28,7 @@ def age_finding(settings: Settings, newest: Mapping[str, pd.Timestamp], now: dat
     if missing:
         return warn("feed", f"no bar of {', '.join(missing)} yet", "`reliance-daemon run-once` reads them.")
     calendar = home_calendar(settings, now)
-    known_at = available_at(calendar.sessions, settings.market.exchange, delay_min=settings.feed.delay_min)
+    known_at = calendar.known_at(calendar.sessions, delay_min=settings.feed.delay_min)
     expected = calendar.sessions[known_at <= pd.Timestamp(now)][-1]
     oldest = min(newest[symbol] for symbol in settings.market.symbols)
     behind = len(calendar.sessions[(calendar.sessions > oldest) & (calendar.sessions <= expected)])
