@@ -9,6 +9,7 @@ import pandas as pd
 from loguru import logger
 
 from daemon.calendar_check import compare, seen_in
+from daemon.context_age import silent_context
 from daemon.services import Services, context_symbols
 from ensemble.bars import Sifted, sift_bars
 from ensemble.sessions import SessionCalendar, available_at
@@ -61,6 +62,7 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
     }
     at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
     _compare_with(calendar, at_home, stored)
+    _tell_silent(services, sifted, stored)
     return _keep(services, sifted, stored, failed)
 
 
@@ -69,6 +71,20 @@ def _compare_with(calendar: SessionCalendar, sifted: Sequence[Sifted], stored: M
     newest = max((bars.index[-1].date() for bars in stored.values() if len(bars)), default=None)
     for line in compare(calendar, map(seen_in, sifted), since=newest).lines():
         logger.warning("{} (`calendar check`, docs/calendar.md)", line)
+
+
+def _tell_silent(services: Services, sifted: Mapping[str, Sifted], stored: Mapping[str, pd.DataFrame]) -> None:
+    fresh = {symbol: one.kept for symbol, one in sifted.items()}
+    newest: dict[str, pd.Timestamp] = {}
+    for frames in (stored, fresh):
+        newest |= {
+            symbol: max(bars.index[-1], newest.get(symbol, bars.index[-1]))
+            for symbol, bars in frames.items()
+            if len(bars)
+        }
+    silent = silent_context(newest, services.settings, services.clock.now())
+    if silent:
+        logger.warning("context unknown to the forecasts: {} (docs/universe.md)", ", ".join(silent))
 
 
 def _stored(services: Services) -> dict[str, pd.DataFrame]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tomli_w
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from daemon.broker import BrokerOptions
 from daemon.calendars import CalendarOptions, read_overrides_of
@@ -22,6 +22,7 @@ from daemon.metrics_options import MetricsOptions
 from daemon.notify_options import NotifyOptions
 from daemon.overrides import Key, read_overrides
 from daemon.secrets import refuse_open_secrets
+from daemon.universe import expanded
 from daemon.workers import WorkerOptions
 from ensemble.bars import BarRules
 from ensemble.evaluation.audit.options import AuditOptions
@@ -66,11 +67,11 @@ class MarketOptions(Options):
 
     exchange: Exchange = Field(default="XNSE", description="exchange of symbols and peers, market identifier code")
     symbols: tuple[Symbol, ...] = Field(
-        default=("RELIANCE.NS",), min_length=1, description="what is forecast and traded"
+        default=("RELIANCE.NS",), min_length=1, description="what is forecast and traded; @nifty50 is a list"
     )
     peers: tuple[Symbol, ...] = Field(
         default=("TCS.NS", "INFY.NS", "HDFCBANK.NS", "ICICIBANK.NS", "ITC.NS", "ONGC.NS"),
-        description="trained on together with symbols, never traded",
+        description="trained on together with symbols, never traded; @nifty50 is a list",
     )
     context: Mapping[Exchange, tuple[Symbol, ...]] = Field(
         default={
@@ -97,6 +98,16 @@ class MarketOptions(Options):
     demergers: Path | None = Field(
         default=None, description="what held shares were split up into, a CSV in place of the table that comes along"
     )
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _lists_of_symbols(cls, entries: Any, info: ValidationInfo) -> Any:
+        return expanded(entries, exchange=info.data.get("exchange", ""))
+
+    @field_validator("peers", mode="before")
+    @classmethod
+    def _lists_of_peers(cls, entries: Any, info: ValidationInfo) -> Any:
+        return expanded(entries, exchange=info.data.get("exchange", ""), besides=info.data.get("symbols", ()))
 
     @property
     def every_symbol(self) -> tuple[str, ...]:

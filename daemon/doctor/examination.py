@@ -14,7 +14,7 @@ from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.doctor.finding import Finding, fail, ok
 from daemon.doctor.installation import installation_findings
 from daemon.doctor.machine import bars_finding, calendar_end_finding, clock_finding, disk_finding, unit_finding
-from daemon.doctor.market import age_finding, answer_finding, model_finding
+from daemon.doctor.market import age_finding, answer_finding, context_finding, model_finding
 from daemon.doctor.state import backup_finding, database_findings, rights_finding
 from daemon.errors import ConfigError
 from daemon.settings import Settings, StorageOptions, load_settings
@@ -59,6 +59,7 @@ def _from_database(settings: Settings, engine: Engine | None, now: datetime) -> 
     yield clock_finding(now, exchanges, newest_bar)
     if engine:
         yield age_finding(settings, newest, now)
+        yield context_finding(settings, newest, now)
         yield bars_finding(_disagreement(engine, settings, now.date()))
         yield model_finding(engine, settings, now)
 

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 from sqlalchemy import Engine
 
+from daemon.context_age import silent_context
 from daemon.desk import home_calendar
 from daemon.doctor.finding import Finding, fail, ok, warn
 from daemon.services import recipe_of
@@ -38,6 +39,15 @@ def age_finding(settings: Settings, newest: Mapping[str, pd.Timestamp], now: dat
     if behind < 1 + settings.signals.max_bar_age_sessions:
         return warn("feed", seen, "`run-once` reads them; `doctor --feed` asks the feed now.")
     return fail("feed", f"{seen}: nothing is entered", "is the daemon running? `doctor --feed` asks the feed now.")
+
+
+def context_finding(settings: Settings, newest: Mapping[str, pd.Timestamp], now: datetime) -> Finding:
+    """Which series that are looked at have not been heard of for long?"""
+    silent = silent_context(newest, settings, now)
+    if not silent:
+        return ok("context", "every series has a recent bar")
+    remedy = "does it still trade, and is it spelt right? Leave it out of market.context, or wait (docs/universe.md)."
+    return warn("context", f"unknown to the forecasts: {', '.join(silent)}", remedy)
 
 
 def answer_finding(settings: Settings, today: date, seconds: Callable[[], float] = time.monotonic) -> Finding:
