@@ -41,18 +41,19 @@ class IngestReport:
         return f"{self.added} bars new, {self.changed} changed, {self.refused} refused{failed}"
 
 
-def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
+def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = True) -> IngestReport:
     """Brings every symbol of the configuration up to date in one transaction.
 
-    Raises FeedError, and writes nothing, when a traded symbol cannot be had; a peer or a context series that fails
-    is reported and its old bars stay.
+    With `compares`, warns of what all of them together say against the calendar, and of context that says nothing.
+
+    A symbol that fails is reported, its old bars stay, and the others go on. Raises FeedError, and writes nothing, when
+    no traded symbol can be had.
     """
     market = services.settings.market
     stored = _stored(services)
     frames, failed = _fetch(services, stored)
-    for symbol in market.symbols:
-        if symbol in failed:
-            raise FeedError(failed[symbol])
+    if market.symbols and all(symbol in failed for symbol in market.symbols):
+        raise FeedError(failed[market.symbols[0]])
     for reason in failed.values():
         logger.warning("feed {}: {}", services.feed.name, reason)
     abroad = context_symbols(market.context)
@@ -60,9 +61,10 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
         symbol: _sift(services, calendar, frame, abroad.get(symbol, market.exchange), complete=symbol not in abroad)
         for symbol, frame in frames.items()
     }
-    at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
-    _compare_with(calendar, at_home, stored)
-    _tell_silent(services, sifted, stored)
+    if compares:
+        at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
+        _compare_with(calendar, at_home, stored)
+        _tell_silent(services, sifted, stored)
     return _keep(services, sifted, stored, failed)
 
 

@@ -1,14 +1,29 @@
 import csv
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date, timedelta
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from daemon.desk import home_calendar
+from daemon.ingest import ingest
+from daemon.reconcile import reconcile
+from daemon.services import Services
 from daemon.settings import MarketOptions, Settings, describe
 from daemon.universe import FIRST_DAY, expanded, members
+from ensemble.trading.signals import Action, Reason
+from storage.engine import reading
+from storage.run_store import done_runs
+from storage.signal_store import read_signals
+from storage.tables import LIVE
+
+ServicesAt = Callable[..., AbstractContextManager[Services]]
 
 
 @given(days=st.integers(0, 4000))
@@ -83,3 +98,30 @@ def test_a_list_of_another_exchange_is_refused() -> None:
 @pytest.mark.parametrize("entries", [None, 3, "@nifty50", {"a": 1}])
 def test_what_is_no_list_of_entries_is_left_to_be_refused(entries: object) -> None:
     assert expanded(entries, exchange="XNSE") is entries
+
+
+@pytest.mark.parametrize("newest", [None, "2021-10-01"])
+def test_a_traded_symbol_that_fails_is_held_and_stops_no_other(
+    tmp_path: Path, write_installation: Callable[[Path], Path], services_at: ServicesAt, newest: str | None
+) -> None:
+    folder = write_installation(tmp_path / "installation")
+    config = folder / "config.toml"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('["AAA.NS"]', '["AAA.NS", "CCC.NS"]'), encoding="utf-8"
+    )
+    if newest:
+        shutil.copy(folder / "bars" / "BBB.NS.csv", folder / "bars" / "CCC.NS.csv")
+        with services_at(folder, f"{newest} 17:00") as services:
+            ingest(services, home_calendar(services.settings, services.clock.now()))
+        (folder / "bars" / "CCC.NS.csv").unlink()
+    for moment in ("2021-10-05 08:50", "2021-10-06 08:50", "2021-10-06 17:00"):
+        with services_at(folder, moment) as services:
+            reconciled = reconcile(services)
+            with reading(services.engine) as conn:
+                signals = {one.symbol: one for one in read_signals(conn, LIVE, reconciled.done[-1].session.date())}
+        assert not reconciled.waiting or moment.startswith("2021-10-05")
+    assert signals["CCC.NS"].action is Action.HOLD
+    assert set(signals["CCC.NS"].reasons) == {Reason.STALE_DATA, *(() if newest else (Reason.NO_FORECAST,))}
+    assert signals["AAA.NS"].probability is not None
+    with services_at(folder, "2021-10-06 18:00") as services, reading(services.engine) as conn:
+        assert done_runs(conn, LIVE, "settle") == {date(2021, 10, 5), date(2021, 10, 6)}
