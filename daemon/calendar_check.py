@@ -92,6 +92,8 @@ def check_stored(
 
 def seen_in(sifted: Sifted) -> Witness:
     """What one reading of a feed showed of a symbol."""
+    if sifted.refused.empty:  # as on most days
+        return Witness(pd.DatetimeIndex(sifted.kept.index))
     refused = sifted.refused[sifted.refused["reason"] == str(Refusal.NOT_A_SESSION)]
     traded = [has_traded(bar) for bar in refused.to_dict("records")]
     days = pd.DatetimeIndex(refused["session"][np.array(traded, dtype=np.bool_)]).sort_values()

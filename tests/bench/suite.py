@@ -2,7 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench import fills, gemm, levers, memory, other_limits, pytorch, retrain, session, throughput, walk_forward
+from tests.bench import (
+    bars,
+    fills,
+    gemm,
+    levers,
+    memory,
+    other_limits,
+    pytorch,
+    retrain,
+    session,
+    throughput,
+    walk_forward,
+)
 from tests.bench.options import Options
 from tests.bench.result import Result
 
@@ -18,6 +30,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "walk_forward": walk_forward.run,
     "other_limits": other_limits.run,
     "fills": fills.run,
+    "bars": bars.run,
 }
 """In the order of the page and of `make bench`."""
 

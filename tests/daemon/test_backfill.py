@@ -1,4 +1,4 @@
-"""Histories come in a symbol at a time, stay when the rest is interrupted, and go out as files like those they came in."""
+"""Histories come in a symbol at a time, stay when the rest is interrupted, and go out as files that can come in."""
 
 import json
 import re
@@ -120,7 +120,7 @@ def test_progress_is_shown_symbol_by_symbol(services: Services) -> None:
 def random_bars(count: int) -> pd.DataFrame:
     """Prices with all the digits that a number may have."""
     random = np.random.default_rng(1)
-    days = pd.bdate_range("2018-01-01", periods=count, name="session", unit="us")
+    days = pd.date_range("2018-01-01", periods=count, freq="B", name="session", unit="us")
     close = np.exp(random.normal(0, 3, count))
     columns = {"open": close * 1.01, "high": close * 1.1, "low": close / 1.3, "close": close, "adj_close": close / 3}
     return pd.DataFrame(columns | {"volume": random.integers(1, 10**9, count).astype(np.float64)}, index=days)
