@@ -169,10 +169,10 @@ def daily_times(state: Path, number: int) -> tuple[float, float, float]:
         ingest(services, calendar)
         took.append(time.perf_counter() - start)
         services.engine.dispose()
-    return took[0], took[1], _plain_insert_s(state / f"floor{number}.db", feed.kept)
+    return took[0], took[1], plain_insert_s(state / f"floor{number}.db", feed.kept)
 
 
-def _plain_insert_s(path: Path, bars: Mapping[str, pd.DataFrame]) -> float:
+def plain_insert_s(path: Path, bars: Mapping[str, pd.DataFrame]) -> float:
     """The same rows into the same table, none looked at or compared: one transaction that waits for the disk."""
     open_store(f"sqlite:///{path}").dispose()
     rows = [
