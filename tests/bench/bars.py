@@ -35,7 +35,8 @@ DAILY_SYMBOLS, DAILY_SESSIONS = 50, 40
 READS, REPETITIONS = 50, 5
 READ_GOAL_MS = 50.0
 RESTATED = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-"""When every hundredth symbol got a second version of all its bars."""
+"""When the last symbols got a second version of all their bars."""
+RESTATED_SYMBOLS = 5
 
 
 @dataclass
@@ -126,8 +127,9 @@ def stored(state: Path, symbols: int) -> tuple[float, float, float, int]:
     done = backfill(services)
     wall_s, peak = time.perf_counter() - begin, peak_mb()
     with transaction(services.engine) as conn:
-        for symbol in names(symbols)[::100]:
-            write_bars(conn, symbol, feed.bars(symbol) / 2, seen_at=RESTATED, provider="made-up")
+        for symbol in names(symbols)[-RESTATED_SYMBOLS:]:
+            halved = feed.bars(symbol).loc[: pd.Timestamp(LAST)] / 2
+            write_bars(conn, symbol, halved, seen_at=RESTATED, provider="made-up")
     services.engine.dispose()
     return before, wall_s, peak, sum(one.added for one in done.filled)
 
@@ -136,7 +138,7 @@ def read_times(state: Path) -> tuple[list[float], list[float]]:
     """Milliseconds to read each of some symbols as they are, and restated ones as they were known before."""
     engine = open_store(f"sqlite:///{state / 'signals.db'}", read_only=True)
     known_at = datetime(2026, 1, 4, tzinfo=UTC)
-    restated = names(SYMBOLS)[::100]
+    restated = names(SYMBOLS)[-RESTATED_SYMBOLS:]
     some = np.random.default_rng(0).choice(names(SYMBOLS), READS, replace=False).tolist()
     now = [_read_ms(engine, symbol, None) for symbol in some]
     then = [_read_ms(engine, restated[number % len(restated)], known_at) for number in range(READS)]
