@@ -25,7 +25,6 @@ from ensemble.evaluation.synthetic import SyntheticOptions, simulate_market
 from ensemble.features.matrix import Market, build_panel
 from ensemble.members.specs import LogitSpec, LstmSpec, MemberSpec, TreesSpec
 from ensemble.model import EnsembleOptions
-from ensemble.sessions import SessionCalendar
 from storage.bar_store import newest_sessions
 from storage.engine import reading
 from storage.outcome_store import read_scored
@@ -95,7 +94,7 @@ def stored_market(settings: Settings, engine: Engine, today: date) -> Market | N
         return None
     calendar = home_calendar(settings, pd.Timestamp(today).to_pydatetime())
     stop = int(calendar.sessions.searchsorted(min(newest[symbol] for symbol in symbols), side="right"))
-    past = SessionCalendar(calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop])
+    past = calendar.until(stop)
     return load_market(engine, settings, past)
 
 

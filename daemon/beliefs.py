@@ -11,7 +11,6 @@ from ensemble.features.as_of import newest_known
 from ensemble.features.matrix import Market
 from ensemble.model import Model
 from ensemble.session_forecasts import SessionForecasts
-from ensemble.sessions import available_at
 from ensemble.trading.costs import Product
 from ensemble.trading.gate import Beliefs, round_trip_cost
 from ensemble.trading.limits import RiskLimits
@@ -42,7 +41,7 @@ def open_experience(market: Market, *, first: pd.Timestamp, label: str, limits: 
     # As far back as the oldest trade that counts, and the close before it.
     begin = max(calendar.position(first) - PAYOFF_SESSIONS - limits.max_holding_sessions, 0)
     sessions = calendar.sessions[begin:]
-    known_at = available_at(sessions, calendar.exchange, delay_min=market.delay_min)
+    known_at = market.known_at(sessions, calendar.exchange)
     known_sessions = newest_known(known_at, calendar.decisions(market.decision_time)[begin:]) + 1
     trades = past_trades(market.bars, sessions=sessions, label=label, limits=limits, asked=market.limits)
     return Experience(sessions, known_sessions, trades)

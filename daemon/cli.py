@@ -13,6 +13,8 @@ import typer
 
 from daemon.account_commands import account_command, positions_command, trades_command
 from daemon.audit_command import audit_command
+from daemon.backfill_commands import backfill_command, export_command, import_command
+from daemon.calendar_commands import calendar_app
 from daemon.clock import SystemClock
 from daemon.db_commands import db_app
 from daemon.doctor_command import doctor_command
@@ -45,6 +47,13 @@ cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=Tru
 app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
 app.add_typer(db_app, name="db")
+app.add_typer(calendar_app, name="calendar")
+bars_app = typer.Typer(help="Look after the bars.", no_args_is_help=True)
+bars_app.callback()(lambda: None)
+bars_app.command("export")(export_command)
+app.add_typer(bars_app, name="bars")
+app.command("backfill")(backfill_command)
+app.command("import")(import_command)
 app.command("audit")(audit_command)
 app.command("account")(account_command)
 app.command("positions")(positions_command)

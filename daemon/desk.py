@@ -23,7 +23,7 @@ from ensemble.labels import LABELS
 from ensemble.model import Model, forecast_rows, member_odds
 from ensemble.panel import Panel
 from ensemble.session_forecasts import ForecastBlock, SessionForecasts, nothing_said
-from ensemble.sessions import SessionCalendar, load_calendar
+from ensemble.sessions import SessionCalendar
 from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
@@ -334,8 +334,7 @@ def open_desk(
 
     With `first`, the first session it will be asked for, only the rows are built that this takes: a tenth of the time.
     """
-    stop = calendar.position(last) + 1
-    known = SessionCalendar(calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop])
+    known = calendar.until(calendar.position(last) + 1)
     start = context_from = None
     if first is not None:
         rows_before = max(services.settings.ensemble.rows_seen, outcome_sessions(services.settings.labels.barrier))
@@ -381,10 +380,11 @@ def load_market(
         decision_time=settings.schedule.decision_time,
         delay_min=settings.feed.delay_min,
         limits=settings.labels.barrier.limits,
+        corrections=settings.calendar.corrections,
     )
 
 
 def home_calendar(settings: Settings, now: datetime) -> SessionCalendar:
     """Sessions of the traded exchange, from the start of history to a month from `now`."""
     last = now.date() + timedelta(days=31)
-    return load_calendar(settings.market.exchange, first=settings.market.history_start, last=last)
+    return settings.calendar.load(settings.market.exchange, first=settings.market.history_start, last=last)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from ensemble.sessions import SessionCalendar, available_at
+from ensemble.sessions import SessionCalendar
 
 Kind = Literal["settle", "decide"]
 
@@ -52,7 +52,7 @@ class Timetable:
 
     def _instants(self) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
         """When each session is decided, and when its bar is known and it can be settled."""
-        known_at = available_at(self.calendar.sessions, self.calendar.exchange, delay_min=self.delay_min)
+        known_at = self.calendar.known_at(self.calendar.sessions, delay_min=self.delay_min)
         return self.calendar.decisions(self.decision_time), known_at
 
 

@@ -12,7 +12,6 @@ from enum import StrEnum
 import pandas as pd
 from sqlalchemy import Connection, select
 
-from daemon.calendar_end import calendar_end
 from daemon.close_check import difference_text
 from daemon.desk import home_calendar
 from daemon.due import Task, Timetable
@@ -56,7 +55,7 @@ class Ill(StrEnum):
     CLOSES_DIFFER = "CLOSES_DIFFER"
     """Two providers say different closes."""
     CALENDAR_ENDS = "CALENDAR_ENDS"
-    """The known holidays end soon, or have ended."""
+    """The known holidays end soon, or have ended and sessions are provisional."""
 
 
 UNHEALTHY = frozenset({Ill.NOTHING_DONE, Ill.OVERDUE, Ill.FAILING, Ill.CLOCK})
@@ -222,10 +221,11 @@ def _feeds(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Findin
 
 
 def _calendar_end(settings: Settings, today: date) -> Iterator[Finding]:
-    end = calendar_end(settings.market.exchange)
+    exchange = settings.market.exchange
+    end = settings.calendar.known_until(exchange)
     if end is not None and end - today < CALENDAR_WARNING:
-        when = f"end on {end}" if end >= today else f"ended on {end}"
-        text = f"the known holidays of {settings.market.exchange} {when}; install a newer reliance-daemon"
+        when = f"end on {end}" if end >= today else f"ended on {end}: its sessions are provisional, Monday to Friday"
+        text = f"the known holidays of {exchange} {when}; install a newer reliance-daemon, or write calendar.overrides"
         yield Finding(Ill.CALENDAR_ENDS, text)
 
 

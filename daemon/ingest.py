@@ -1,6 +1,6 @@
 """Reads the feed, sifts the bars, keeps what can be trusted: either everything a call brought, or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from loguru import logger
 
+from daemon.calendar_check import compare, seen_in
 from daemon.close_check import check_closes
+from daemon.context_age import silent_context
 from daemon.feed_guard import ask, can_wait
 from daemon.incoming import mistrust, of_another_provider
 from daemon.services import Services, context_symbols
@@ -42,8 +44,10 @@ class IngestReport:
         return f"{self.added} bars new, {self.changed} changed, {self.refused} refused{failed}"
 
 
-def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
+def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = True) -> IngestReport:
     """Brings every symbol of the configuration up to date in one transaction.
+
+    With `compares`, warns of what all of them together say against the calendar, and of context that says nothing.
 
     A symbol that fails is reported and its old bars stay. Raises FeedError, and writes nothing, when no traded symbol
     can be had; when some cannot and a decision can still wait for them, raises it after the others were written.
@@ -52,7 +56,7 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
     stored = _stored(services)
     frames, failed = _fetch(services, calendar, stored)
     lost = [failed[symbol] for symbol in market.symbols if symbol in failed]
-    if len(lost) == len(market.symbols):
+    if market.symbols and len(lost) == len(market.symbols):
         raise FeedError(lost[0])
     for reason in failed.values():
         logger.warning("feed {}: {}", services.feed.name, reason)
@@ -61,12 +65,37 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
         symbol: _sift(services, calendar, frame, abroad.get(symbol, market.exchange), complete=symbol not in abroad)
         for symbol, frame in frames.items()
     }
+    if compares:
+        at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
+        _compare_with(calendar, at_home, stored)
+        _tell_silent(services, sifted, stored)
     report = _keep(services, sifted, stored, failed)
     if report.added or report.changed:
         check_closes(services, calendar)
     if lost and can_wait(services, calendar):
         raise FeedError(f"{lost[0]} Until 15 minutes before the open it is asked again, then the others are decided.")
     return report
+
+
+def _compare_with(calendar: SessionCalendar, sifted: Sequence[Sifted], stored: Mapping[str, pd.DataFrame]) -> None:
+    """Warns of what is new since the newest stored bar and contradicts the calendar."""
+    newest = max((bars.index[-1].date() for bars in stored.values() if len(bars)), default=None)
+    for line in compare(calendar, map(seen_in, sifted), since=newest).lines():
+        logger.warning("{} (`calendar check`, docs/calendar.md)", line)
+
+
+def _tell_silent(services: Services, sifted: Mapping[str, Sifted], stored: Mapping[str, pd.DataFrame]) -> None:
+    fresh = {symbol: one.kept for symbol, one in sifted.items()}
+    newest: dict[str, pd.Timestamp] = {}
+    for frames in (stored, fresh):
+        newest |= {
+            symbol: max(bars.index[-1], newest.get(symbol, bars.index[-1]))
+            for symbol, bars in frames.items()
+            if len(bars)
+        }
+    silent = silent_context(newest, services.settings, services.clock.now())
+    if silent:
+        logger.warning("context unknown to the forecasts: {} (docs/universe.md)", ", ".join(silent))
 
 
 def _stored(services: Services) -> dict[str, pd.DataFrame]:
@@ -141,7 +170,8 @@ def _sift(
 ) -> Sifted:
     """The frame's bars that are final by now and not older than the configured history, sifted."""
     settings = services.settings
-    known_at = available_at(pd.DatetimeIndex(frame.index), exchange, delay_min=settings.feed.delay_min)
+    own = settings.calendar.corrections.get(exchange, ())
+    known_at = available_at(pd.DatetimeIndex(frame.index), exchange, delay_min=settings.feed.delay_min, own=own)
     future = known_at > pd.Timestamp(services.clock.now())
     ancient = frame.index < pd.Timestamp(settings.market.history_start)
     sessions = calendar.sessions if exchange == calendar.exchange else None

@@ -11,7 +11,6 @@ from daemon.broker import Order, OrderType
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.fills import ExitReason
-from ensemble.sessions import load_calendar
 from ensemble.trading.account import Account, Position, open_account
 from ensemble.trading.costs import Product, Side
 from ensemble.trading.guards import forbidden_entries
@@ -60,7 +59,7 @@ class _Told:
 
     def at_close(self, at_open: Sequence[Order]) -> list[Order]:
         """What reaches its last session and is not ordered to leave before; none where that close was over already."""
-        calendar = load_calendar(self.settings.market.exchange, first=self.session, last=self.session)
+        calendar = self.settings.calendar.load(self.settings.market.exchange, first=self.session, last=self.session)
         if not len(calendar.closes) or pd.Timestamp(self.decided_at) >= calendar.closes[0]:
             return []
         most, leaving = self.settings.risk.max_holding_sessions, {one.symbol for one in at_open if not one.opens}

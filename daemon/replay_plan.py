@@ -78,7 +78,11 @@ class Needs:
     def __init__(self, settings: Settings, now: datetime) -> None:
         """Of the sessions until a month from `now`."""
         self.calendar: SessionCalendar = home_calendar(settings, now)
-        market, self._delay_min = settings.market, settings.feed.delay_min
+        market, self._delay_min, self._corrections = (
+            settings.market,
+            settings.feed.delay_min,
+            settings.calendar.corrections,
+        )
         at_home = dict.fromkeys((*market.symbols, *market.peers), market.exchange)
         self._exchanges = at_home | context_symbols(market.context)
         self._due = {
@@ -99,7 +103,8 @@ class Needs:
         )
 
     def _known(self, sessions: pd.DatetimeIndex, exchange: str) -> pd.DatetimeIndex:
-        return available_at(sessions, exchange, delay_min=self._delay_min)
+        own = self._corrections.get(exchange, ())
+        return available_at(sessions, exchange, delay_min=self._delay_min, own=own)
 
 
 def _known(value: Known | None) -> Known:

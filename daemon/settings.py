@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tomli_w
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from daemon.broker import BrokerOptions
+from daemon.calendars import CalendarOptions, read_overrides_of
 from daemon.complaints import complain
 from daemon.config_bounds import check_texts
 from daemon.config_file import CONFIG_PATHS, read_config
@@ -22,6 +23,7 @@ from daemon.metrics_options import MetricsOptions
 from daemon.notify_options import NotifyOptions
 from daemon.overrides import Key, read_overrides
 from daemon.secrets import refuse_open_secrets
+from daemon.universe import expanded
 from daemon.workers import WorkerOptions
 from ensemble.bars import BarRules
 from ensemble.evaluation.audit.options import AuditOptions
@@ -66,11 +68,11 @@ class MarketOptions(Options):
 
     exchange: Exchange = Field(default="XNSE", description="exchange of symbols and peers, market identifier code")
     symbols: tuple[Symbol, ...] = Field(
-        default=("RELIANCE.NS",), min_length=1, description="what is forecast and traded"
+        default=("RELIANCE.NS",), min_length=1, description="what is forecast and traded; @nifty50 is a list"
     )
     peers: tuple[Symbol, ...] = Field(
         default=("TCS.NS", "INFY.NS", "HDFCBANK.NS", "ICICIBANK.NS", "ITC.NS", "ONGC.NS"),
-        description="trained on together with symbols, never traded",
+        description="trained on together with symbols, never traded; @nifty50 is a list",
     )
     context: Mapping[Exchange, tuple[Symbol, ...]] = Field(
         default={
@@ -97,6 +99,16 @@ class MarketOptions(Options):
     demergers: Path | None = Field(
         default=None, description="what held shares were split up into, a CSV in place of the table that comes along"
     )
+
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _lists_of_symbols(cls, entries: Any, info: ValidationInfo) -> Any:
+        return expanded(entries, exchange=info.data.get("exchange", ""))
+
+    @field_validator("peers", mode="before")
+    @classmethod
+    def _lists_of_peers(cls, entries: Any, info: ValidationInfo) -> Any:
+        return expanded(entries, exchange=info.data.get("exchange", ""), besides=info.data.get("symbols", ()))
 
     @property
     def every_symbol(self) -> tuple[str, ...]:
@@ -169,6 +181,7 @@ class Settings(Options):
     """The configuration: one field a table, each described where it is applied."""
 
     market: MarketOptions = MarketOptions()
+    calendar: CalendarOptions = CalendarOptions()
     feed: FeedOptions = FeedOptions()
     bars: BarRules = BarRules()
     schedule: ScheduleOptions = ScheduleOptions()
@@ -233,7 +246,7 @@ def load_settings(
 
     Variables of `environ` go before the file; relative folders start at the file's folder, else at the
     current one. Raises ConfigError, one line, for a file that can't be read, for one with a secret that everybody can
-    read, and for a wrong key or value.
+    read, and for a wrong key, value or row of calendar.overrides.
     """
     source, document = read_config(path, config_paths)
     if source is not None:
@@ -246,7 +259,11 @@ def load_settings(
     except ValidationError as error:
         raise ConfigError(complain(error, Settings, document, overrides)) from None
     check_texts(document)
-    return _anchored(settings, (source.parent if source else Path()).absolute())
+    settings = _anchored(settings, (source.parent if source else Path()).absolute())
+    calendar = read_overrides_of(
+        settings.calendar, home=settings.market.exchange, decision_time=settings.schedule.decision_time
+    )
+    return settings.model_copy(update={"calendar": calendar})
 
 
 def describe(settings: Settings) -> str:

@@ -19,6 +19,7 @@ from daemon.health import Finding, Health, Ledger, judge, read_ledger
 from daemon.reconcile import timetable_of
 from daemon.redaction import one_line, redacted
 from daemon.settings import Settings
+from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark
 from ensemble.trading.holdings import Hold
 from storage.account_store import newest_mark, read_account
@@ -63,7 +64,7 @@ def read_status(engine: Engine, settings: Settings, *, now: datetime) -> Status:
 def show_status(status: Status, settings: Settings, *, as_json: bool) -> None:
     """For people, or for scripts."""
     if as_json:
-        print_json(_json(status))
+        print_json(_json(status) | {"provisional": is_provisional(status.wake, settings)})
         return
     console = open_console()
     console.print("Healthy" if status.health.healthy else "Not healthy")
@@ -76,7 +77,15 @@ def show_status(status: Status, settings: Settings, *, as_json: bool) -> None:
     for hold in status.holds:
         console.print(hold_line(hold), markup=False, soft_wrap=True)
     if status.wake is not None:
-        console.print(f"Next: {local_time(status.wake, settings)}")
+        guess = " (a provisional session)" if is_provisional(status.wake, settings) else ""
+        console.print(f"Next: {local_time(status.wake, settings)}{guess}")
+
+
+def is_provisional(wake: pd.Timestamp | None, settings: Settings) -> bool:
+    """The next wake is for a session past all known holidays."""
+    exchange = settings.market.exchange
+    zone = trading_hours(exchange).zone
+    return wake is not None and settings.calendar.is_provisional(exchange, wake.tz_convert(zone).date())
 
 
 def monitor_line(status: Status) -> tuple[str, int]:

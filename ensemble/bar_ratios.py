@@ -18,7 +18,6 @@ import pandas as pd
 
 from ensemble.arrays import Integers, Mask, Singles
 from ensemble.features.matrix import Market
-from ensemble.sessions import available_at
 
 TOLERANCE = 1e-5
 """Relative. A vendor's float32 moves a ratio by 1e-7, four decimals of a price of 20 by 5e-6; a tick is 2e-5."""
@@ -165,7 +164,7 @@ def bar_digests(market: Market, ratios: Mapping[str, Ratios]) -> BarDigests:
     # A traded bar first enters as the label of its own session, a context bar in the first decision that knows it.
     rows = {f"{symbol} traded": calendar.sessions.searchsorted(bars.index) for symbol, bars in market.bars.items()}
     for symbol, (exchange, bars) in market.context.items():
-        known_at = available_at(pd.DatetimeIndex(bars.index), exchange, delay_min=market.delay_min)
+        known_at = market.known_at(pd.DatetimeIndex(bars.index), exchange)
         rows[f"{symbol} context"] = decisions.searchsorted(known_at)
     placed = np.concatenate([rows[name] for name in ratios])
     order = np.argsort(placed, kind="stable")

@@ -1,26 +1,23 @@
 """When an exchange is open, when a decision falls, and when a bar is known.
 
-The base of a calendar is the library exchange_calendars; what it gets wrong is corrected by the files in
-`ensemble/calendars/`, one an exchange: `date,kind,opens,closes,reason`, sorted by date, local wall clock.
-`extra` is a session (with hours of its own where they are given), `closed` is none, `hours` sets the ordinary
-hours from that date on. No PyPI calendar is right for the NSE: its weekend sessions and Muhurat evenings are
-missing everywhere, and exchange_calendars 4.13 on pandas 3 drops even the special weekdays it knows.
+The base of a calendar is the library exchange_calendars; what it gets wrong is corrected by `ensemble/calendars/`
+and by a user's own rows (corrections.py). No PyPI calendar is right for the NSE: its weekend sessions and Muhurat
+evenings are missing everywhere, and exchange_calendars 4.13 on pandas 3 drops even the special weekdays it knows.
 """
 
-import csv
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ensemble.arrays import Integers
+from ensemble.arrays import Integers, Mask
+from ensemble.corrections import Correction, corrections_of, holidays_told_until
 
 if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
@@ -49,12 +46,14 @@ EXCHANGES: Mapping[str, TradingHours] = {
     "XLON": TradingHours("Europe/London", time(8, 0), time(16, 35)),
     "CMES": TradingHours("America/Chicago", time(17, 0), time(16, 0)),
     "FOREX": TradingHours("America/New_York", time(17, 0), time(17, 0)),
+    # A day from midnight to midnight UTC, told on a clock one hour behind: a close at 24:00 cannot be written.
+    "ALWAYS": TradingHours("Etc/GMT+1", time(23, 0), time(23, 0)),
 }
-"""By market identifier code; CMES is for CL=F and GC=F, FOREX for the currency pairs."""
+"""By market identifier code; CMES is for CL=F and GC=F, FOREX for the currency pairs, ALWAYS for what never closes."""
 
 # The two exchanges hold nearly the same sessions; the library has no calendar of the NSE.
 _LIBRARY_NAMES = {"XNSE": "XBOM"}
-_WITHOUT_LIBRARY = ("FOREX",)
+_WITHOUT_LIBRARY = ("FOREX", "ALWAYS")
 _DAY_MIN = 24 * 60
 
 
@@ -73,6 +72,16 @@ class SessionCalendar:
     """UTC, one a session."""
     closes: pd.DatetimeIndex
     """UTC, one a session."""
+    own: tuple[Correction, ...] = ()
+    """The corrections that it was loaded with, besides those that come along."""
+
+    def until(self, stop: int) -> "SessionCalendar":
+        """Its first `stop` sessions."""
+        return replace(self, sessions=self.sessions[:stop], opens=self.opens[:stop], closes=self.closes[:stop])
+
+    def known_at(self, sessions: pd.DatetimeIndex, *, delay_min: int) -> pd.DatetimeIndex:
+        """`available_at` for this exchange."""
+        return available_at(sessions, self.exchange, delay_min=delay_min, own=self.own)
 
     def between(self, first: date, last: date) -> pd.DatetimeIndex:
         """The sessions from `first` to `last`, both included."""
@@ -127,8 +136,8 @@ def trading_hours(exchange: str) -> TradingHours:
     return EXCHANGES[exchange]
 
 
-def load_calendar(exchange: str, *, first: date, last: date) -> SessionCalendar:
-    """The sessions of `exchange` from `first` to `last`, both included.
+def load_calendar(exchange: str, *, first: date, last: date, own: tuple[Correction, ...] = ()) -> SessionCalendar:
+    """The sessions of `exchange` from `first` to `last`, both included; `own` corrections go before all else.
 
     Where the library records no holidays (the NSE before 1997 and after the newest year it knows) every
     Monday to Friday is a session unless a correction says otherwise.
@@ -138,60 +147,63 @@ def load_calendar(exchange: str, *, first: date, last: date) -> SessionCalendar:
     if first > last:
         raise CalendarError(f"first was {first}, after last {last}; a calendar needs first <= last.")
     schedule = _library_schedule(exchange, first, last)
-    corrections = _corrections(exchange)
+    corrections = corrections_of(exchange, own)
     extra = pd.DatetimeIndex([row.date for row in corrections if row.kind == "extra"])
     closed = pd.DatetimeIndex([row.date for row in corrections if row.kind == "closed"])
     sessions = pd.DatetimeIndex(schedule.index).union(extra).difference(closed).as_unit("us")
     sessions = sessions[(sessions >= pd.Timestamp(first)) & (sessions <= pd.Timestamp(last))].rename("session")
-    opens, closes = (_instants(sessions, minutes, hours.zone) for minutes in _wall_clock(sessions, exchange))
+    opens, closes = (_instants(sessions, minutes, hours.zone) for minutes in wall_minutes(sessions, exchange, own))
     if exchange not in _LIBRARY_NAMES:
-        opens, closes = (
-            _prefer(schedule[name].reindex(sessions), instants)
-            for name, instants in (("open", opens), ("close", closes))
-        )
-    return SessionCalendar(exchange=exchange, sessions=sessions, opens=opens, closes=closes)
+        schedule = schedule[~_is_told(pd.DatetimeIndex(schedule.index), corrections)].reindex(sessions)
+        opens, closes = _prefer(schedule["open"], opens), _prefer(schedule["close"], closes)
+    return SessionCalendar(exchange=exchange, sessions=sessions, opens=opens, closes=closes, own=own)
 
 
-def available_at(sessions: pd.DatetimeIndex, exchange: str, *, delay_min: int) -> pd.DatetimeIndex:
+@lru_cache  # a long-lived process asks every minute
+def holidays_known_until(exchange: str, own: tuple[Correction, ...] = ()) -> date | None:
+    """The last day whose holidays the library or a correction knows; None where rules go on for ever."""
+    trading_hours(exchange)
+    if exchange in _WITHOUT_LIBRARY:
+        return None
+    end = _from_library(exchange).bound_max()
+    told = holidays_told_until(corrections_of(exchange, own))
+    return None if end is None else max(end.date(), told or end.date())
+
+
+def available_at(
+    sessions: pd.DatetimeIndex, exchange: str, *, delay_min: int, own: tuple[Correction, ...] = ()
+) -> pd.DatetimeIndex:
     """UTC instant from which each session's bar is known: its close on its own exchange plus `delay_min`.
 
     Ordinary closing times: an early close makes a bar known later than it was, never earlier.
     Raises CalendarError for an unknown exchange.
     """
     zone = trading_hours(exchange).zone
-    closes = _wall_clock(sessions, exchange)[1]
+    closes = wall_minutes(sessions, exchange, own)[1]
     return _instants(sessions, closes, zone) + pd.Timedelta(minutes=delay_min)
 
 
-class _Correction(NamedTuple):
-    date: pd.Timestamp
-    kind: str
-    opens: int | None
-    closes: int | None
-
-
-@lru_cache
-def _corrections(exchange: str) -> tuple[_Correction, ...]:
-    source = files("ensemble") / "calendars" / f"{exchange}.csv"
-    if not source.is_file():
-        return ()
-    with source.open(encoding="utf-8") as lines:
-        return tuple(
-            _Correction(
-                date=pd.Timestamp(row["date"]),
-                kind=row["kind"],
-                opens=_minutes(time.fromisoformat(row["opens"])) if row["opens"] else None,
-                closes=_minutes(time.fromisoformat(row["closes"])) if row["closes"] else None,
-            )
-            for row in csv.DictReader(lines)
-        )
+def wall_minutes(sessions: pd.DatetimeIndex, exchange: str, own: tuple[Correction, ...]) -> tuple[Integers, Integers]:
+    """Corrected opens and closes in minutes from the local midnight of each session, in any order."""
+    hours = trading_hours(exchange)
+    opens = np.full(len(sessions), _minutes(hours.opens) - _DAY_MIN * (hours.opens >= hours.closes))
+    closes = np.full(len(sessions), _minutes(hours.closes))
+    # The hours of one day go before the ordinary ones, whichever row is the older.
+    for row in sorted(_with_hours(corrections_of(exchange, own)), key=lambda row: row.kind != "hours"):
+        which = _days_of(row, sessions)
+        if row.opens is not None:
+            overnight = row.closes is not None and row.opens >= row.closes
+            opens[which] = _minutes(row.opens) - _DAY_MIN * overnight
+        if row.closes is not None:
+            closes[which] = _minutes(row.closes)
+    return opens, closes
 
 
 def _library_schedule(exchange: str, first: date, last: date) -> pd.DataFrame:
     """The base: sessions (index) with "open" and "close", UTC, NaT where only the weekday is known."""
     # A month more, because the library refuses a range without sessions.
     start, end = pd.Timestamp(first - timedelta(days=31)), pd.Timestamp(last)
-    weekdays = pd.date_range(start, end, freq="B", unit="us")
+    weekdays = pd.date_range(start, end, freq="D" if exchange == "ALWAYS" else "B", unit="us")
     calendar = _library_calendar(exchange, start, end)
     if calendar is None:
         return pd.DataFrame({"open": pd.NaT, "close": pd.NaT}, index=weekdays, dtype="datetime64[us, UTC]")
@@ -205,19 +217,22 @@ def _library_calendar(exchange: str, start: pd.Timestamp, end: pd.Timestamp) -> 
     """What the library records of start to end; None where it records nothing."""
     if exchange in _WITHOUT_LIBRARY:
         return None
+    try:
+        return _from_library(exchange, start=start, end=end)
+    except ValueError:
+        # Outside the years it records: only an instance tells which these are.
+        start, end = _recorded_range(_from_library(exchange), start, end)
+    return _from_library(exchange, start=start, end=end) if start < end else None
+
+
+def _from_library(exchange: str, **between: pd.Timestamp) -> "ExchangeCalendar":
     # Imported here: it takes a sixth of a second that `status` need not pay.
     from exchange_calendars import get_calendar
 
-    name = _LIBRARY_NAMES.get(exchange, exchange)
     with warnings.catch_warnings():
         # exchange_calendars 4.13 uses what pandas 3.1 deprecates; nothing here depends on it.
         warnings.simplefilter("ignore", DeprecationWarning)
-        try:
-            return get_calendar(name, start=start, end=end)
-        except ValueError:
-            # Outside the years it records: only an instance tells which these are.
-            start, end = _recorded_range(get_calendar(name), start, end)
-        return get_calendar(name, start=start, end=end) if start < end else None
+        return get_calendar(_LIBRARY_NAMES.get(exchange, exchange), **between)
 
 
 def _recorded_range(
@@ -227,18 +242,22 @@ def _recorded_range(
     return max(start, oldest or start), min(end, newest or end)
 
 
-def _wall_clock(sessions: pd.DatetimeIndex, exchange: str) -> tuple[Integers, Integers]:
-    """Corrected opens and closes in minutes from the local midnight of each session, in any order."""
-    hours = trading_hours(exchange)
-    opens = np.full(len(sessions), _minutes(hours.opens) - _DAY_MIN * (hours.opens >= hours.closes))
-    closes = np.full(len(sessions), _minutes(hours.closes))
-    for row in _corrections(exchange):
-        if row.kind == "closed" or (row.opens is None and row.closes is None):
-            continue
-        which = sessions >= row.date if row.kind == "hours" else sessions == row.date
-        opens[which] = opens[which] if row.opens is None else row.opens
-        closes[which] = closes[which] if row.closes is None else row.closes
-    return opens, closes
+def _with_hours(corrections: Sequence[Correction]) -> list[Correction]:
+    return [row for row in corrections if row.opens is not None or row.closes is not None]
+
+
+def _days_of(row: Correction, sessions: pd.DatetimeIndex) -> Mask:
+    # Naive dates: NumPy compares them in a twentieth of the time.
+    days, day = sessions.to_numpy(), np.datetime64(row.date)
+    return np.asarray(days >= day if row.kind == "hours" else days == day)
+
+
+def _is_told(sessions: pd.DatetimeIndex, corrections: Sequence[Correction]) -> Mask:
+    """Whose hours a correction gives, whatever the library says."""
+    told = np.zeros(len(sessions), dtype=np.bool_)
+    for row in _with_hours(corrections):
+        told |= _days_of(row, sessions)
+    return told
 
 
 def _instants(sessions: pd.DatetimeIndex, minutes: Integers, zone: str) -> pd.DatetimeIndex:

@@ -50,8 +50,13 @@ def read_bars(
 
 def newest_sessions(conn: Connection) -> dict[str, pd.Timestamp]:
     """The newest session that has a bar, for each symbol that has any."""
-    newest = select(table.c.symbol, func.max(table.c.session)).group_by(table.c.symbol)
-    return {symbol: pd.Timestamp(session) for symbol, session in conn.execute(newest)}
+    # From symbol to symbol by the key: grouping would read every bar, half a second for 500 symbols of 25 years.
+    symbols = select(func.min(table.c.symbol).label("symbol")).cte("symbols", recursive=True)
+    following = select(func.min(table.c.symbol)).where(table.c.symbol > symbols.c.symbol).scalar_subquery()
+    symbols = symbols.union_all(select(following).where(symbols.c.symbol.is_not(None)))
+    newest = select(func.max(table.c.session)).where(table.c.symbol == symbols.c.symbol).scalar_subquery()
+    query = select(symbols.c.symbol, newest).where(symbols.c.symbol.is_not(None))
+    return {symbol: pd.Timestamp(session) for symbol, session in conn.execute(query)}
 
 
 def newest_provider(conn: Connection, symbol: str) -> str | None:

@@ -3,17 +3,18 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 from sqlalchemy import Engine
 
+from daemon.calendar_check import check_stored
 from daemon.config_file import CONFIG_PATHS, read_config
 from daemon.doctor.finding import Finding, fail, ok
 from daemon.doctor.installation import installation_findings
-from daemon.doctor.machine import calendar_finding, clock_finding, disk_finding, unit_finding
-from daemon.doctor.market import age_finding, answer_finding, model_finding
+from daemon.doctor.machine import bars_finding, calendar_end_finding, clock_finding, disk_finding, unit_finding
+from daemon.doctor.market import age_finding, answer_finding, context_finding, model_finding
 from daemon.doctor.state import backup_finding, database_findings, rights_finding
 from daemon.errors import ConfigError
 from daemon.settings import Settings, StorageOptions, load_settings
@@ -22,6 +23,9 @@ from storage.engine import database_file, open_store, reading
 from storage.errors import StoreError
 from storage.run_store import done_runs
 from storage.tables import LIVE
+
+COMPARED_DAYS = 370
+"""How far back bars are compared with the calendar; `calendar check` looks at all."""
 
 
 def examine(config: Path | None, now: datetime, *, ask_feed: bool) -> Iterator[Finding]:
@@ -39,7 +43,7 @@ def examine(config: Path | None, now: datetime, *, ask_feed: bool) -> Iterator[F
     yield from _guarded("database", lambda: database_findings(settings.storage))
     with _opened(settings.storage) as engine:
         yield from _guarded("database", lambda: _from_database(settings, engine, now))
-    yield from _guarded("calendar", lambda: [calendar_finding(settings.market.exchange, now.date())])
+    yield from _guarded("calendar", lambda: [_calendar_end(settings, now.date())])
     yield from _guarded("disk", lambda: [disk_finding(settings.storage.state_dir, _size(settings.storage))])
     yield from _guarded("unit", lambda: [unit_finding()])
     if ask_feed:
@@ -55,7 +59,16 @@ def _from_database(settings: Settings, engine: Engine | None, now: datetime) -> 
     yield clock_finding(now, exchanges, newest_bar)
     if engine:
         yield age_finding(settings, newest, now)
+        yield context_finding(settings, newest, now)
+        yield bars_finding(_disagreement(engine, settings, now.date()))
         yield model_finding(engine, settings, now)
+
+
+def _disagreement(engine: Engine, settings: Settings, today: date) -> list[str]:
+    since = today - timedelta(days=COMPARED_DAYS)
+    calendar = settings.calendar.load(settings.market.exchange, first=since, last=today)
+    with reading(engine) as conn:
+        return check_stored(conn, settings, calendar, since=since).lines()
 
 
 def _stored(engine: Engine) -> tuple[dict[str, pd.Timestamp], date | None]:
@@ -82,6 +95,11 @@ def _guarded(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Find
     except Exception as error:  # the other checks are worth as much
         said = " ".join(str(error).split())
         yield fail(check, f"could not be looked at: {type(error).__name__}: {said}", "mend that, or report it.")
+
+
+def _calendar_end(settings: Settings, today: date) -> Finding:
+    exchange = settings.market.exchange
+    return calendar_end_finding(exchange, settings.calendar.known_until(exchange), today)
 
 
 def _size(storage: StorageOptions) -> int:

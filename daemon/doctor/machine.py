@@ -2,12 +2,11 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from daemon.calendar_end import calendar_end
 from daemon.doctor.finding import Finding, fail, ok, warn
 from ensemble.sessions import EXCHANGES
 
@@ -38,13 +37,8 @@ def clock_finding(now: datetime, exchanges: Iterable[str], newest_bar: date | No
     return ok("clock", f"{now:%Y-%m-%d %H:%M}Z; time zone data for {', '.join(zones)}")
 
 
-def calendar_finding(exchange: str, today: date) -> Finding:
-    """Until when are the holidays of the traded exchange known?"""
-    return calendar_end_finding(exchange, calendar_end(exchange), today)
-
-
 def calendar_end_finding(exchange: str, end: date | None, today: date) -> Finding:
-    """The same, told when they end."""
+    """Until when are the holidays of the traded exchange known?"""
     if end is None:
         return ok("calendar", f"the holidays of {exchange} follow rules without an end")
     left_days = (end - today).days
@@ -53,9 +47,16 @@ def calendar_end_finding(exchange: str, end: date | None, today: date) -> Findin
     when = f"end on {end}, in {left_days} days" if left_days >= 0 else f"ended on {end}"
     return warn(
         "calendar",
-        f"the known holidays of {exchange} {when}; after that every Monday to Friday counts as a session",
-        "install a newer reliance-daemon, or a newer exchange_calendars.",
+        f"the known holidays of {exchange} {when}; after that every Monday to Friday is a provisional session",
+        "install a newer reliance-daemon, or write the holidays into calendar.overrides (docs/calendar.md).",
     )
+
+
+def bars_finding(lines: Sequence[str]) -> Finding:
+    """Do the bars of a year contradict the calendar?"""
+    if not lines:
+        return ok("sessions", "calendar and bars of the last year agree")
+    return warn("sessions", "; ".join(lines), "see docs/calendar.md: what is true goes into calendar.overrides.")
 
 
 def disk_finding(folder: Path, database_bytes: int) -> Finding:

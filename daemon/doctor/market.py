@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 from sqlalchemy import Engine
 
+from daemon.context_age import silent_context
 from daemon.desk import home_calendar
 from daemon.doctor.finding import Finding, fail, ok, warn
 from daemon.services import recipe_of
 from daemon.settings import Settings
-from ensemble.sessions import available_at
 from ensemble.windows import month_of
 from storage.engine import reading
 from storage.feeds import FeedError, open_feed
@@ -29,7 +29,7 @@ def age_finding(settings: Settings, newest: Mapping[str, pd.Timestamp], now: dat
     if missing:
         return warn("feed", f"no bar of {', '.join(missing)} yet", "`reliance-daemon run-once` reads them.")
     calendar = home_calendar(settings, now)
-    known_at = available_at(calendar.sessions, settings.market.exchange, delay_min=settings.feed.delay_min)
+    known_at = calendar.known_at(calendar.sessions, delay_min=settings.feed.delay_min)
     expected = calendar.sessions[known_at <= pd.Timestamp(now)][-1]
     oldest = min(newest[symbol] for symbol in settings.market.symbols)
     behind = len(calendar.sessions[(calendar.sessions > oldest) & (calendar.sessions <= expected)])
@@ -39,6 +39,15 @@ def age_finding(settings: Settings, newest: Mapping[str, pd.Timestamp], now: dat
     if behind < 1 + settings.signals.max_bar_age_sessions:
         return warn("feed", seen, "`run-once` reads them; `doctor --feed` asks the feed now.")
     return fail("feed", f"{seen}: nothing is entered", "is the daemon running? `doctor --feed` asks the feed now.")
+
+
+def context_finding(settings: Settings, newest: Mapping[str, pd.Timestamp], now: datetime) -> Finding:
+    """Which series that are looked at have not been heard of for long?"""
+    silent = silent_context(newest, settings, now)
+    if not silent:
+        return ok("context", "every series has a recent bar")
+    remedy = "does it still trade, and is it spelt right? Leave it out of market.context, or wait (docs/universe.md)."
+    return warn("context", f"unknown to the forecasts: {', '.join(silent)}", remedy)
 
 
 def answer_finding(settings: Settings, today: date, seconds: Callable[[], float] = time.monotonic) -> Finding:

@@ -7,7 +7,7 @@ from datetime import date, time
 import pandas as pd
 
 from ensemble.features.as_of import newest_known
-from ensemble.sessions import SessionCalendar, available_at
+from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Account, Settlement, open_account, settle
 from ensemble.trading.actions import held_actions
 from ensemble.trading.demerger_table import Demerger
@@ -106,7 +106,7 @@ def replay(
 def _quotes(symbol: str, market: TradedMarket, traded: SessionBars, rows: slice) -> list[Quote | None]:
     """The last close known at each decision, its age and volatility; None where there is none."""
     index, calendar = pd.DatetimeIndex(market.bars[symbol].index), market.calendar
-    known_at = available_at(index, calendar.exchange, delay_min=market.delay_min)
+    known_at = calendar.known_at(index, delay_min=market.delay_min)
     known = newest_known(known_at, calendar.decisions(market.decision_time)[rows])
     days, place = index.date, calendar.sessions.searchsorted(index)
     return [

@@ -1,13 +1,14 @@
 """Builds the panel: every family of features of every symbol, as known at each session's decision."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, time
 
 import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats, Integers
+from ensemble.corrections import Correction
 from ensemble.features.answers import ANSWER_SESSIONS, SCALE_SESSIONS, expected_answers, night_and_parts
 from ensemble.features.as_of import newest_known, take_known
 from ensemble.features.context import (
@@ -52,6 +53,12 @@ class Market:
     decision_time: time
     delay_min: int
     limits: RiskLimits
+    corrections: Mapping[str, tuple[Correction, ...]] = field(default_factory=dict)
+    """Exchange -> what is known of its hours besides what comes along."""
+
+    def known_at(self, sessions: pd.DatetimeIndex, exchange: str) -> pd.DatetimeIndex:
+        """UTC instant from which each session's bar of an exchange is known."""
+        return available_at(sessions, exchange, delay_min=self.delay_min, own=self.corrections.get(exchange, ()))
 
 
 def build_panel(market: Market, first: date | None = None) -> Panel:
@@ -101,7 +108,7 @@ def _context_series(market: Market) -> dict[str, ContextSeries]:
     return {
         symbol: ContextSeries(
             bars,
-            available_at(pd.DatetimeIndex(bars.index), exchange, delay_min=market.delay_min),
+            market.known_at(pd.DatetimeIndex(bars.index), exchange),
             at_home=exchange == market.calendar.exchange,
         )
         for symbol, (exchange, bars) in market.context.items()
@@ -119,8 +126,7 @@ def _shared_features(
 
 
 def _known_rows(bars: pd.DataFrame, market: Market, instants: Instants) -> Integers:
-    index = pd.DatetimeIndex(bars.index)
-    known_at = available_at(index, market.calendar.exchange, delay_min=market.delay_min)
+    known_at = market.known_at(pd.DatetimeIndex(bars.index), market.calendar.exchange)
     return newest_known(known_at, instants.decisions)
 
 

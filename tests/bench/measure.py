@@ -80,6 +80,11 @@ def resident_mb(process: int | Literal["self"] = "self") -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def peak_mb() -> float:
+    """The most memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 @contextmanager
 def child() -> Iterator[Executor]:
     """One fresh process like those that the daemon trains in, so that no benchmark inherits what another loaded."""

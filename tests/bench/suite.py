@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.bench import (
+    bars,
     fills,
     gemm,
     idle,
@@ -31,6 +32,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "walk_forward": walk_forward.run,
     "other_limits": other_limits.run,
     "fills": fills.run,
+    "bars": bars.run,
 }
 """In the order of the page and of `make bench`."""
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from daemon.calendar_end import calendar_end
 from daemon.doctor.examination import examine
 from daemon.doctor.finding import Finding
 from daemon.doctor.installation import library_finding, owner_finding, python_finding
@@ -56,7 +55,7 @@ def test_all_is_well_where_all_is_well_and_nothing_is_written(copy: Path) -> Non
     assert {finding.level for finding in own.values()} == {"ok"}, own
     assert set(found) == {
         *("installation", "python", "libraries", "configuration", "rights", "database", "backups", "clock", "feed"),
-        *("models", "calendar", "disk", "unit", "feed answer"),
+        *("context", "sessions", "models", "calendar", "disk", "unit", "feed answer"),
     }
     assert "signals.db: whole, schema" in found["database"].seen
     assert "serves 2021-10" in found["models"].seen
@@ -222,14 +221,6 @@ def test_missing_time_zone_data_is_found(tmp_path: Path) -> None:
 def test_the_calendars_end_is_told_two_months_before(end: date | None, level: str, word: str) -> None:
     found = calendar_end_finding("XNSE", end, EVENING.date())
     assert (found.level, word in found.seen) == (level, True)
-
-
-def test_the_holidays_of_the_nse_end_and_those_of_new_york_follow_rules() -> None:
-    end = calendar_end("XNSE")
-    assert end is not None
-    assert (end.month, end.day) == (12, 31)
-    assert calendar_end("XNYS") is None
-    assert calendar_end("FOREX") is None
 
 
 @pytest.mark.parametrize(

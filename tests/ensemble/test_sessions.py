@@ -112,6 +112,48 @@ def test_the_corrections_are_well_formed_sorted_and_reasoned() -> None:
     assert all(f"{day:%A}" in why for day, why in named if "Saturday;" in why or "Sunday;" in why)
 
 
+SPECIAL = {
+    # Muhurat, as the press of the day had it.
+    "2011-10-26": "16:45-18:00",
+    "2016-10-30": "18:30-19:30",
+    "2017-10-19": "18:30-19:30",
+    "2018-11-07": "17:30-18:30",
+    "2019-10-27": "18:15-19:15",
+    "2021-11-04": "18:15-19:15",
+    "2022-10-24": "18:15-19:15",
+    "2024-11-01": "18:00-19:00",
+    "2025-10-21": "13:45-14:45",
+    # Union Budgets on a weekend.
+    "2015-02-28": "09:15-15:30",
+    "2020-02-01": "09:15-15:30",
+    "2025-02-01": "09:15-15:30",
+    "2026-02-01": "09:15-15:30",
+    # Tests of the disaster recovery site; the first of them became an ordinary day.
+    "2024-01-20": "09:15-15:30",
+    "2024-03-02": "09:15-12:30",
+    "2024-05-18": "09:15-12:40",
+}
+
+
+@pytest.mark.parametrize(("day", "hours"), SPECIAL.items())
+def test_special_sessions_of_the_nse_have_the_hours_that_were_announced(
+    nse: SessionCalendar, day: str, hours: str
+) -> None:
+    assert f"{local(nse.opens, nse, day)[-5:]}-{local(nse.closes, nse, day)[-5:]}" == hours
+
+
+def test_every_year_has_its_muhurat_session(nse: SessionCalendar) -> None:
+    evenings = [date.fromisoformat(row["date"]) for row in corrections("XNSE") if "Muhurat" in row["reason"]]
+    assert [day.year for day in evenings if day.year >= 2004] == list(range(2004, 2027))
+    assert all(nse.sessions[nse.position(day)].month in (10, 11) for day in evenings if day.year >= 2000)
+
+
+@pytest.mark.parametrize("day", ["2024-01-22", "2024-05-20", "2024-11-20", "2026-01-15"])
+def test_holidays_declared_days_before_are_known(nse: SessionCalendar, day: str) -> None:
+    with pytest.raises(CalendarError, match=f"{day} is no session of XNSE"):
+        nse.position(pd.Timestamp(day))
+
+
 def local(instants: pd.DatetimeIndex, calendar: SessionCalendar, day: str) -> str:
     zone = trading_hours(calendar.exchange).zone
     return f"{instants[calendar.position(pd.Timestamp(day))].tz_convert(zone):%Y-%m-%d %H:%M}"
@@ -193,7 +235,7 @@ def test_the_foreign_exchange_day_ends_at_five_in_new_york() -> None:
 def test_every_exchange_loads_and_closes_no_later_than_its_bars_are_known(exchange: str) -> None:
     # An hour, because the library lets CMES close at 17:00 Chicago, when its next day opens.
     calendar = load_calendar(exchange, first=date(2024, 12, 1), last=date(2025, 2, 28))
-    assert 50 <= len(calendar.sessions) <= 65
+    assert 50 <= len(calendar.sessions) <= (90 if exchange == "ALWAYS" else 65)
     known = available_at(calendar.sessions, exchange, delay_min=60)
     assert (known >= calendar.closes).all()
 

@@ -10,7 +10,7 @@ from ensemble.arrays import Floats, Mask
 from ensemble.bars import BAR_COLUMNS
 from ensemble.evaluation.audit.known import known_bars
 from ensemble.features.matrix import Market
-from ensemble.sessions import EXCHANGES, SessionCalendar
+from ensemble.sessions import EXCHANGES
 
 PRICES = ("open", "high", "low", "close", "adj_close")
 RESTATEMENT = 2.0
@@ -32,11 +32,7 @@ def changed(market: Market, change: Change) -> Market:
 
 def ended(market: Market, row: int) -> Market:
     """The market whose calendar ends with `row`; the bars stay."""
-    calendar, stop = market.calendar, row + 1
-    shorter = SessionCalendar(
-        calendar.exchange, calendar.sessions[:stop], calendar.opens[:stop], calendar.closes[:stop]
-    )
-    return replace(market, calendar=shorter)
+    return replace(market, calendar=market.calendar.until(row + 1))
 
 
 def truncated(market: Market, row: int) -> Market:
@@ -73,8 +69,8 @@ def dividend_paid(market: Market) -> Market:
 def begun_later(market: Market, rows: int) -> Market:
     """The market without its first `rows` sessions."""
     calendar, first = market.calendar, market.calendar.sessions[rows]
-    shorter = SessionCalendar(
-        calendar.exchange, calendar.sessions[rows:], calendar.opens[rows:], calendar.closes[rows:]
+    shorter = replace(
+        calendar, sessions=calendar.sessions[rows:], opens=calendar.opens[rows:], closes=calendar.closes[rows:]
     )
     return changed(replace(market, calendar=shorter), lambda _, bars: bars.loc[first:])
 

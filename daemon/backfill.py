@@ -1,0 +1,101 @@
+"""Whole histories, a symbol at a time and each in a transaction of its own: what is interrupted goes on where it was.
+
+Memory is that of one symbol, however many there are.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from daemon.desk import home_calendar
+from daemon.errors import DaemonError
+from daemon.ingest import ingest
+from daemon.services import Services, context_symbols
+from daemon.settings import MarketOptions
+from storage.bar_store import newest_sessions
+from storage.engine import reading
+from storage.feeds import FeedError
+from storage.feeds.files import FilesFeed
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What came of one symbol."""
+
+    symbol: str
+    added: int = 0
+    refused: int = 0
+    failure: str = ""
+    """Why it has no bars; empty where it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """What a backfill has done."""
+
+    filled: tuple[Filled, ...]
+    had_bars: tuple[str, ...]
+    """Symbols that were left alone, because a backfill or the daemon had read them before."""
+
+    @property
+    def failed(self) -> tuple[Filled, ...]:
+        """Those without bars."""
+        return tuple(one for one in self.filled if one.failure)
+
+    def line(self) -> str:
+        """As in "12 symbols: 60,120 bars new, 3 refused; 2 had bars already; 1 failed"."""
+        added, refused = sum(one.added for one in self.filled), sum(one.refused for one in self.filled)
+        done = f"{len(self.filled) - len(self.failed)} symbols: {added:,} bars new, {refused:,} refused"
+        had = f"; {len(self.had_bars)} had bars already" if self.had_bars else ""
+        return done + had + (f"; {len(self.failed)} failed" if self.failed else "")
+
+
+def backfill(services: Services, symbols: Sequence[str] = ()) -> Backfill:
+    """Reads the whole history of those of `symbols`, by default of all that are configured, that have no bars yet.
+
+    One that fails is told at the end and stops no other. Raises DaemonError for one that is not configured, StoreError.
+    """
+    market = services.settings.market
+    unknown = [symbol for symbol in symbols if symbol not in market.every_symbol]
+    if unknown:
+        raise DaemonError(f"{unknown[0]} stands nowhere in [market]; add it to symbols, peers or context first.")
+    wanted = [symbol for symbol in market.every_symbol if not symbols or symbol in symbols]
+    with reading(services.engine) as conn:
+        known = newest_sessions(conn)
+    missing = [symbol for symbol in wanted if symbol not in known]
+    filled = tuple(_filled(services, missing))
+    return Backfill(filled, tuple(symbol for symbol in wanted if symbol in known))
+
+
+def import_bars(services: Services, folder: Path, symbols: Sequence[str] = ()) -> Backfill:
+    """The same from a folder of files in Yahoo's columns; without `symbols` those configured that have a file there.
+
+    Raises DaemonError where it has none.
+    """
+    if not folder.is_dir():
+        raise DaemonError(f"{folder} is no folder; give the one that the files SYMBOL.csv or SYMBOL.parquet are in.")
+    there = {path.stem for path in folder.iterdir() if path.suffix in (".csv", ".parquet")}
+    found = symbols or [symbol for symbol in services.settings.market.every_symbol if symbol in there]
+    if not found:
+        raise DaemonError(f"{folder} has no file of a configured symbol; name them as [market] does, RELIANCE.NS.csv.")
+    return backfill(replace(services, feed=FilesFeed(folder)), found)
+
+
+def _filled(services: Services, symbols: Sequence[str]) -> Iterator[Filled]:
+    calendar = home_calendar(services.settings, services.clock.now())
+    for symbol in services.progress(symbols, total=len(symbols), label="histories"):
+        alone = services.settings.model_copy(update={"market": _market_of(services.settings.market, symbol)})
+        try:
+            report = ingest(replace(services, settings=alone), calendar, compares=False)
+        except FeedError as error:
+            yield Filled(symbol, failure=str(error))
+        else:
+            yield Filled(symbol, report.added, report.refused, report.failed.get(symbol, ""))
+        services.alive()
+
+
+def _market_of(market: MarketOptions, symbol: str) -> MarketOptions:
+    """The market as if it were this symbol alone."""
+    abroad = context_symbols(market.context)
+    context = {abroad[symbol]: (symbol,)} if symbol in abroad else {}
+    return market.model_copy(update={"symbols": () if context else (symbol,), "peers": (), "context": context})

@@ -1,0 +1,76 @@
+"""The commands `calendar show` and `calendar check`."""
+
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from daemon.invocation import clock_at, upgraded
+
+if TYPE_CHECKING:
+    from daemon.calendar_days import CalendarDay
+    from daemon.settings import Settings
+
+calendar_app = typer.Typer(help="Look at when exchanges are open.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Exchange = Annotated[str | None, typer.Option(help="Market identifier code; default that of what is traded.")]
+Now = Annotated[str | None, typer.Option("--now", metavar="ISO", help="As of this instant.")]
+SHOWN_DAYS = 30
+
+
+@calendar_app.command("show")
+def show_calendar(  # noqa: PLR0913 - one for each option
+    context: typer.Context,
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Default: today.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Default: 30 days on.")] = None,
+    exchange: Exchange = None,
+    now: Now = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show sessions with their hours, weekdays that are none, and what is not known yet."""
+    from daemon.calendar_days import calendar_days
+    from daemon.console import print_json
+
+    settings = context.obj.settings()
+    begin = clock_at(now).now().date() if first is None else first.date()
+    end = begin + timedelta(days=SHOWN_DAYS) if last is None else last.date()
+    where = exchange or settings.market.exchange
+    days = calendar_days(settings, where, first=begin, last=end)
+    if as_json:
+        known_until = settings.calendar.known_until(where)
+        print_json({"exchange": where, "holidays_known_until": known_until, "days": [asdict(day) for day in days]})
+        return
+    for day in days:
+        typer.echo(day.line())
+    typer.echo(_summary(settings, where, days))
+
+
+@calendar_app.command("check")
+def check_calendar(context: typer.Context, now: Now = None, as_json: AsJson = False) -> None:
+    """Compare calendars with the stored bars; exit 1 when they contradict each other on the traded exchange."""
+    from daemon.calendar_check import check_stored, exchanges_of
+    from daemon.console import print_json
+    from storage.engine import reading
+
+    settings = context.obj.settings()
+    begin, today = settings.market.history_start, clock_at(now).now().date()
+    with upgraded(context.obj, read_only=True) as engine, reading(engine) as conn:
+        found = [
+            check_stored(conn, settings, settings.calendar.load(exchange, first=begin, last=today))
+            for exchange in exchanges_of(settings)
+        ]
+    agrees = not found[0].lines()
+    if as_json:
+        print_json({"agrees": agrees, "exchanges": [asdict(one) for one in found]})
+    for one in () if as_json else found:
+        for line in one.lines() or [f"{one.exchange}: calendar and bars agree"]:
+            typer.echo(line)
+    raise typer.Exit(0 if agrees else 1)
+
+
+def _summary(settings: "Settings", exchange: str, days: "list[CalendarDay]") -> str:
+    sessions = sum(day.is_session for day in days)
+    known: date | Any = settings.calendar.known_until(exchange)
+    until = f"known until {known}" if known else "rules without an end"
+    return f"{exchange}: {sessions} sessions; holidays: {until}"
