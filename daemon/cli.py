@@ -12,6 +12,7 @@ import typer
 
 from daemon.account_commands import account_command, positions_command, trades_command
 from daemon.audit_command import audit_command
+from daemon.bars_commands import bars_app
 from daemon.clock import SystemClock
 from daemon.db_commands import db_app
 from daemon.doctor_command import doctor_command
@@ -44,6 +45,7 @@ cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=Tru
 app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
 app.add_typer(db_app, name="db")
+app.add_typer(bars_app, name="bars")
 app.command("audit")(audit_command)
 app.command("account")(account_command)
 app.command("positions")(positions_command)

@@ -9,8 +9,9 @@ import pandas as pd
 from loguru import logger
 
 from daemon.services import Services, context_symbols
-from ensemble.bars import Sifted, sift_bars
 from ensemble.sessions import SessionCalendar, available_at
+from ensemble.validation.rules import Series, Sifted
+from ensemble.validation.sifting import sift_bars
 from storage.bar_store import newest_sessions, read_bars, write_bars, write_quarantine
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
@@ -53,11 +54,7 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
             raise FeedError(failed[symbol])
     for reason in failed.values():
         logger.warning("feed {}: {}", services.feed.name, reason)
-    abroad = context_symbols(market.context)
-    sifted = {
-        symbol: _sift(services, calendar, frame, abroad.get(symbol, market.exchange), complete=symbol not in abroad)
-        for symbol, frame in frames.items()
-    }
+    sifted = {symbol: _sift(services, calendar, symbol, frame) for symbol, frame in frames.items()}
     return _keep(services, sifted, stored, failed)
 
 
@@ -118,17 +115,18 @@ def _is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     return len(shared) > 0 and bool((np.abs(new / old - 1) > EQUAL_WITHIN).all())
 
 
-def _sift(
-    services: Services, calendar: SessionCalendar, frame: pd.DataFrame, exchange: str, *, complete: bool
-) -> Sifted:
+def _sift(services: Services, calendar: SessionCalendar, symbol: str, frame: pd.DataFrame) -> Sifted:
     """The frame's bars that are final by now and not older than the configured history, sifted."""
     settings = services.settings
+    abroad = context_symbols(settings.market.context)
+    exchange = abroad.get(symbol, settings.market.exchange)
     known_at = available_at(pd.DatetimeIndex(frame.index), exchange, delay_min=settings.feed.delay_min)
     future = known_at > pd.Timestamp(services.clock.now())
     ancient = frame.index < pd.Timestamp(settings.market.history_start)
     sessions = calendar.sessions if exchange == calendar.exchange else None
     # An unreadable date is neither: it stays, to be refused.
-    return sift_bars(frame[~(future | ancient)], rules=settings.bars, complete=complete, sessions=sessions)
+    series = Series(symbol, symbol not in abroad, sessions)
+    return sift_bars(frame[~(future | ancient)], series, rules=settings.bars)
 
 
 def _keep(

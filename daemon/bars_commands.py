@@ -1,0 +1,34 @@
+"""The commands `bars ...`: how far bars can be trusted, and what a person says of those that cannot."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+bars_app = typer.Typer(help="Look after the bars.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@bars_app.callback()
+def group() -> None:
+    """A group of commands, also while it holds one."""
+
+
+@bars_app.command("check")
+def check(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of SYMBOL.csv files; default feed.files.path.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with the bars of a folder, and how that compares with its ANOMALIES.csv, if it has one."""
+    from daemon.bars_check import check_folder
+    from daemon.bars_display import show_checked
+    from daemon.clock import SystemClock
+
+    settings = context.obj.settings()
+    place = folder or settings.feed.files.path
+    if place is None:
+        raise typer.BadParameter("give a folder, or set feed.files.path.", param_hint="FOLDER")
+    show_checked(check_folder(place, settings, today=SystemClock().now().date()), as_json=as_json)

@@ -1,0 +1,68 @@
+"""What `bars check` found: a table a symbol, how it compares with a list, and every finding that is worth a line."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from rich.console import Console
+
+from daemon.bars_check import Checked
+from daemon.console import new_table, open_console, print_json
+from ensemble.validation.findings import Finding
+from ensemble.validation.scorecard import Score
+
+SHOWN = 20
+"""Findings of one kind and symbol that get a line each; --json has all."""
+
+
+def show_checked(checked: Checked, *, as_json: bool) -> None:
+    """To standard output."""
+    if as_json:
+        print_json(_content(checked))
+        return
+    console = open_console()
+    table = new_table(console, "", "symbol", "found", "rows", "kept", left=2)
+    for symbol, findings in checked.findings.items():
+        table.add_row(symbol, _counts(findings), str(checked.bars[symbol]), str(checked.kept[symbol]))
+    console.print(table)
+    _show_scores(console, checked.scores)
+    for symbol, findings in (checked.unlisted or checked.findings).items():
+        _show_findings(console, symbol, findings)
+
+
+def _content(checked: Checked) -> dict[str, object]:
+    return {
+        "bars": checked.bars,
+        "kept": checked.kept,
+        "findings": [asdict(finding) for findings in checked.findings.values() for finding in findings],
+        "scores": [asdict(one) | {"recall": one.recall, "precision": one.precision} for one in checked.scores],
+        "unlisted": [asdict(finding) for findings in checked.unlisted.values() for finding in findings],
+    }
+
+
+def _counts(findings: Iterable[Finding]) -> str:
+    counts = Counter(f"{finding.kind} {finding.verdict}" for finding in findings)
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) or "nothing"
+
+
+def _show_scores(console: Console, scores: Sequence[Score]) -> None:
+    if not scores:
+        return
+    columns = ("symbol", "kind", "listed", "found", "recall", "unlisted", "precision")
+    table = new_table(console, "beside the list", *columns, left=2)
+    for one in scores:
+        numbers = (one.listed, one.listed - len(one.missed), f"{one.recall:.0%}", one.unlisted, f"{one.precision:.0%}")
+        table.add_row(one.symbol, one.kind, *map(str, numbers))
+    console.print(table)
+    for one in scores:
+        for day in one.missed:
+            console.print(f"missed: {one.symbol} {day} {one.kind}", soft_wrap=True)
+
+
+def _show_findings(console: Console, symbol: str, findings: Sequence[Finding]) -> None:
+    for kind in sorted({finding.kind for finding in findings}):
+        alike = [finding for finding in findings if finding.kind == kind]
+        for finding in alike[:SHOWN]:
+            console.print(f"{symbol} {finding.session} {kind} {finding.verdict}: {finding.detail}", soft_wrap=True)
+        if len(alike) > SHOWN:
+            console.print(f"{symbol} {kind}: {len(alike) - SHOWN} more; --json lists them")
