@@ -5,13 +5,11 @@ from typing import Annotated
 
 import typer
 
+from daemon.quarantine_commands import quarantine_app
+
 bars_app = typer.Typer(help="Look after the bars.", no_args_is_help=True)
+bars_app.add_typer(quarantine_app, name="quarantine")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-
-
-@bars_app.callback()
-def group() -> None:
-    """A group of commands, also while it holds one."""
 
 
 @bars_app.command("check")

@@ -10,6 +10,7 @@ from daemon.bars_check import Checked
 from daemon.console import new_table, open_console, print_json
 from ensemble.validation.findings import Finding
 from ensemble.validation.scorecard import Score
+from storage.quarantine_store import Refused
 
 SHOWN = 20
 """Findings of one kind and symbol that get a line each; --json has all."""
@@ -28,6 +29,28 @@ def show_checked(checked: Checked, *, as_json: bool) -> None:
     _show_scores(console, checked.scores)
     for symbol, findings in (checked.unlisted or checked.findings).items():
         _show_findings(console, symbol, findings)
+
+
+def show_refused(found: Sequence[Refused], *, as_json: bool) -> None:
+    """The quarantine, to standard output."""
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    console = open_console()
+    prices = ("open", "high", "low", "close")
+    table = new_table(
+        console, "", "symbol", "session", "reason", "verdict", "id", *prices, "volume", "close before", "after", left=4
+    )
+    for one in found:
+        words = (one.symbol, str(one.session or "none"), one.reason, one.verdict or "")
+        numbers = [one.values[name] for name in (*prices, "volume")]
+        table.add_row(*words, str(one.id), *map(_cell, (*numbers, one.close_before, one.close_after)))
+    console.print(table)
+    console.print(f"{len(found)} refused bars; `bars quarantine accept ID` or `reject ID` decides one.")
+
+
+def _cell(value: float | str | None) -> str:
+    return "" if value is None else value if isinstance(value, str) else f"{value:.6g}"
 
 
 def _content(checked: Checked) -> dict[str, object]:

@@ -15,6 +15,7 @@ from ensemble.validation.sifting import sift_bars
 from storage.bar_store import newest_sessions, read_bars, write_bars, write_quarantine
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
+from storage.quarantine_store import without_rejected
 from storage.sightings import next_sighting
 
 REREAD_DAYS = 60
@@ -137,6 +138,7 @@ def _keep(
         seen_at = next_sighting(conn, services.clock.now())
         for symbol, bars in sifted.items():
             news = _news(bars.kept, stored[symbol]) if symbol in stored else bars.kept
+            news = without_rejected(conn, symbol, news) if len(news) else news
             changes = write_bars(conn, symbol, news, seen_at=seen_at, provider=services.feed.name)
             refused += write_quarantine(conn, symbol, bars.refused, seen_at=seen_at)
             added, changed = added + changes.added, changed + changes.changed

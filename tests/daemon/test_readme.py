@@ -24,7 +24,8 @@ def test_it_opens_with_the_two_commands() -> None:
 
 def test_every_command_it_names_exists() -> None:
     groups = {
-        group.name: {command.name for command in group.typer_instance.registered_commands}
+        group.name: {one.name for one in group.typer_instance.registered_commands}
+        | {one.name for one in group.typer_instance.registered_groups}
         for group in app.registered_groups
         if group.typer_instance is not None
     }
