@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
+import pandas as pd
 from rich.console import Console
 
 from daemon.bars_check import Checked
@@ -29,6 +30,19 @@ def show_checked(checked: Checked, *, as_json: bool) -> None:
     _show_scores(console, checked.scores)
     for symbol, findings in (checked.unlisted or checked.findings).items():
         _show_findings(console, symbol, findings)
+
+
+def show_bars(bars: pd.DataFrame, *, as_json: bool) -> None:
+    """A bars frame, to standard output."""
+    rows = [{"session": f"{session:%Y-%m-%d}"} | row.to_dict() for session, row in bars.iterrows()]
+    if as_json:
+        print_json(rows)
+        return
+    console = open_console()
+    table = new_table(console, "", "session", *bars.columns)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table if rows else "no bar was known by then")
 
 
 def show_refused(found: Sequence[Refused], *, as_json: bool) -> None:

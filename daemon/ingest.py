@@ -10,6 +10,7 @@ from loguru import logger
 
 from daemon.services import Services, context_symbols
 from ensemble.sessions import SessionCalendar, available_at
+from ensemble.validation.rewriting import rewritten
 from ensemble.validation.rules import Series, Sifted
 from ensemble.validation.sifting import sift_bars
 from storage.bar_store import newest_sessions, read_bars, write_bars, write_quarantine
@@ -50,12 +51,14 @@ def ingest(services: Services, calendar: SessionCalendar) -> IngestReport:
     market = services.settings.market
     stored = _stored(services)
     frames, failed = _fetch(services, stored)
+    sifted = {symbol: _sift(services, calendar, symbol, frame) for symbol, frame in frames.items()}
+    failed |= _rewritten(services, stored, sifted)
     for symbol in market.symbols:
         if symbol in failed:
             raise FeedError(failed[symbol])
     for reason in failed.values():
         logger.warning("feed {}: {}", services.feed.name, reason)
-    sifted = {symbol: _sift(services, calendar, symbol, frame) for symbol, frame in frames.items()}
+    sifted = {symbol: bars for symbol, bars in sifted.items() if symbol not in failed}
     return _keep(services, sifted, stored, failed)
 
 
@@ -128,6 +131,23 @@ def _sift(services: Services, calendar: SessionCalendar, symbol: str, frame: pd.
     # An unreadable date is neither: it stays, to be refused.
     series = Series(symbol, symbol not in abroad, sessions)
     return sift_bars(frame[~(future | ancient)], series, rules=settings.bars)
+
+
+def _rewritten(services: Services, stored: Mapping[str, pd.DataFrame], sifted: Mapping[str, Sifted]) -> dict[str, str]:
+    """Symbols whose stored bars the feed changed as no split, dividend or correction does, and what to say of each."""
+    reasons = {}
+    for symbol in stored.keys() & sifted.keys():
+        fresh, known = sifted[symbol].kept, stored[symbol]
+        if len(fresh) and fresh.index[0] < known.index[0]:  # read from the beginning: compare all of it
+            with reading(services.engine) as conn:
+                known = read_bars(conn, [symbol])[symbol]
+        count = rewritten(known, fresh)
+        if count:
+            reasons[symbol] = (
+                f"{symbol}: {count} of {len(known)} stored bars came back changed by odd factors, which no split or "
+                "dividend does; nothing of it is taken. If the feed is right, begin with an empty state_dir."
+            )
+    return reasons
 
 
 def _keep(

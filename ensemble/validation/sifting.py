@@ -25,11 +25,10 @@ from ensemble.validation.rules import BarRules, Refusal, Series, Sifted
 from ensemble.validation.stale import before_listing, frozen
 
 
-def sift_bars(raw: pd.DataFrame, series: Series, *, rules: BarRules, before: pd.DataFrame | None = None) -> Sifted:
+def sift_bars(raw: pd.DataFrame, series: Series, *, rules: BarRules) -> Sifted:
     """The bars of `raw` that can be trusted, and the others with their reason.
 
-    `raw` has the columns BAR_COLUMNS and the dates in its index; everything else about it may be wrong. `before`: a
-    bars frame of older sessions, which `raw` is measured by.
+    `raw` has the columns BAR_COLUMNS and the dates in its index; everything else about it may be wrong.
     Context bars lose a missing or inconsistent open, high or low (NaN) instead of being refused.
     What looks at neighbours looks at the next bar too, so that a level shift (a crash, a split the feed did not
     adjust) is not taken for a bad tick; the newest bar has no next one and is refused, when it is beyond MOVE_LIMIT,
@@ -43,7 +42,7 @@ def sift_bars(raw: pd.DataFrame, series: Series, *, rules: BarRules, before: pd.
     _judge_alone(values, reasons, series, rules.range_tolerance_bp / 1e4)
     book = pd.DataFrame(values | {"excess": excess, "row": np.arange(len(rows))}, index=rows.index)
     book = book[(reasons == NONE) & ~copies].sort_index()
-    kept = _judge_together(_after(before, book), reasons, series, rules, _dead(rows, reasons))
+    kept = _judge_together(book, reasons, series, rules, _dead(rows, reasons))
     return Sifted(kept=kept[list(BAR_COLUMNS)], refused=_refused(rows, reasons, copies))
 
 
@@ -54,14 +53,6 @@ def _judge_alone(values: dict[str, Floats], reasons: Integers, series: Series, t
         mend_context(values, tolerance, spared=below_zero)
     judge_values(values, reasons, series, below_zero=below_zero, tolerance=tolerance)
     widen(values)
-
-
-def _after(before: pd.DataFrame | None, book: pd.DataFrame) -> pd.DataFrame:
-    """The older bars and these; the older ones are no row of the frame."""
-    if before is None or book.empty:
-        return book
-    older = before[before.index < book.index[0]]
-    return book if older.empty else pd.concat([older.assign(excess=0.0, row=-1), book])
 
 
 def _dead(rows: pd.DataFrame, reasons: Integers) -> pd.DatetimeIndex:
@@ -79,12 +70,11 @@ def _judge_together(
         reason, wrong = next(((reason, wrong) for reason, wrong in found if wrong.any()), (None, None))
         if reason is None or wrong is None:
             break
-        rows = book["row"].to_numpy()[wrong]
         mask = np.zeros(len(reasons), dtype=np.bool_)
-        mask[rows[rows >= 0]] = True
+        mask[book["row"].to_numpy()[wrong]] = True
         refuse(reasons, mask, reason)
         book = book[~wrong]
-    return book[book["row"] >= 0]
+    return book
 
 
 def _of_other_papers(book: pd.DataFrame, series: Series, dead: pd.DatetimeIndex) -> Iterator[tuple[Refusal, Mask]]:
