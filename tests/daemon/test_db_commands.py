@@ -121,6 +121,8 @@ def test_an_upgrade_is_explicit_backed_up_and_done_once(copy: Path) -> None:
     with closing(sqlite3.connect(database)) as old, old:
         old.execute("UPDATE alembic_version SET version_num = '0008'")
         old.execute("DROP TABLE outbox")
+        for column in ("verdict", "decided_at", "decided_by", "note"):
+            old.execute(f"ALTER TABLE quarantine DROP COLUMN {column}")
     assert "`reliance-daemon db upgrade` upgrades it" in refused(call(copy, "status"), 1)
     with daemon_at_work(copy):
         refused(call(copy, "db", "upgrade"), 75)
