@@ -14,6 +14,7 @@ import typer
 from daemon.account_commands import account_command, positions_command, trades_command
 from daemon.audit_command import audit_command
 from daemon.backfill_commands import backfill_command, export_command, import_command
+from daemon.bars_commands import bars_app
 from daemon.calendar_commands import calendar_app
 from daemon.clock import SystemClock
 from daemon.db_commands import db_app
@@ -48,8 +49,6 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
 app.add_typer(db_app, name="db")
 app.add_typer(calendar_app, name="calendar")
-bars_app = typer.Typer(help="Look after the bars.", no_args_is_help=True)
-bars_app.callback()(lambda: None)
 bars_app.command("export")(export_command)
 app.add_typer(bars_app, name="bars")
 app.command("backfill")(backfill_command)

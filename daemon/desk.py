@@ -18,6 +18,7 @@ from daemon.models import ModelFactory, load_model, open_bar_digests, set_damage
 from daemon.services import Services, context_symbols
 from daemon.settings import Settings
 from daemon.training import OutOfTime, TrainingFailed, no_hurry
+from ensemble.bars import above_zero
 from ensemble.features.matrix import Market, build_panel, context_needed_from
 from ensemble.labels import LABELS
 from ensemble.model import Model, forecast_rows, member_odds
@@ -376,7 +377,7 @@ def load_market(
     return Market(
         calendar=calendar,
         bars={symbol: frame.loc[:last] for symbol, frame in bars.items()},
-        context={symbol: (exchanges[symbol], frame.loc[:last]) for symbol, frame in context.items()},
+        context={symbol: (exchanges[symbol], above_zero(frame.loc[:last])) for symbol, frame in context.items()},
         decision_time=settings.schedule.decision_time,
         delay_min=settings.feed.delay_min,
         limits=settings.labels.barrier.limits,

@@ -14,11 +14,14 @@ from daemon.context_age import silent_context
 from daemon.feed_guard import ask, can_wait
 from daemon.incoming import mistrust, of_another_provider
 from daemon.services import Services, context_symbols
-from ensemble.bars import Sifted, sift_bars
 from ensemble.sessions import SessionCalendar, available_at
+from ensemble.validation.rewriting import rewritten
+from ensemble.validation.rules import Series, Sifted
+from ensemble.validation.sifting import sift_bars
 from storage.bar_store import newest_sessions, read_bars, write_bars, write_quarantine
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
+from storage.quarantine_store import without_rejected
 from storage.sightings import next_sighting
 
 REREAD_DAYS = 60
@@ -55,17 +58,16 @@ def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = Tr
     market = services.settings.market
     stored = _stored(services)
     frames, failed = _fetch(services, calendar, stored)
+    sifted = {symbol: _sift(services, calendar, symbol, frame) for symbol, frame in frames.items()}
+    failed |= _rewritten(services, stored, sifted)
     lost = [failed[symbol] for symbol in market.symbols if symbol in failed]
     if market.symbols and len(lost) == len(market.symbols):
         raise FeedError(lost[0])
     for reason in failed.values():
         logger.warning("feed {}: {}", services.feed.name, reason)
-    abroad = context_symbols(market.context)
-    sifted = {
-        symbol: _sift(services, calendar, frame, abroad.get(symbol, market.exchange), complete=symbol not in abroad)
-        for symbol, frame in frames.items()
-    }
+    sifted = {symbol: bars for symbol, bars in sifted.items() if symbol not in failed}
     if compares:
+        abroad = context_symbols(market.context)
         at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
         _compare_with(calendar, at_home, stored)
         _tell_silent(services, sifted, stored)
@@ -165,18 +167,36 @@ def _is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     return len(shared) > 0 and bool((np.abs(new / old - 1) > EQUAL_WITHIN).all())
 
 
-def _sift(
-    services: Services, calendar: SessionCalendar, frame: pd.DataFrame, exchange: str, *, complete: bool
-) -> Sifted:
+def _sift(services: Services, calendar: SessionCalendar, symbol: str, frame: pd.DataFrame) -> Sifted:
     """The frame's bars that are final by now and not older than the configured history, sifted."""
     settings = services.settings
+    abroad = context_symbols(settings.market.context)
+    exchange = abroad.get(symbol, settings.market.exchange)
     own = settings.calendar.corrections.get(exchange, ())
     known_at = available_at(pd.DatetimeIndex(frame.index), exchange, delay_min=settings.feed.delay_min, own=own)
     future = known_at > pd.Timestamp(services.clock.now())
     ancient = frame.index < pd.Timestamp(settings.market.history_start)
     sessions = calendar.sessions if exchange == calendar.exchange else None
     # An unreadable date is neither: it stays, to be refused.
-    return sift_bars(frame[~(future | ancient)], rules=settings.bars, complete=complete, sessions=sessions)
+    series = Series(symbol, symbol not in abroad, sessions)
+    return sift_bars(frame[~(future | ancient)], series, rules=settings.bars)
+
+
+def _rewritten(services: Services, stored: Mapping[str, pd.DataFrame], sifted: Mapping[str, Sifted]) -> dict[str, str]:
+    """Symbols whose stored bars the feed changed as no split, dividend or correction does, and what to say of each."""
+    reasons = {}
+    for symbol in stored.keys() & sifted.keys():
+        fresh, known = sifted[symbol].kept, stored[symbol]
+        if len(fresh) and fresh.index[0] < known.index[0]:  # read from the beginning: compare all of it
+            with reading(services.engine) as conn:
+                known = read_bars(conn, [symbol])[symbol]
+        count = rewritten(known, fresh)
+        if count:
+            reasons[symbol] = (
+                f"{symbol}: {count} of {len(known)} stored bars came back changed by odd factors, which no split or "
+                "dividend does; nothing of it is taken. If the feed is right, begin with an empty state_dir."
+            )
+    return reasons
 
 
 def _keep(
@@ -187,6 +207,7 @@ def _keep(
         seen_at = next_sighting(conn, services.clock.now())
         for symbol, bars in sifted.items():
             news = _news(bars.kept, stored[symbol]) if symbol in stored else bars.kept
+            news = without_rejected(conn, symbol, news) if len(news) else news
             changes = write_bars(conn, symbol, news, seen_at=seen_at, provider=services.feed.name)
             refused += write_quarantine(conn, symbol, bars.refused, seen_at=seen_at)
             added, changed = added + changes.added, changed + changes.changed

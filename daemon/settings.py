@@ -25,7 +25,6 @@ from daemon.overrides import Key, read_overrides
 from daemon.secrets import refuse_open_secrets
 from daemon.universe import expanded
 from daemon.workers import WorkerOptions
-from ensemble.bars import BarRules
 from ensemble.evaluation.audit.options import AuditOptions
 from ensemble.evaluation.holdout import EvaluationOptions
 from ensemble.evaluation.search_space import SweepOptions
@@ -37,6 +36,7 @@ from ensemble.trading.costs import Costs
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.rules import TradingRules
 from ensemble.trading.signals import SignalOptions
+from ensemble.validation.rules import BarRules
 from storage.feeds import FeedOptions
 
 

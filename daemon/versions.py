@@ -12,7 +12,10 @@ from pathlib import Path
 import ensemble
 
 LIBRARIES = ("numpy", "pandas", "TA-Lib", "scipy", "scikit-learn", "lightgbm", "numba", "keras")
+BEFORE_FEATURES = ("validation",)
+"""What decides which bars are kept: a model is told by the bars that it saw, not by the rules that let them in."""
 AFTER_FORECASTS = (
+    *BEFORE_FEATURES,
     "evaluation",
     "forecasts.py",
     "session_forecasts.py",
@@ -21,7 +24,7 @@ AFTER_FORECASTS = (
 """Folders and files of `ensemble` that no model depends on; of the limits it is their values that count, not code."""
 AFTER_TRAINING = (*AFTER_FORECASTS, "long_run.py", "stacking", "model.py")
 """The same for a single member: what only says how members are put together."""
-JUDGES = ("evaluation",)
+JUDGES = (*BEFORE_FEATURES, "evaluation")
 """What neither forecasts nor trades."""
 _CODE = Path(ensemble.__file__).parent
 

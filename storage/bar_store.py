@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, se
 
 from ensemble.arrays import Mask
 from ensemble.bars import BAR_COLUMNS, check_bars
+from ensemble.validation.asset_class import class_rules
 from storage.column_types import session_text
 from storage.rows import Row, insert_columns, insert_rows, raw_columns
 from storage.tables import bars as table
@@ -79,7 +80,7 @@ def write_bars(conn: Connection, symbol: str, bars: pd.DataFrame, *, seen_at: da
     Of two different bars seen in the same second the later call's wins. Raises BarsError when `bars` is no
     bars frame.
     """
-    check_bars(bars, complete=False)
+    check_bars(bars, complete=False, positive=class_rules(symbol).positive)
     if bars.empty:
         return BarChanges(added=0, changed=0)
     known, since = _known(conn, symbol, bars, seen_at)

@@ -9,6 +9,8 @@ from storage.column_types import Instant, Session
 
 # Bounded above as well: a CHECK (close > 0) alone lets infinity, and in SQLite any text, pass.
 PRICE = "{0} > 0 AND {0} < 1e9"
+BAR_PRICE = "({0} > 0 OR replace(symbol, '=F', '') <> symbol) AND {0} > -1e9 AND {0} < 1e9"
+"""A future's price may fall below zero, that of anything else may not."""
 MONEY = "{0} > -1e15 AND {0} < 1e15"
 COUNT = "{0} >= 0 AND {0} < 1e15"
 _SHARE = "{0} >= 0 AND {0} <= 1"
@@ -59,6 +61,11 @@ def instant(name: str, comment: str, *, null: bool = False) -> Column[Any]:
 def price(name: str, comment: str, *, null: bool = False) -> Column[Any]:
     """A price of one share, above 0."""
     return column(name, Double, f"{comment}, price of one share", check=PRICE, null=null)
+
+
+def bar_price(name: str, comment: str, *, null: bool = False) -> Column[Any]:
+    """A price of a bar, above 0 unless it is a future's."""
+    return column(name, Double, f"{comment}, price of one share", check=BAR_PRICE, null=null)
 
 
 def money(name: str, comment: str) -> Column[Any]:

@@ -14,6 +14,7 @@ from storage.columns import (
     FLAG,
     MONEY,
     PERCENT,
+    bar_price,
     column,
     instant,
     key,
@@ -31,6 +32,7 @@ LIVE: Origin = "live"
 
 METADATA = MetaData(naming_convention={"ck": "%(table_name)s_%(constraint_name)s", "pk": "%(table_name)s_key"})
 
+_VERDICT = "{0} IN ('accepted', 'rejected')"
 _INTERVAL = "the Venn-Abers interval: where past outcomes put the calibrated probability; empty with too few of them"
 
 bars = Table(
@@ -41,11 +43,11 @@ bars = Table(
     instant("seen_at", "When this version of the bar was fetched"),
     instant("superseded_at", "When a newer version replaced it; empty for the current one", null=True),
     column("provider", Text, "The feed it came from"),
-    price("open", "Opening price, split-adjusted", null=True),
-    price("high", "Highest price, split-adjusted", null=True),
-    price("low", "Lowest price, split-adjusted", null=True),
-    price("close", "Closing price, split-adjusted"),
-    price("adj_close", "Closing price adjusted for splits and dividends"),
+    bar_price("open", "Opening price, split-adjusted", null=True),
+    bar_price("high", "Highest price, split-adjusted", null=True),
+    bar_price("low", "Lowest price, split-adjusted", null=True),
+    bar_price("close", "Closing price, split-adjusted"),
+    bar_price("adj_close", "Closing price adjusted for splits and dividends"),
     column("volume", Double, "Shares traded; empty where the feed has none", check=COUNT, null=True),
     key("symbol", "session", "seen_at"),
     comment="Daily bars, one row a version: a revised bar is added, the old one stays",
@@ -62,8 +64,18 @@ quarantine = Table(
     instant("seen_at", "When it was first refused"),
     column("reason", Text, "Why it was refused"),
     column("payload", Json, "The refused values, a JSON object; null is a missing number"),
+    column(
+        "verdict",
+        Text,
+        "What a person said of it: accepted or rejected; empty while none has",
+        check=_VERDICT,
+        null=True,
+    ),
+    instant("decided_at", "When", null=True),
+    column("decided_by", Text, "Who: the name of the account that gave the command", null=True),
+    column("note", Text, "Why, in that person's words", null=True),
     key("id"),
-    comment="Bars that were refused and never reach a forecast",
+    comment="Bars that were refused; none reaches a forecast unless it is accepted",
 )
 quarantine_symbol = Index("quarantine_symbol", quarantine.c.symbol)
 

@@ -11,10 +11,11 @@ from numpy.testing import assert_allclose
 
 from daemon.settings import MarketOptions, Settings
 from ensemble.arrays import Floats
-from ensemble.bars import sift_bars
 from ensemble.members.fitted import Files
 from ensemble.members.specs import LstmSpec
 from ensemble.panel import Panel
+from ensemble.validation.rules import Series
+from ensemble.validation.sifting import sift_bars
 from ensemble.windows import Window
 from storage.feeds import History
 from storage.feeds.files import FilesFeed
@@ -106,9 +107,9 @@ def test_made_up_bars_are_bars_and_the_same_every_time(tmp_path: Path) -> None:
         write_made_up_bars(tmp_path / folder, Settings(market=market))
     assert (tmp_path / "first" / "ETF.csv").read_bytes() == (tmp_path / "second" / "ETF.csv").read_bytes()
     histories = FilesFeed(tmp_path / "first").fetch(["AAA.NS", "ETF"], first=date(2020, 1, 1), last=date(2021, 12, 31))
-    for history in histories.values():
+    for symbol, history in histories.items():
         assert isinstance(history, History)
-        sifted = sift_bars(history.bars, rules=Settings().bars, complete=True, sessions=None)
+        sifted = sift_bars(history.bars, Series(symbol, complete=True, sessions=None), rules=Settings().bars)
         assert len(sifted.kept) > 450
         assert sifted.refused.empty
 

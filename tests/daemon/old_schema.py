@@ -3,6 +3,7 @@
 import sqlite3
 
 LATER_TABLES = ("outbox", "feed_state", "close_checks")
+LATER_COLUMNS = {"quarantine": ("verdict", "decided_at", "decided_by", "note")}
 """What the steps after 0008 have made."""
 
 
@@ -11,3 +12,6 @@ def back_to_0008(database: sqlite3.Connection) -> None:
     database.execute("UPDATE alembic_version SET version_num = '0008'")
     for table in LATER_TABLES:
         database.execute(f"DROP TABLE {table}")
+    for table, columns in LATER_COLUMNS.items():
+        for column in columns:
+            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")

@@ -294,5 +294,5 @@ def test_a_changed_feature_is_another_code_and_a_changed_report_is_not(tmp_path:
     for both in ("features/momentum.py", "labels.py", "windows.py", "members/logit.py", "fills.py", "trees.py"):
         assert after(both) == (True, True)
     assert after("stacking/combiner.py") == (True, False)
-    for neither in ("evaluation/scores.py", "trading/account.py"):
+    for neither in ("evaluation/scores.py", "trading/account.py", "validation/price_path.py"):
         assert after(neither) == (False, False)

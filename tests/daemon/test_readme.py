@@ -24,12 +24,13 @@ def test_it_opens_with_the_two_commands() -> None:
 
 def test_every_command_it_names_exists() -> None:
     groups = {
-        group.name: {command.name for command in group.typer_instance.registered_commands}
+        group.name: {one.name for one in group.typer_instance.registered_commands}
+        | {one.name for one in group.typer_instance.registered_groups}
         for group in app.registered_groups
         if group.typer_instance is not None
     }
     known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-    named = re.findall(r"`([a-z-]+)(?: ([a-z]+))?(?: [-A-Z\[].*?)?`", "\n".join(table_rows()))
+    named = re.findall(r"`([a-z-]+)(?: ([a-z][a-z-]*))?(?: [-A-Z\[].*?)?`", "\n".join(table_rows()))
     assert {name for name, _ in named} == known | set(groups)
     assert {(name, inner) for name, inner in named if inner} == {
         (name, inner) for name, commands in groups.items() for inner in commands

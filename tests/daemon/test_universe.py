@@ -114,7 +114,8 @@ def test_a_traded_symbol_that_fails_is_held_and_stops_no_other(
         with services_at(folder, f"{newest} 17:00") as services:
             ingest(services, home_calendar(services.settings, services.clock.now()))
         (folder / "bars" / "CCC.NS.csv").unlink()
-    for moment in ("2021-10-05 08:50", "2021-10-06 08:50", "2021-10-06 17:00"):
+    # Earlier in the morning the decision waits for the missing bars.
+    for moment in ("2021-10-05 09:05", "2021-10-06 09:05", "2021-10-06 17:00"):
         with services_at(folder, moment) as services:
             reconciled = reconcile(services)
             with reading(services.engine) as conn:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from sqlalchemy import Connection, Engine, func, select, text
 
-from ensemble.bars import BAR_COLUMNS, BarRules, BarsError, Refusal, check_bars, sift_bars
+from ensemble.bars import BAR_COLUMNS, BarsError, check_bars
+from ensemble.validation.rules import BarRules, Refusal, Series
+from ensemble.validation.sifting import sift_bars
 from storage.bar_store import BarChanges, newest_sessions, read_bars, write_bars, write_quarantine
 from storage.engine import StoreError, transaction
 from storage.tables import bars as bar_table
@@ -234,7 +236,7 @@ def test_a_refusal_is_kept_once_as_first_seen(conn: Connection) -> None:
     raw = walk(3)
     raw.loc[raw.index[1], "close"] = np.inf
     raw.loc[raw.index[2], "volume"] = np.nan
-    refused = sift_bars(raw, rules=BarRules(), complete=True, sessions=None).refused
+    refused = sift_bars(raw, Series(SYMBOL, complete=True, sessions=None), rules=BarRules()).refused
     assert write_quarantine(conn, SYMBOL, refused, seen_at=NOON) == 2
     assert write_quarantine(conn, SYMBOL, refused, seen_at=NOON + DAY) == 0
     assert write_quarantine(conn, "TCS.NS", refused, seen_at=NOON + DAY) == 2
@@ -257,7 +259,7 @@ def test_other_values_or_another_reason_are_another_refusal(conn: Connection) ->
 
 
 def test_nothing_refused_keeps_nothing(conn: Connection) -> None:
-    refused = sift_bars(walk(3), rules=BarRules(), complete=True, sessions=None).refused
+    refused = sift_bars(walk(3), Series(SYMBOL, complete=True, sessions=None), rules=BarRules()).refused
     assert write_quarantine(conn, SYMBOL, refused, seen_at=NOON) == 0
 
 
@@ -265,7 +267,7 @@ def test_real_bars_come_back_as_they_were_written(conn: Connection, market_folde
     for name, complete in (("RELIANCE.NS", True), ("^INDIAVIX", False), ("^N225", False)):
         raw = pd.read_csv(market_folder / f"{name}.csv", index_col="Date", parse_dates=True)
         raw.columns = raw.columns.str.lower().str.replace(" ", "_")
-        sifted = sift_bars(raw, rules=BarRules(), complete=complete, sessions=None)
+        sifted = sift_bars(raw, Series(name, complete, sessions=None), rules=BarRules())
         assert write(conn, sifted.kept, symbol=name).added == len(sifted.kept)
         assert_frame_equal(read_bars(conn, [name])[name], sifted.kept)
         assert write_quarantine(conn, name, sifted.refused, seen_at=NOON) <= len(sifted.refused)

@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ensemble.bars import BAR_COLUMNS, BarRules, Refusal, sift_bars
+from ensemble.bars import BAR_COLUMNS
+from ensemble.validation.rules import BarRules, Refusal, Series
+from ensemble.validation.sifting import sift_bars
 from storage.feeds.feed import ACTION_COLUMNS, Feed, FeedError, History
 from storage.feeds.files import FilesFeed
 
@@ -79,7 +81,7 @@ def test_wrong_values_and_dates_are_left_to_the_sieve(tmp_path: Path) -> None:
         f",{ROW}",
         f"2021-01-04,{ROW}",
     )
-    sifted = sift_bars(bars(tmp_path), rules=BarRules(), complete=True, sessions=None)
+    sifted = sift_bars(bars(tmp_path), Series("A.NS", complete=True, sessions=None), rules=BarRules())
     assert list(sifted.kept.index) == [pd.Timestamp("2021-01-04")]
     assert sifted.refused["reason"].tolist() == [
         Refusal.NOT_FINITE,

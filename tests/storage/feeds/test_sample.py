@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ensemble.bars import BarRules, check_bars, sift_bars
+from ensemble.bars import check_bars
 from ensemble.sessions import load_calendar
+from ensemble.validation.rules import BarRules, Series
+from ensemble.validation.sifting import sift_bars
 from storage.feeds.feed import Feed, FeedError, History
 from storage.feeds.sample import SAMPLE_SYMBOLS, SampleFeed
 
@@ -26,7 +28,7 @@ def test_the_sample_indices_have_a_bar_for_every_session_of_new_york(symbol: str
     calendar = load_calendar("XNYS", first=date(1999, 1, 1), last=date(2018, 12, 31))
     raw = bars(symbol)
     assert list(raw.index) == list(calendar.sessions)
-    sifted = sift_bars(raw, rules=BarRules(), complete=True, sessions=calendar.sessions)
+    sifted = sift_bars(raw, Series("^GSPC", complete=True, sessions=calendar.sessions), rules=BarRules())
     check_bars(sifted.kept, complete=True)
     assert [f"{day:%F}" for day in sifted.refused["session"]] == refused
     assert set(sifted.refused["reason"]) <= {"no_volume"}
@@ -34,7 +36,7 @@ def test_the_sample_indices_have_a_bar_for_every_session_of_new_york(symbol: str
 
 @pytest.mark.parametrize(("symbol", "count"), [("^VIX", 1259), ("DCOILWTICO", 8321)])
 def test_the_sample_context_has_closes_only(symbol: str, count: int) -> None:
-    sifted = sift_bars(bars(symbol), rules=BarRules(), complete=False, sessions=None)
+    sifted = sift_bars(bars(symbol), Series(symbol, complete=False, sessions=None), rules=BarRules())
     assert sifted.refused.empty
     assert len(sifted.kept) == count
     assert sifted.kept[["open", "high", "low", "volume"]].isna().all(axis=None)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from ensemble.bars import BarRules, check_bars, sift_bars
+from ensemble.bars import check_bars
 from ensemble.evaluation.roc_area import pooled_auc
 from ensemble.evaluation.synthetic import ORACLE_LABELS, SyntheticMarket, SyntheticOptions, simulate_market
 from ensemble.evaluation.synthetic.bound import oracle_scored, recover
@@ -19,6 +19,8 @@ from ensemble.evaluation.synthetic.timeline import make_timeline
 from ensemble.evaluation.synthetic.volatility import STORMY, volatility_levels
 from ensemble.features.as_of import newest_known
 from ensemble.sessions import available_at
+from ensemble.validation.rules import BarRules, Series
+from ensemble.validation.sifting import sift_bars
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +49,10 @@ def test_every_bar_passes_the_sieve(market: SyntheticMarket) -> None:
     for bars in market.bars.values():
         check_bars(bars, complete=True)
         assert bars.index.equals(sessions)
-        assert sift_bars(bars, rules=BarRules(), complete=True, sessions=sessions).refused.empty
+        assert sift_bars(bars, Series("A.NS", complete=True, sessions=sessions), rules=BarRules()).refused.empty
     for _, bars in market.context.values():
         check_bars(bars, complete=False)
-        assert sift_bars(bars, rules=BarRules(), complete=False, sessions=None).refused.empty
+        assert sift_bars(bars, Series("ETF", complete=False, sessions=None), rules=BarRules()).refused.empty
 
 
 def test_sessions_are_those_of_both_exchanges(market: SyntheticMarket) -> None:

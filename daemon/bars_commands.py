@@ -1,0 +1,53 @@
+"""The commands `bars ...`: how far bars can be trusted, and what a person says of those that cannot."""
+
+from datetime import UTC, datetime, time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.quarantine_commands import quarantine_app
+
+bars_app = typer.Typer(help="Look after the bars.", no_args_is_help=True)
+bars_app.add_typer(quarantine_app, name="quarantine")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@bars_app.command("check")
+def check(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder of SYMBOL.csv files; default feed.files.path.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with the bars of a folder, and how that compares with its ANOMALIES.csv, if it has one."""
+    from daemon.bars_check import check_folder
+    from daemon.bars_display import show_checked
+    from daemon.clock import SystemClock
+
+    settings = context.obj.settings()
+    place = folder or settings.feed.files.path
+    if place is None:
+        raise typer.BadParameter("give a folder, or set feed.files.path.", param_hint="FOLDER")
+    show_checked(check_folder(place, settings, today=SystemClock().now().date()), as_json=as_json)
+
+
+@bars_app.command("as-of")
+def as_of(
+    context: typer.Context,
+    day: Annotated[datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"], help="End of this day, UTC.")],
+    symbol: Annotated[str, typer.Argument(help="As the configuration writes it.")],
+    last: Annotated[int, typer.Option(min=1, help="Newest sessions that are shown.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show the bars of a symbol as they were known on a day: nothing seen later shows."""
+    from daemon.bars_display import show_bars
+    from daemon.invocation import reader
+    from storage.bar_store import read_bars
+    from storage.engine import reading
+
+    known_at = datetime.combine(day.date(), time(23, 59, 59), tzinfo=UTC)
+    with reader(context.obj) as engine, reading(engine) as conn:
+        bars = read_bars(conn, [symbol], known_at=known_at)[symbol]
+    show_bars(bars.iloc[-last:], as_json=as_json)

@@ -1,0 +1,124 @@
+"""What people say of refused bars: accepted ones become versions from then on, rejected ones stay out for good."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Connection, Row, select
+
+from ensemble.bars import BAR_COLUMNS, BarsError, check_bars
+from ensemble.validation.asset_class import class_rules
+from ensemble.validation.rows import mend_context, widen
+from storage.bar_store import read_bars, write_bars
+from storage.errors import StoreError
+from storage.sightings import next_sighting
+from storage.tables import quarantine
+
+ACCEPTED, REJECTED = "accepted", "rejected"
+PROVIDER = "quarantine"
+"""Where the version of an accepted bar came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One refused bar, and the closes that are known beside it."""
+
+    id: int
+    symbol: str
+    session: date | None
+    reason: str
+    values: dict[str, float | None]
+    seen_at: datetime
+    verdict: str | None
+    decided_at: datetime | None
+    decided_by: str | None
+    note: str | None
+    close_before: float | None
+    close_after: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided, and when."""
+
+    verdict: str
+    by: str
+    note: str
+    now: datetime
+
+
+def read_quarantine(conn: Connection, *, symbol: str | None = None, decided: bool = False) -> list[Refused]:
+    """Refused bars, newest session first; with `decided` also those that somebody has decided."""
+    query = select(quarantine).order_by(quarantine.c.session.desc(), quarantine.c.id)
+    if symbol is not None:
+        query = query.where(quarantine.c.symbol == symbol)
+    if not decided:
+        query = query.where(quarantine.c.verdict.is_(None))
+    rows = conn.execute(query).all()
+    closes = {one: frame["close"] for one, frame in read_bars(conn, sorted({row.symbol for row in rows})).items()}
+    return [_refused(row, closes[row.symbol]) for row in rows]
+
+
+def decide(conn: Connection, number: int, decision: Decision, *, complete: bool) -> Refused:
+    """Notes the decision; an accepted bar is known from now on, not before. Raises StoreError where that cannot be.
+
+    `complete`: the bar's symbol is traded or a peer, so that it needs every price and a volume.
+    """
+    row = conn.execute(select(quarantine).where(quarantine.c.id == number)).one_or_none()
+    if row is None:
+        raise StoreError(f"quarantine has no bar {number}; `bars quarantine list` shows those there are.")
+    if row.verdict is not None:
+        raise StoreError(f"bar {number} was {row.verdict} by {row.decided_by} before; a decision stands.")
+    if decision.verdict == ACCEPTED:
+        bar = _checked(row, complete=complete)
+        write_bars(conn, row.symbol, bar, seen_at=next_sighting(conn, decision.now), provider=PROVIDER)
+    told = {"verdict": decision.verdict, "decided_at": decision.now, "decided_by": decision.by, "note": decision.note}
+    conn.execute(quarantine.update().where(quarantine.c.id == number).values(told))
+    return next(one for one in read_quarantine(conn, symbol=row.symbol, decided=True) if one.id == number)
+
+
+def without_rejected(conn: Connection, symbol: str, bars: pd.DataFrame) -> pd.DataFrame:
+    """`bars` less those that a person rejected with these very values: no rule lets them in again."""
+    own = (quarantine.c.symbol == symbol) & (quarantine.c.verdict == REJECTED)
+    for session, payload in conn.execute(select(quarantine.c.session, quarantine.c.payload).where(own)):
+        stamp = pd.Timestamp(session)
+        # By its closes: high and low may have been widened, a context bar's open emptied.
+        if stamp in bars.index and all(bars.at[stamp, name] == payload[name] for name in ("close", "adj_close")):
+            bars = bars.drop(stamp)
+    return bars
+
+
+def _checked(row: Row[Any], *, complete: bool) -> pd.DataFrame:
+    values = {name: np.array([_number(row.payload[name])]) for name in BAR_COLUMNS}
+    positive = class_rules(row.symbol).positive
+    if not complete:
+        mend_context(values, 0.0, spared=np.array([not positive]))
+        widen(values)
+    index = pd.DatetimeIndex([pd.Timestamp(row.session)], name="session").as_unit("us")
+    try:
+        bar = pd.DataFrame(values, index=index, dtype="float64")
+        return check_bars(bar, complete=complete, positive=positive)
+    except BarsError as error:
+        fault = str(error).rpartition(": ")[2].partition(";")[0] if row.session else "no_date"
+        raise StoreError(
+            f"bar {row.id} cannot be accepted: it is {fault}, which no rule can be set aside for."
+        ) from error
+
+
+def _number(value: float | str | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _refused(row: Row[Any], closes: "pd.Series[float]") -> Refused:
+    stamp = pd.Timestamp(row.session)
+    before = closes[closes.index < stamp] if row.session else closes.iloc[:0]
+    after = closes[closes.index > stamp] if row.session else closes.iloc[:0]
+    return Refused(
+        **{name: getattr(row, name) for name in ("id", "symbol", "session", "reason", "seen_at")},
+        values={name: row.payload[name] for name in BAR_COLUMNS},
+        **{name: getattr(row, name) for name in ("verdict", "decided_at", "decided_by", "note")},
+        close_before=float(before.iloc[-1]) if len(before) else None,
+        close_after=float(after.iloc[0]) if len(after) else None,
+    )

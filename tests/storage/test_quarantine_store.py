@@ -1,0 +1,94 @@
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import Connection
+
+from ensemble.bars import BAR_COLUMNS
+from storage.bar_store import read_bars, write_bars, write_quarantine
+from storage.errors import StoreError
+from storage.quarantine_store import Decision, decide, read_quarantine, without_rejected
+
+NOON = datetime(2021, 10, 1, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=1)
+DAYS = pd.DatetimeIndex(["2021-09-28", "2021-09-29", "2021-09-30"], name="session").as_unit("us")
+GOOD = {"open": 100.0, "high": 102.0, "low": 99.0, "close": 101.0, "adj_close": 101.0, "volume": 1000.0}
+FAR = {"open": 200.0, "high": 202.0, "low": 199.0, "close": 201.0, "adj_close": 201.0, "volume": 1000.0}
+
+
+def refuse(conn: Connection, **changed: float) -> int:
+    """Two good bars, and the one between them refused; its number."""
+    good = pd.DataFrame([GOOD, GOOD], index=DAYS[[0, 2]], columns=list(BAR_COLUMNS))
+    write_bars(conn, "A.NS", good, seen_at=NOON, provider="test")
+    row = {"session": DAYS[1], "reason": "bad_tick"} | FAR | changed
+    write_quarantine(conn, "A.NS", pd.DataFrame([row]), seen_at=NOON)
+    return read_quarantine(conn)[0].id
+
+
+def said(verdict: str) -> Decision:
+    return Decision(verdict, "ann", "I saw it", LATER)
+
+
+def sessions(conn: Connection, known_at: datetime | None = None) -> list[date]:
+    return list(pd.DatetimeIndex(read_bars(conn, ["A.NS"], known_at=known_at)["A.NS"].index).date)
+
+
+def test_a_refused_bar_is_shown_with_its_values_and_the_closes_beside_it(conn: Connection) -> None:
+    refuse(conn)
+    (one,) = read_quarantine(conn)
+    assert (one.symbol, one.session, one.reason) == ("A.NS", date(2021, 9, 29), "bad_tick")
+    assert one.values == FAR
+    assert (one.close_before, one.close_after, one.verdict) == (101.0, 101.0, None)
+
+
+def test_an_accepted_bar_is_known_from_then_on_and_not_before(conn: Connection) -> None:
+    done = decide(conn, refuse(conn), said("accepted"), complete=True)
+    assert (done.verdict, done.decided_by, done.note, done.decided_at) == ("accepted", "ann", "I saw it", LATER)
+    assert date(2021, 9, 29) in sessions(conn)
+    assert date(2021, 9, 29) not in sessions(conn, known_at=LATER - timedelta(seconds=1))
+
+
+def test_a_decided_refusal_is_listed_no_more_and_does_not_come_again(conn: Connection) -> None:
+    decide(conn, refuse(conn), said("rejected"), complete=True)
+    again = pd.DataFrame([{"session": DAYS[1], "reason": "bad_tick"} | FAR])
+    assert write_quarantine(conn, "A.NS", again, seen_at=LATER) == 0
+    assert read_quarantine(conn) == []
+    assert [one.verdict for one in read_quarantine(conn, decided=True)] == ["rejected"]
+
+
+def test_rejected_values_are_kept_out_and_others_of_that_session_are_not(conn: Connection) -> None:
+    decide(conn, refuse(conn), said("rejected"), complete=True)
+    bars = pd.DataFrame([FAR], index=DAYS[[1]], columns=list(BAR_COLUMNS))
+    assert without_rejected(conn, "A.NS", bars).empty
+    assert len(without_rejected(conn, "A.NS", bars.assign(close=101.0))) == 1
+    assert len(without_rejected(conn, "B.NS", bars)) == 1
+
+
+def test_a_decision_stands(conn: Connection) -> None:
+    number = refuse(conn)
+    decide(conn, number, said("rejected"), complete=True)
+    with pytest.raises(StoreError, match="rejected by ann before"):
+        decide(conn, number, said("accepted"), complete=True)
+
+
+@pytest.mark.parametrize("changed", [{"close": np.nan}, {"high": 150.0}, {"volume": 0.0}, {"low": -1.0}])
+def test_a_traded_bar_that_no_feature_could_be_made_of_is_not_accepted(
+    conn: Connection, changed: dict[str, float]
+) -> None:
+    number = refuse(conn, **changed)
+    with pytest.raises(StoreError, match=f"bar {number} cannot be accepted"):
+        decide(conn, number, said("accepted"), complete=True)
+    assert date(2021, 9, 29) not in sessions(conn)
+
+
+def test_an_accepted_context_bar_loses_the_range_that_contradicts_it(conn: Connection) -> None:
+    decide(conn, refuse(conn, high=150.0), said("accepted"), complete=False)
+    bar = read_bars(conn, ["A.NS"])["A.NS"].loc["2021-09-29"]
+    assert bar["close"] == 201.0
+    assert np.isnan(bar["high"])
+
+
+def test_an_unknown_number_is_named(conn: Connection) -> None:
+    with pytest.raises(StoreError, match="quarantine has no bar 7"):
+        decide(conn, 7, said("accepted"), complete=True)
