@@ -57,6 +57,11 @@ def recovery_notice(kind: str, session: date, *, since: datetime) -> Notice:
     return _notice("recovery", f"recovery:{kind}:{session}", f"{kind} {session} works again", body)
 
 
+def reopening_notice(number: int, session: date, line: str) -> Notice:
+    """Sessions were settled again; `number` is the event of the account that says so."""
+    return _notice("recovery", f"reopening:{number}:{session}", f"reopened from {session} on", line)
+
+
 def halt_notices(events: Iterable[AccountEvent]) -> Iterator[Notice]:
     """One for each halt of the whole account among the events; a symbol that cools down is no news."""
     for event in events:
