@@ -21,6 +21,7 @@ from ensemble.trading.session_bars import Bar
 from storage.account_store import read_account, read_marks, read_trades, write_settlement
 from storage.engine import open_store, reading, transaction
 from storage.migrations import HEAD_REVISION, is_known, upgrade
+from storage.run_store import done_runs
 from storage.schema import METADATA
 from storage.tables import data_dictionary
 from storage.views import VIEWS, View
@@ -311,3 +312,16 @@ def test_a_kill_switch_of_an_earlier_version_has_the_cause_that_its_words_tell(d
             ("fishing", Cause.COMMAND),
             ("the file HALT is there", Cause.FILE),
         ]
+
+
+def test_the_ledger_of_an_earlier_version_is_kept_as_it_was(database: Path) -> None:
+    kept = "'done', '2021-10-01T11:00:00Z', NULL, 'equity', 'abc', '2021-10-01T11:00:00Z', 7, '0.1'"
+    with from_schema(
+        database, "0009", (f"INSERT INTO runs VALUES ('live', 'settle', '2021-10-01', {kept})",)
+    ) as engine:
+        with reading(engine) as conn:
+            assert compare_metadata(MigrationContext.configure(conn), METADATA) == []
+            (run,) = conn.execute(text("SELECT * FROM runs")).all()
+            assert done_runs(conn, "live", "settle") == {date(2021, 10, 1)}
+        instants = ("2021-10-01T11:00:00Z", None, "equity", "abc", "2021-10-01T11:00:00Z", 7, "0.1", None)
+        assert tuple(run) == ("live", "settle", "2021-10-01", "done", *instants)
