@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -360,4 +360,10 @@ def outcome_sessions(barrier: BarrierOptions) -> int:
 def home_calendar(settings: Settings, now: datetime) -> SessionCalendar:
     """Sessions of the traded exchange, from the start of history to a month from `now`."""
     last = now.date() + timedelta(days=31)
-    return load_calendar(settings.market.exchange, first=settings.market.history_start, last=last)
+    return _calendar(settings.market.exchange, settings.market.history_start, last)
+
+
+@lru_cache(maxsize=8)
+def _calendar(exchange: str, first: date, last: date) -> SessionCalendar:
+    """Each look at what is due asks for it several times, and it is the same all day."""
+    return load_calendar(exchange, first=first, last=last)
