@@ -7,7 +7,7 @@ import pandas as pd
 from sqlalchemy import text
 
 from daemon.settings import load_settings
-from ensemble.trading.account import open_account, settle
+from ensemble.trading.account import Trade, open_account, settle
 from ensemble.trading.actions import held_actions
 from ensemble.trading.events import standing
 from ensemble.trading.session_bars import SessionBars
@@ -86,7 +86,8 @@ def check_account(folder: Path, market: LivedMarket) -> None:
     engine = open_store(url(folder), read_only=True)
     with reading(engine) as conn:
         assert conn.scalar(text("PRAGMA quick_check")) == "ok"
-        marks, trades, events, account = read_marks(conn, "live"), [], [], open_account(settings.risk)
+        marks, account = read_marks(conn, "live"), open_account(settings.risk)
+        trades, events = list[Trade](), list[tuple[object, ...]]()
         for mark in marks:
             settlement = settle(
                 account,
@@ -112,8 +113,9 @@ def check_account(folder: Path, market: LivedMarket) -> None:
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     """In an order that does not depend on when a row was written, without the instants."""
-    columns = [one for one in frame if one not in (*WHEN, "superseded_at")]
-    return frame[columns].sort_values(columns, kind="stable").reset_index(drop=True)
+    columns = [str(one) for one in frame if one not in (*WHEN, "superseded_at")]
+    rows: pd.DataFrame = frame[columns].sort_values(columns, kind="stable").reset_index(drop=True)
+    return rows
 
 
 def withhold(world: World, market: LivedMarket, count: int) -> None:

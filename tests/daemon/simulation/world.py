@@ -179,7 +179,7 @@ class WorldlyCursor(sqlite3.Cursor):
 
     connection: "WorldlyConnection"
 
-    def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+    def execute(self, sql: str, *rest: Any) -> "WorldlyCursor":
         world = self.connection.world
         if sql.startswith("BEGIN IMMEDIATE"):
             if world.away("locked"):
@@ -187,12 +187,14 @@ class WorldlyCursor(sqlite3.Cursor):
             world.effect("begin")
         elif world.away("full") and sql.startswith(("INSERT", "UPDATE", "DELETE")):
             raise driver_error("database or disk is full", sqlite3.SQLITE_FULL)
-        return super().execute(sql, *rest)
+        super().execute(sql, *rest)
+        return self
 
-    def executemany(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+    def executemany(self, sql: str, rows: Any, /) -> "WorldlyCursor":
         if self.connection.world.away("full"):
             raise driver_error("database or disk is full", sqlite3.SQLITE_FULL)
-        return super().executemany(sql, *rest)
+        super().executemany(sql, rows)
+        return self
 
 
 class WorldlyConnection(sqlite3.Connection):
