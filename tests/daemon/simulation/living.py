@@ -126,16 +126,17 @@ def _never_read() -> Settings:
 
 
 def live(folder: Path, bars: Mapping[str, pd.DataFrame], world: World) -> None:
-    """Until the world's end, killed and started again as the world has it."""
+    """Until the world's end, killed and started again as the world has it; at the end all is well."""
     settings = load_settings(folder / "config.toml", {})
     settings.storage.state_dir.mkdir(exist_ok=True)
-    while world.now_ < world.end:
+    while True:
         try:
             with daemon(folder, settings, bars, world) as loop:
                 while world.now_ < world.end:
                     world.sleep_until(min(_next_look(loop, loop.turn(), world.now_), world.end))
-                world.moved_s = 0.0
+                world.come_to_rest()
                 loop.turn()
+                return
         except Killed:
             world.restart()
         except Exception as error:

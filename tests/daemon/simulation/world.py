@@ -5,7 +5,7 @@ Everything follows from the seed of `random`. Where a life may end is named by t
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -106,6 +106,11 @@ class World:
             back = ahead[sessions - 1].to_pydatetime() + timedelta(hours=float(self.random.uniform(0, 24)))
             self._trouble("down", min(back, self.end))
             self._pass_to(min(back, self.end))
+
+    def come_to_rest(self) -> None:
+        """Whatever is still away comes back."""
+        self.moved_s = 0.0
+        self.troubles = [replace(one, end=min(one.end, self.now_)) for one in self.troubles]
 
     def _pass_to(self, instant: datetime) -> None:
         self.since_boot_s += (instant - self.now_).total_seconds()
