@@ -151,4 +151,4 @@ def _next_look(loop: Loop, pause: float, now: datetime) -> datetime:
     wakes: dict[str, pd.Timestamp] = loop.waker.wakes  # type: ignore[attr-defined]
     idle = not loop.status and pause >= loop.services.settings.schedule.poll_s
     following = min(wakes[SESSION], wakes[MONTH_TURN]) if idle else wakes[TICK]
-    return max(following.to_pydatetime(), now + timedelta(seconds=1))
+    return max(following.ceil("us").to_pydatetime(), now + timedelta(seconds=1))
