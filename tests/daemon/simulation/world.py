@@ -5,7 +5,7 @@ Everything follows from the seed of `random`. Where a life may end is named by t
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -58,6 +58,7 @@ class World:
     kills: int = 0
     begin: datetime = field(init=False)
     _left: int = -1
+    _ongoing: list[Trouble] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.begin = self.now_
@@ -86,7 +87,7 @@ class World:
         self.happened.append(f"{self.now_:%Y-%m-%d %H:%M:%S} {what}")
 
     def away(self, what: str) -> bool:
-        return any(one.what == what and one.begin <= self.now_ < one.end for one in self.troubles[-6:])
+        return any(one.what == what and self.now_ < one.end for one in self._ongoing)
 
     def sleep_until(self, instant: datetime) -> None:
         """The machine sleeps until then, or longer; meanwhile something may break, or be put right again."""
@@ -110,9 +111,10 @@ class World:
     def come_to_rest(self) -> None:
         """Whatever is still away comes back."""
         self.moved_s = 0.0
-        self.troubles = [replace(one, end=min(one.end, self.now_)) for one in self.troubles]
+        self._ongoing.clear()
 
     def _pass_to(self, instant: datetime) -> None:
+        self._ongoing = [one for one in self._ongoing if instant < one.end]
         self.since_boot_s += (instant - self.now_).total_seconds()
         self.now_ = instant
 
@@ -140,6 +142,7 @@ class World:
     def _trouble(self, what: str, end: datetime) -> None:
         self.note(f"{what} until {end:%Y-%m-%d %H:%M:%S}")
         self.troubles.append(Trouble(what, self.now_, end))
+        self._ongoing.append(self.troubles[-1])
 
 
 @dataclass
