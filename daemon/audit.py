@@ -10,7 +10,8 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from daemon.audited import DaemonPipeline
-from daemon.desk import home_calendar, load_market
+from daemon.desk import home_calendar
+from daemon.market import load_market
 from daemon.own_features import load_own_features
 from daemon.services import recipe_of
 from daemon.settings import Settings

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, select
 
 from daemon.services import context_symbols
 from daemon.settings import Settings
-from ensemble.bars import Refusal, Sifted
 from ensemble.sessions import SessionCalendar
+from ensemble.validation.rules import Refusal, Sifted
 from storage.bar_store import read_bars
 from storage.tables import quarantine
 

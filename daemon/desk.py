@@ -4,27 +4,27 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
 from loguru import logger
-from sqlalchemy import Engine
 
 from daemon.beliefs import Experience, beliefs_about, open_experience
 from daemon.decisions import Decision
 from daemon.demergers import known_demergers
+from daemon.market import Seen, load_market
 from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
-from daemon.services import Services, context_symbols
+from daemon.services import Services
 from daemon.settings import Settings
 from daemon.training import OutOfTime, TrainingFailed, no_hurry
-from ensemble.bars import above_zero
+from ensemble.corrections import Correction
 from ensemble.features.matrix import Market, build_panel, context_needed_from
 from ensemble.labels import LABELS
 from ensemble.model import Model, forecast_rows, member_odds
 from ensemble.panel import Panel
 from ensemble.session_forecasts import ForecastBlock, SessionForecasts, nothing_said
-from ensemble.sessions import SessionCalendar
+from ensemble.sessions import SessionCalendar, load_calendar
 from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
@@ -36,7 +36,6 @@ from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.trading.situation import situation_of
 from ensemble.windows import month_of
-from storage.bar_store import read_bars
 from storage.engine import reading, transaction
 from storage.model_index import ModelEntry, earlier_models, find_model, write_model
 from storage.model_store import ModelStoreError
@@ -56,6 +55,8 @@ class Past:
     model: Model | None = None
     missing: str = "nothing that is stored says which model spoke; restore a backup."
     """Why there is no model."""
+    late_known_at: datetime | None = None
+    """It also knew the bars that came between then and this instant for the first time."""
 
     def spoke(self) -> Model:
         """The model. Raises ModelStoreError where there is none: a desk of the past finds and trains nothing."""
@@ -342,7 +343,8 @@ def open_desk(
         start = known.sessions[max(known.position(first) - rows_before, 0)]
         context_from = context_needed_from(known, start)
     known_at = past.known_at if past else _look(services)
-    market = load_market(services.engine, services.settings, known, context_from=context_from, known_at=known_at)
+    seen = Seen(known_at, past.late_known_at if past else None)
+    market = load_market(services.engine, services.settings, known, context_from=context_from, seen=seen)
     return Desk(services, market, known_at, start, past)
 
 
@@ -356,36 +358,13 @@ def outcome_sessions(barrier: BarrierOptions) -> int:
     return barrier.max_holding_sessions + CORRECTED_SESSIONS
 
 
-def load_market(
-    engine: Engine,
-    settings: Settings,
-    calendar: SessionCalendar,
-    *,
-    context_from: date | None = None,
-    known_at: datetime | None = None,
-) -> Market:
-    """The stored bars up to the last session of `calendar`, as known at `known_at` or now; of the context those from
-    `context_from` on.
-    """
-    last = calendar.sessions[-1]
-    begin = settings.market.history_start
-    panel, exchanges = (*settings.market.symbols, *settings.market.peers), context_symbols(settings.market.context)
-    with reading(engine) as conn:
-        bars = read_bars(conn, panel, first=begin, known_at=known_at)
-        needed_from = begin if context_from is None else max(begin, context_from)
-        context = read_bars(conn, list(exchanges), first=needed_from, known_at=known_at)
-    return Market(
-        calendar=calendar,
-        bars={symbol: frame.loc[:last] for symbol, frame in bars.items()},
-        context={symbol: (exchanges[symbol], above_zero(frame.loc[:last])) for symbol, frame in context.items()},
-        decision_time=settings.schedule.decision_time,
-        delay_min=settings.feed.delay_min,
-        limits=settings.labels.barrier.limits,
-        corrections=settings.calendar.corrections,
-    )
-
-
 def home_calendar(settings: Settings, now: datetime) -> SessionCalendar:
     """Sessions of the traded exchange, from the start of history to a month from `now`."""
-    last = now.date() + timedelta(days=31)
-    return settings.calendar.load(settings.market.exchange, first=settings.market.history_start, last=last)
+    exchange, last = settings.market.exchange, now.date() + timedelta(days=31)
+    return _calendar(exchange, settings.market.history_start, last, settings.calendar.corrections.get(exchange, ()))
+
+
+@lru_cache(maxsize=8)
+def _calendar(exchange: str, first: date, last: date, own: tuple[Correction, ...]) -> SessionCalendar:
+    """Each look at what is due asks for it several times, and it is the same all day."""
+    return load_calendar(exchange, first=first, last=last, own=own)

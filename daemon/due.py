@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Literal
 
 import pandas as pd
@@ -10,6 +10,9 @@ import pandas as pd
 from ensemble.sessions import SessionCalendar
 
 Kind = Literal["settle", "decide"]
+REOPENS_WITHIN = timedelta(days=60)
+"""How long before the newest settled session one may lie that a bar still opens again: 40 sessions and more, which each
+reading of the feed brings once more."""
 
 
 @dataclass(frozen=True, slots=True)

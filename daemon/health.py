@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from daemon.close_check import difference_text
 from daemon.desk import home_calendar
-from daemon.due import Task, Timetable
+from daemon.due import REOPENS_WITHIN, Task, Timetable
 from daemon.halt import holds_in_force, next_session
 from daemon.settings import Settings
 from ensemble.trading.account import Account
@@ -23,7 +23,7 @@ from ensemble.windows import month_of
 from storage.feed_store import CloseCheck, FeedState, failing_feeds, read_close_checks
 from storage.feeds.breaker import is_shut
 from storage.outbox_store import count_waiting
-from storage.run_store import Run, done_runs, failed_runs
+from storage.run_store import Run, done_runs, failed_runs, runs_without_data
 from storage.tables import LIVE, forecasts, models
 
 CALENDAR_WARNING = timedelta(days=45)
@@ -46,6 +46,8 @@ class Ill(StrEnum):
     """A job that is due has failed just now."""
     WAITING = "WAITING"
     """A session is not settled because its bars have not come."""
+    NO_DATA = "NO_DATA"
+    """A session was settled without a bar that did not come; it is settled again should the bar come."""
     HALTED = "HALTED"
     """No position is opened, in one symbol or in any."""
     STAND_IN = "STAND_IN"
@@ -83,6 +85,8 @@ class Ledger:
     settled: Collection[date] = ()
     failed: Sequence[Run] = ()
     """Jobs whose last attempt failed, with when the first one did."""
+    no_data: Sequence[Run] = ()
+    """Sessions settled without a bar, which may still come."""
     account: Account | None = None
     speaker: tuple[date, str] | None = None
     """The newest session with live forecasts, and the month of the model that spoke."""
@@ -117,10 +121,12 @@ def read_ledger(conn: Connection, account: Account | None) -> Ledger:
         .order_by(forecasts.c.session.desc(), models.c.month)
     )
     speaker = conn.execute(newest.limit(1)).first()
+    settled = done_runs(conn, LIVE, "settle")
     return Ledger(
         done_runs(conn, LIVE, "decide"),
-        done_runs(conn, LIVE, "settle"),
+        settled,
         failed_runs(conn, LIVE),
+        runs_without_data(conn, LIVE, since=max(settled) - REOPENS_WITHIN) if settled else (),
         account,
         None if speaker is None else (speaker.session, speaker.month),
         count_waiting(conn),
@@ -144,6 +150,7 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         *_overdue(ledger, overdue),
         *_failing(ledger, tasks, now, settings.health.grace_min),
         *_waiting(ledger, tasks, overdue),
+        *(Finding(Ill.NO_DATA, f"settle {run.session}: {run.detail}", run.finished_at) for run in ledger.no_data),
         *(Finding(Ill.HALTED, hold_text(hold)) for hold in holds_in_force(ledger.account, opening)),
         *_stand_in(ledger, settings),
         *_feeds(ledger, settings, now),

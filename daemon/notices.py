@@ -58,6 +58,11 @@ def recovery_notice(kind: str, session: date, *, since: datetime) -> Notice:
     return _notice("recovery", f"recovery:{kind}:{session}", f"{kind} {session} works again", body)
 
 
+def reopening_notice(number: int, session: date, line: str) -> Notice:
+    """Sessions were settled again; `number` is the event of the account that says so."""
+    return _notice("recovery", f"reopening:{number}:{session}", f"reopened from {session} on", line)
+
+
 def halt_notices(events: Iterable[AccountEvent], account: Account) -> Iterator[Notice]:
     """One for each halt of the whole account that begins or ends among the events, which led to `account`.
 

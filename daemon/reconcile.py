@@ -23,11 +23,12 @@ from daemon.ingest import ingest
 from daemon.notices import digest_notice, halt_notices, ping_notice, signal_notice
 from daemon.notify import announce
 from daemon.orders import hand_over
+from daemon.reopening import hoped_for, how_settled, reopen
 from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
 from ensemble.sessions import SessionCalendar, trading_hours
-from ensemble.trading.account import Account, Direction, Trade, open_account
+from ensemble.trading.account import Account, open_account
 from ensemble.trading.signals import Signal
 from ensemble.windows import WindowError, month_of
 from storage.account_store import write_settlement
@@ -84,6 +85,8 @@ def _all_due_done(services: Services) -> Reconciled:
         report = ingest(services, calendar)
     logger.info("bars: {}", report.line())
     tasks = _witnessed(services, tasks)
+    with recorded(services, tasks[0]):
+        reopen(services, calendar)
     sessions = [task.session for task in tasks]
     with recorded(services, tasks[0]):
         desk = open_desk(services, calendar, first=min(sessions), last=max(sessions))
@@ -91,7 +94,7 @@ def _all_due_done(services: Services) -> Reconciled:
     newest_settled = max((task.session for task in tasks if task.kind == "settle"), default=None)
     for task in tasks:
         services.alive()
-        if task.kind == "settle" and task.session == newest_settled and not _bars_arrived(desk, task.session):
+        if task.kind == "settle" and task.session == newest_settled and hoped_for(desk, task.session):
             waits_now(services, task)
             waiting.append(task)
         else:
@@ -161,17 +164,6 @@ def _due(services: Services, timetable: Timetable, now: pd.Timestamp) -> list[Ta
     return timetable.due(now, decided=decided, settled=settled)
 
 
-def _bars_arrived(desk: Desk, session: pd.Timestamp) -> bool:
-    """No traded symbol's bar of the newest settled session is still to be hoped for.
-
-    It is, until the next session has closed too, for a symbol that had a bar the session before: one that stopped
-    earlier, suspended or delisted, holds up nobody.
-    """
-    before = desk.market.calendar.previous(session)
-    frames = [desk.market.bars[symbol] for symbol in desk.services.settings.market.symbols]
-    return not any(len(frame) and before <= frame.index[-1] < session for frame in frames)
-
-
 def _do(desk: Desk, task: Task) -> None:
     job = _Job(desk, task, desk.services.clock.now())
     with recorded(desk.services, task):
@@ -189,7 +181,7 @@ class _Job:
     task: Task
     started_at: datetime
 
-    def end(self, conn: Connection, detail: str, *, events_known: int) -> None:
+    def end(self, conn: Connection, detail: str, *, events_known: int, status: RunStatus = RunStatus.DONE) -> None:
         """Into the ledger, with all that a replay needs: configuration, bars and account as known, the code."""
         services = self.desk.services
         tell_recovery(conn, services, self.task)
@@ -197,7 +189,7 @@ class _Job:
             LIVE,
             self.task.kind,
             self.task.session.date(),
-            RunStatus.DONE,
+            status,
             self.started_at,
             services.clock.now(),
             detail,
@@ -244,9 +236,8 @@ def _settle(job: _Job) -> str:
         week = week_ended(conn, services.settings, calendar, task.session)
         job.announce(conn, *halt_notices(settlement.events, settlement.account))
         job.announce(conn, *([digest_notice(week)] if week else []))
-        trades = "".join(map(_describe_trade, settlement.trades))
-        detail = f"equity {settlement.mark.equity:.2f}, {settlement.mark.positions} positions{trades}"
-        job.end(conn, detail, events_known=account.n_events)
+        status, detail = how_settled(desk, settlement)
+        job.end(conn, detail, events_known=account.n_events, status=status)
     return detail
 
 
@@ -259,11 +250,6 @@ def _account(desk: Desk, conn: Connection) -> Account:
             f"the account holds {', '.join(orphans)}, which market.symbols does not list; list it until it is sold."
         )
     return account
-
-
-def _describe_trade(trade: Trade) -> str:
-    verb = "sold" if trade.direction is Direction.LONG else "covered"
-    return f"; {trade.symbol} {verb} at {trade.exit_price:.2f} ({trade.exit_reason})"
 
 
 def describe_signal(signal: Signal) -> str:

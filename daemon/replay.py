@@ -111,7 +111,7 @@ class Replay:
 
     def _past(self, batch: Batch) -> Past:
         if batch.model_id is None:
-            return Past(batch.known_at)
+            return Past(batch.known_at, late_known_at=batch.late_known_at)
         try:
             return Past(batch.known_at, load_model(self._services.models, batch.model_id))
         except ModelStoreError as error:

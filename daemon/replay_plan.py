@@ -67,6 +67,11 @@ class Batch:
         return self.steps[-1].known_at
 
     @property
+    def late_known_at(self) -> datetime | None:
+        """Of a session that was settled again, which is a batch by itself: until when it knew late bars."""
+        return self.steps[-1].run.late_known_at
+
+    @property
     def model_id(self) -> str | None:
         """The model that spoke."""
         return next((step.model_id for step in self.steps if step.model_id), None)
@@ -135,6 +140,8 @@ def _joins(step: Step, batch: Sequence[Step], came: Sequence[Sighting], needs: M
     """Nothing that came in since the batch's newest step would have been looked at by any of its steps."""
     spoken = {one.model_id for one in (*batch, step) if one.model_id}
     if step.configuration != batch[-1].configuration or len(spoken) > 1:
+        return False
+    if step.run.late_known_at or batch[-1].run.late_known_at:
         return False
     need = needs[step.configuration]
     oldest = need.oldest_known(came)

@@ -11,7 +11,7 @@ from ensemble.trading.account import AccountMark, Position
 from storage.account_store import newest_mark, read_positions
 from storage.engine import reading
 from storage.forecast_store import read_forecasts
-from storage.run_store import Run, RunStatus, read_runs
+from storage.run_store import CLOSED, Run, read_runs
 from storage.signal_store import newest_signal_session
 from storage.tables import LIVE
 
@@ -50,4 +50,4 @@ def take_snapshot(services: Services) -> Snapshot:
 
 
 def _newest_done(runs: list[Run]) -> list[Run]:
-    return [run for run in runs if run.status is RunStatus.DONE][:1]
+    return [run for run in runs if run.status in CLOSED][:1]

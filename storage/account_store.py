@@ -6,6 +6,7 @@ must come to what was kept of the newest settled session, or nobody goes on with
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from math import isclose
 from typing import Any
 
@@ -21,7 +22,7 @@ from ensemble.trading.account import (
     Trade,
     mark_of,
 )
-from ensemble.trading.events import NOTHING, AccountEvent, EventError, EventKind, apply
+from ensemble.trading.events import NOTHING, AccountEvent, EventError, EventKind, apply, standing
 from ensemble.trading.holdings import Cause
 from storage.account_tables import account, account_events, positions, trades
 from storage.errors import StoreError
@@ -53,7 +54,12 @@ class AccountBook:
         Only events that are new since the last call are read, so it takes a millisecond.
         """
         before = self._read.get(origin, _Read())
-        read = _folded(before, read_events(conn, origin, after=before.account.n_events), origin)
+        reopened = list(read_events(conn, origin, after=before.account.n_events, kind=EventKind.REOPENED))
+        if reopened and before.account.n_events > 0:
+            before = _Read()  # what is void now has been folded already
+            reopened = list(read_events(conn, origin, kind=EventKind.REOPENED))
+        events = standing(read_events(conn, origin, after=before.account.n_events), reopened)
+        read = _folded(before, events, origin)
         if read.account.n_events == 0:
             return None
         if read.settled is not None:
@@ -67,9 +73,13 @@ def read_account(conn: Connection, origin: Origin) -> Account | None:
     return AccountBook().read(conn, origin)
 
 
-def read_events(conn: Connection, origin: Origin, *, after: int = 0) -> Iterator[AccountEvent]:
-    """The account's events in order, from the one after number `after` on."""
+def read_events(
+    conn: Connection, origin: Origin, *, after: int = 0, kind: EventKind | None = None
+) -> Iterator[AccountEvent]:
+    """The account's events in order, from the one after number `after` on: all, void ones too, or those of one kind."""
     query = select(*record_columns(AccountEvent, account_events)).where(account_events.c.origin == origin)
+    if kind is not None:
+        query = query.where(account_events.c.kind == kind)
     in_order = query.where(account_events.c.number > after).order_by(account_events.c.number)
     return map(_event, conn.execute(in_order))
 
@@ -84,6 +94,15 @@ def write_settlement(conn: Connection, origin: Origin, *settled: Settlement) -> 
     insert_records(conn, trades, [trade for one in settled for trade in one.trades], origin=origin)
     insert_records(conn, account, [one.mark for one in settled], origin=origin)
     write_events(conn, origin, [event for one in settled for event in one.events])
+
+
+def take_back(conn: Connection, origin: Origin, first: date) -> None:
+    """Removes what settlements from session `first` on left to look at, so that they can be settled again.
+
+    Their events stay: a REOPENED says that they are void.
+    """
+    conn.execute(delete(trades).where(trades.c.origin == origin, trades.c.exit_session >= first))
+    conn.execute(delete(account).where(account.c.origin == origin, account.c.session >= first))
 
 
 def write_events(conn: Connection, origin: Origin, events: Iterable[AccountEvent]) -> None:

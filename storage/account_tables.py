@@ -89,7 +89,11 @@ account_events = Table(
     origin(),
     column("number", Integer, "Its place among the account's events, from 1", check=COUNT),
     session("The trading day it belongs to; of a halt by command, the first that had not opened yet"),
-    column("kind", Text, "What happened: OPENED, ENTERED, EXITED, UNFILLED, DIVIDEND, MARKED, HALTED, SETTLED, ..."),
+    column(
+        "kind",
+        Text,
+        "What happened: OPENED, ENTERED, EXITED, UNFILLED, MARKED, HALTED, SETTLED, REOPENED, ...",
+    ),
     column("symbol", Text, "The provider's symbol; empty for what concerns the whole account", null=True),
     column("direction", Text, "LONG or SHORT, of an entry, an exit or an order", check=DIRECTION, null=True),
     shares("Shares traded, ordered, or held after a split; 0 where there is none to tell"),
@@ -122,7 +126,14 @@ account_events = Table(
         check="{0} IN ('COMMAND', 'FILE')",
         null=True,
     ),
+    column(
+        "kept",
+        Integer,
+        "Of REOPENED: the number of the last event that still holds; those after it, up to this one, are void",
+        check=COUNT,
+        null=True,
+    ),
     key("origin", "number"),
-    comment="All that happened to the paper account, in order: what it is follows from these alone",
+    comment="All that happened to the paper account, in order: what it is follows from these alone, less the void ones",
     sqlite_with_rowid=False,
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, or_, select
 
 from storage.account_tables import account, account_events, positions, trades
 from storage.rows import raw_columns
@@ -16,7 +16,8 @@ from storage.tables import Origin, features, forecasts, member_forecasts, signal
 DECIDED: Mapping[Table, str] = dict.fromkeys((features, member_forecasts, forecasts, signals), "session")
 """What a decision writes -> its column that says for which session."""
 SETTLED: Mapping[Table, str] = {account_events: "session", trades: "exit_session", account: "session"}
-"""The same of a settlement. Events that a person commanded follow from nothing, and count for nothing here."""
+"""The same of a settlement. Events that a person commanded follow from nothing, and count for nothing here; nor do
+void ones."""
 HELD = positions
 """What is held now: each settlement replaces the one before."""
 SESSION_COLUMNS: Mapping[Table, str] = {**DECIDED, **SETTLED, HELD: "last_session"}
@@ -78,11 +79,18 @@ def read_rows(conn: Connection, table: Table, origin: Origin, span: tuple[date, 
     if table is not HELD:
         query = query.where(table.c[SESSION_COLUMNS[table]].between(*span))
     if table is account_events:
-        query = query.where(table.c.commanded_at.is_(None))
+        query = query.where(table.c.commanded_at.is_(None), *_not_void(conn, origin))
     keys = [place for place, column in enumerate(columns) if column.primary_key]
     found = zip(*raw_columns(conn, query), strict=True)
     by_key = {tuple(row[place] for place in keys): row for row in found}
     return Rows(table, tuple(column.name for column in columns), by_key)
+
+
+def _not_void(conn: Connection, origin: Origin) -> Iterator[ColumnElement[bool]]:
+    """What a session settled again has made void, and the event that says so, follow from nothing that is replayed."""
+    number, kept = account_events.c.number, account_events.c.kept
+    for reopened in conn.execute(select(number, kept).where(kept.is_not(None), account_events.c.origin == origin)):
+        yield or_(number <= reopened.kept, number > reopened.number)
 
 
 def differences(stored: Rows, replayed: Rows, *, without: Collection[str] = ()) -> Iterator[Difference]:

@@ -18,6 +18,12 @@ class RunStatus(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    NO_DATA = "no_data"
+    """Settled without a bar that was waited for in vain."""
+
+
+CLOSED = (RunStatus.DONE, RunStatus.NO_DATA)
+"""What has such a run is not due any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +41,12 @@ class Run:
     configuration: str | None = None
     """Digest of what it was done by; None for a run from before configurations were kept."""
     bars_known_at: datetime | None = None
-    """It knew every bar seen until then, and none seen later."""
+    """It knew every bar seen until then and, but for late ones, none seen later."""
     events_known: int | None = None
     """How many events of the paper account had made it what it was."""
     code_version: str | None = None
+    late_known_at: datetime | None = None
+    """Of a session that was settled again: until then it knew the bars that had come after `bars_known_at`, too."""
 
 
 def start_run(conn: Connection, origin: Origin, kind: str, session: date, *, at: datetime) -> Run:
@@ -68,8 +76,8 @@ def write_runs(conn: Connection, written: Iterable[Run]) -> None:
 
 
 def done_runs(conn: Connection, origin: Origin, kind: str) -> set[date]:
-    """The sessions that this kind of job is done for."""
-    query = select(runs.c.session).filter_by(origin=origin, kind=kind, status=RunStatus.DONE)
+    """The sessions that this kind of job is done for, with all bars or without."""
+    query = select(runs.c.session).filter_by(origin=origin, kind=kind).where(runs.c.status.in_(CLOSED))
     return set(conn.scalars(query))
 
 
@@ -77,6 +85,12 @@ def failed_runs(conn: Connection, origin: Origin) -> list[Run]:
     """The jobs whose last attempt failed, oldest session first."""
     query = select(*record_columns(Run, runs)).filter_by(origin=origin, status=RunStatus.FAILED)
     return [_run(row) for row in conn.execute(query.order_by(runs.c.session, runs.c.kind))]
+
+
+def runs_without_data(conn: Connection, origin: Origin, *, since: date) -> list[Run]:
+    """The runs of the sessions from `since` on that waited for bars in vain, oldest first."""
+    query = select(*record_columns(Run, runs)).filter_by(origin=origin, status=RunStatus.NO_DATA)
+    return [_run(row) for row in conn.execute(query.where(runs.c.session >= since).order_by(runs.c.session))]
 
 
 def read_run(conn: Connection, origin: Origin, kind: str, session: date) -> Run | None:
@@ -96,7 +110,7 @@ def read_runs(conn: Connection, origin: Origin, *, kind: str | None = None, newe
 
 def runs_between(conn: Connection, origin: Origin, first: date, last: date) -> list[Run]:
     """The runs of the sessions first to last that are done, in order of session and kind."""
-    query = select(*record_columns(Run, runs)).filter_by(origin=origin, status=RunStatus.DONE)
+    query = select(*record_columns(Run, runs)).where(runs.c.origin == origin, runs.c.status.in_(CLOSED))
     chosen = query.where(runs.c.session.between(first, last)).order_by(runs.c.session, runs.c.kind)
     return [_run(row) for row in conn.execute(chosen)]
 

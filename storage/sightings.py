@@ -24,5 +24,5 @@ def next_look(conn: Connection, now: datetime) -> datetime:
 
 
 def _newest_look(conn: Connection) -> datetime | None:
-    newest: datetime | None = conn.scalar(select(func.max(runs.c.bars_known_at)))
-    return newest
+    looks = conn.execute(select(func.max(runs.c.bars_known_at), func.max(runs.c.late_known_at))).one()
+    return max(filter(None, looks), default=None)

@@ -187,16 +187,26 @@ runs = Table(
     origin(),
     column("kind", Text, "The job: settle or decide"),
     session("The trading day it was for"),
-    column("status", Text, "running, done or failed", check="{0} IN ('running', 'done', 'failed')"),
+    column(
+        "status",
+        Text,
+        "running, done, failed, or no_data: settled without a bar that did not come; settled again once it does",
+        check="{0} IN ('running', 'done', 'failed', 'no_data')",
+    ),
     instant("started_at", "When it began; of one whose last attempt failed, its first attempt that did"),
     instant("finished_at", "When it ended; empty while running", null=True),
     column("detail", Text, "What it did, or why it failed"),
     column("configuration", Text, "What it was done by, see configurations; empty before it was kept", null=True),
-    instant("bars_known_at", "It knew every bar seen until then and none seen later", null=True),
+    instant("bars_known_at", "It knew every bar seen until then and, but for late ones, none seen later", null=True),
     column("events_known", Integer, "How many events of the paper account it knew", check=COUNT, null=True),
     column("code_version", Text, "Version of the program that did it, and of its libraries", null=True),
+    instant(
+        "late_known_at",
+        "Of a session settled again: it also knew the bars that came until then for the first time; else empty",
+        null=True,
+    ),
     key("origin", "kind", "session"),
-    comment="The ledger of jobs: what is not done here is due",
+    comment="The ledger of jobs: what is neither done nor no_data here is due",
 )
 
 configurations = Table(

@@ -183,20 +183,23 @@ LIVE_ACCURACY = View(
     """,
 )
 
+_DONE_BY = ("configuration", "bars_known_at", "events_known", "code_version", "late_known_at")
+
 RUN_HEALTH = View(
     "v_run_health",
     "The last live run of each kind of job, and how long ago it was",
     (
-        *_all(runs, but=["origin", "configuration", "bars_known_at", "events_known", "code_version"]),
+        *_all(runs, but=["origin", *_DONE_BY]),
         _number("age_hours", "Hours since it ended, or began if it has not ended"),
-        ViewColumn("last_done_session", "TEXT", "Newest session this job is done for, ISO date; empty if none"),
+        ViewColumn("last_done_session", "TEXT", "Newest session done or closed without its bars, ISO date"),
     ),
     """
     SELECT kind, session, status, started_at, finished_at, detail, {age_hours} AS age_hours, last_done_session
     FROM (
         SELECT kind, session, status, started_at, finished_at, detail,
                ROW_NUMBER() OVER (PARTITION BY kind ORDER BY session DESC) AS place,
-               MAX(CASE status WHEN 'done' THEN session END) OVER (PARTITION BY kind) AS last_done_session
+               MAX(CASE WHEN status IN ('done', 'no_data') THEN session END) OVER (PARTITION BY kind)
+                   AS last_done_session
         FROM runs
         WHERE origin = 'live'
     ) AS ranked

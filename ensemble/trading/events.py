@@ -1,13 +1,16 @@
 """What happened to the paper account, one event after the other: the account is the fold of them, and nothing else."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import reduce
+from typing import TypeVar
 
 from ensemble.trading.holdings import Account, Cause, Direction, Hold, Position, Receivable
 from ensemble.trading.signals import Reason
+
+Number = TypeVar("Number", int, float)
 
 
 class EventKind(StrEnum):
@@ -29,6 +32,7 @@ class EventKind(StrEnum):
     HALTED = "HALTED"
     RESUMED = "RESUMED"
     SETTLED = "SETTLED"
+    REOPENED = "REOPENED"
 
 
 class Unfilled(StrEnum):
@@ -83,6 +87,8 @@ class AccountEvent:
     """Of a halt or its end by command, UTC; None for what a settlement did."""
     cause: Cause | None = None
     """Of a kill switch and its end."""
+    kept: int | None = None
+    """Of REOPENED: how many events still hold; what came after them, up to this one, is void."""
 
 
 PAID_AFTER = timedelta(days=30)
@@ -93,17 +99,44 @@ NOTHING = Account(cash=0.0, positions=(), peak_equity=0.0)
 
 
 def apply(account: Account, event: AccountEvent) -> Account:
-    """The account after `event`. Raises EventError for one out of turn, of what is not held, or not whole."""
-    if event.number != account.n_events + 1:
+    """The account after `event`. Raises EventError for one out of turn, of what is not held, or not whole.
+
+    One that reopens follows the last event that it keeps, so what is void must have been left out: see `standing`.
+    """
+    follows = event.number - 1 if event.kept is None else event.kept
+    if follows != account.n_events:
         raise EventError(f"event {event.number} came after {account.n_events} others; it must be the next.")
     made = _RULES[event.kind](account, event)
     # Here and where the rules of each session say `Account(...)`: `replace` takes five times as long.
     return Account(made.cash, made.positions, made.peak_equity, made.holds, made.receivables, event.number)
 
 
-def replay_events(events: Iterable[AccountEvent], account: Account = NOTHING) -> Account:
-    """The account that `events`, in order of their numbers, make of `account`. Raises EventError."""
-    return reduce(apply, events, account)
+def replay_events(events: Iterable[AccountEvent]) -> Account:
+    """The account that `events`, which are all so far in order of their numbers, come to. Raises EventError."""
+    told = list(events)
+    return reduce(apply, standing(told, told), NOTHING)
+
+
+def standing(events: Iterable[AccountEvent], reopenings: Iterable[AccountEvent]) -> Iterator[AccountEvent]:
+    """Those of `events`, in order, that no REOPENED has made void; `reopenings` holds all of that kind, in order.
+
+    A REOPENED stands itself, unless a later one has made it void.
+    """
+    void = list(reversed(_void(reopenings)))
+    for event in events:
+        while void and event.number >= void[-1].stop:
+            void.pop()
+        if not void or event.number not in void[-1]:
+            yield event
+
+
+def _void(reopenings: Iterable[AccountEvent]) -> list[range]:
+    """The numbers of the events that hold no more, oldest first."""
+    found: list[range] = []
+    for event in reversed([one for one in reopenings if one.kind is EventKind.REOPENED]):
+        if not found or event.number < found[-1].start:
+            found.append(range(_given(event, event.kept) + 1, event.number))
+    return found[::-1]
 
 
 def _opened(account: Account, event: AccountEvent) -> Account:
@@ -250,6 +283,11 @@ def _a_session_later(hold: Hold, session: date) -> Hold:
     return replace(hold, sessions_left=hold.sessions_left - 1)
 
 
+def _reopened(account: Account, event: AccountEvent) -> Account:
+    """Nothing is left to take back. Where not even the first event is kept, the account is opened by this one."""
+    return account if event.amount is None else _opened(account, event)
+
+
 def _unchanged(account: Account, event: AccountEvent) -> Account:
     return account
 
@@ -271,6 +309,7 @@ _RULES: Mapping[EventKind, Callable[[Account, AccountEvent], Account]] = {
     EventKind.HALTED: _halted,
     EventKind.RESUMED: _resumed,
     EventKind.SETTLED: _settled,
+    EventKind.REOPENED: _reopened,
 }
 
 
@@ -280,7 +319,7 @@ def _key(hold: Hold) -> tuple[str, ...]:
     return hold.reason, hold.symbol or "", hold.note, hold.cause or "", until
 
 
-def _given(event: AccountEvent, value: float | None) -> float:
+def _given(event: AccountEvent, value: Number | None) -> Number:
     if value is None:
         raise EventError(f"event {event.number}, {event.kind}, lacks a number that its kind needs.")
     return value

@@ -3,7 +3,11 @@
 import sqlite3
 
 LATER_TABLES = ("outbox", "feed_state", "close_checks")
-LATER_COLUMNS = {"quarantine": ("verdict", "decided_at", "decided_by", "note")}
+LATER_COLUMNS = {
+    "account_events": ("kept",),
+    "runs": ("late_known_at",),
+    "quarantine": ("verdict", "decided_at", "decided_by", "note"),
+}
 """What the steps after 0008 have made."""
 
 

@@ -19,8 +19,9 @@ from daemon.errors import ConfigError
 from daemon.ingest import ingest
 from daemon.services import Services, recipe_of
 from daemon.settings import Settings, describe, load_settings
-from ensemble.bars import BarRules, sift_bars
 from ensemble.sessions import load_calendar
+from ensemble.validation.rules import BarRules, Series
+from ensemble.validation.sifting import sift_bars
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 HEAD = "date,kind,opens,closes,reason\n"
@@ -173,7 +174,7 @@ def test_a_reading_shows_what_was_kept_and_what_traded_on_a_day_that_is_no_sessi
     days = pd.DatetimeIndex(["2021-10-08", "2021-10-10", "2021-10-15"], name="session")
     bars = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close", "adj_close"), 5.0), index=days)
     bars["volume"] = [7.0, 7.0, 0.0]
-    seen = seen_in(sift_bars(bars, rules=RULES, complete=True, sessions=HOME.sessions))
+    seen = seen_in(sift_bars(bars, Series("AAA.NS", True, HOME.sessions), rules=RULES))
     assert list(seen.sessions) == [days[0]]
     assert list(seen.refused) == [days[1]]  # the last one is a holiday that the feed filled
 

@@ -21,6 +21,7 @@ from ensemble.trading.session_bars import Bar
 from storage.account_store import read_account, read_marks, read_trades, write_settlement
 from storage.engine import open_store, reading, transaction
 from storage.migrations import HEAD_REVISION, is_known, upgrade
+from storage.run_store import done_runs
 from storage.schema import METADATA
 from storage.tables import data_dictionary
 from storage.views import VIEWS, View
@@ -179,7 +180,7 @@ def test_forecasts_of_the_first_schema_are_kept_and_get_an_empty_interval(blank_
     assert dict(after) == dict(before) | {"probability_low": None, "probability_high": None}
 
 
-@pytest.mark.parametrize("step", ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0012"])
+@pytest.mark.parametrize("step", [f"{number:04}" for number in range(1, 13)])
 def test_the_schema_goes_forward_only(step: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
@@ -314,3 +315,16 @@ def test_a_kill_switch_of_an_earlier_version_has_the_cause_that_its_words_tell(b
             ("fishing", Cause.COMMAND),
             ("the file HALT is there", Cause.FILE),
         ]
+
+
+def test_the_ledger_of_an_earlier_version_is_kept_as_it_was(blank_url: str) -> None:
+    kept = "'done', '2021-10-01T11:00:00Z', NULL, 'equity', 'abc', '2021-10-01T11:00:00Z', 7, '0.1'"
+    with from_schema(
+        blank_url, "0009", (f"INSERT INTO runs VALUES ('live', 'settle', '2021-10-01', {kept})",)
+    ) as engine:
+        with reading(engine) as conn:
+            assert compare_metadata(MigrationContext.configure(conn), METADATA) == []
+            (run,) = conn.execute(text("SELECT * FROM runs")).all()
+            assert done_runs(conn, "live", "settle") == {date(2021, 10, 1)}
+        instants = ("2021-10-01T11:00:00Z", None, "equity", "abc", "2021-10-01T11:00:00Z", 7, "0.1", None)
+        assert tuple(run) == ("live", "settle", "2021-10-01", "done", *instants)

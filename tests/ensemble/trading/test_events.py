@@ -5,9 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ensemble.trading.account import open_account
-from ensemble.trading.events import NOTHING, AccountEvent, EventError, EventKind, Unfilled, apply, replay_events
+from ensemble.trading.events import (
+    NOTHING,
+    AccountEvent,
+    EventError,
+    EventKind,
+    Unfilled,
+    apply,
+    replay_events,
+    standing,
+)
 from ensemble.trading.holdings import Direction
 from ensemble.trading.journal import Journal
 from ensemble.trading.session_bars import Bar
@@ -117,3 +128,49 @@ def test_a_journal_of_an_account_with_a_history_does_not_open_it_again() -> None
     assert journal.account.cash == 5.0
     assert journal.events[0].number == account.n_events + 1
     assert journal.events[0].commanded_at == commanded_at
+
+
+def marked(number: int, price: float) -> AccountEvent:
+    return event(number, EventKind.MARKED, "A", price=price)
+
+
+def reopened(number: int, kept: int, amount: float | None = None) -> AccountEvent:
+    return event(number, EventKind.REOPENED, kept=kept, amount=amount)
+
+
+def test_what_a_reopening_makes_void_has_never_been() -> None:
+    opened = [event(1, EventKind.OPENED, amount=2_000.0), event(2, EventKind.ENTERED, "A", **ENTERED)]
+    gone = event(4, EventKind.EXITED, "A", quantity=10, price=101.0, amount=2.0)
+    told = [*opened, marked(3, 100.5), gone, reopened(5, kept=3)]
+    account = replay_events(told)
+    assert account == replay_events(told[:3])
+    assert account.n_events == 5
+    assert apply(account, marked(6, 99.0)).positions[0].last_close == 99.0
+    with pytest.raises(EventError, match="event 5 came after 4 others"):
+        apply(replay_events(told[:4]), told[4])
+
+
+def test_an_account_of_which_nothing_is_kept_is_opened_again() -> None:
+    told = [event(1, EventKind.OPENED, amount=2_000.0), event(2, EventKind.SETTLED, amount=2_000.0)]
+    assert replay_events([*told, reopened(3, kept=0, amount=2_000.0)]) == replay_events(told[:1])
+
+
+@given(st.lists(st.floats(0, 1, exclude_max=True) | st.none(), max_size=30))
+def test_a_reopening_leads_back_to_the_account_that_the_events_it_keeps_had_made(story: list[float | None]) -> None:
+    """Of each number so far the account as it was; a fraction goes back to one of those that stand, None goes on."""
+    told = [event(1, EventKind.OPENED, amount=2_000.0), event(2, EventKind.ENTERED, "A", **ENTERED)]
+    stand, accounts = [2], {2: replay_events(told)}
+    for step in story:
+        number = len(told) + 1
+        if step is None:
+            told.append(marked(number, float(number)))
+            accounts[number] = apply(accounts[number - 1], told[-1])
+        else:
+            place = int(step * len(stand))
+            kept, stand = stand[place], stand[: place + 1]
+            told.append(reopened(number, kept))
+            accounts[number] = replace(accounts[kept], n_events=number)
+        stand.append(number)
+        assert replay_events(told) == accounts[number]
+        assert replay_events(told).n_events == number
+    assert [one.number for one in standing(told, told)] == [1, *stand]

@@ -12,7 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ensemble.bars import BAR_COLUMNS, BarRules, Refusal, sift_bars
+from ensemble.bars import BAR_COLUMNS
+from ensemble.validation.rules import BarRules, Refusal, Series
+from ensemble.validation.sifting import sift_bars
 from storage.feeds.feed import FeedDown, FeedError, FeedRefused, History
 from storage.feeds.yahoo import YahooFeed
 from tests.storage.feeds.yahoo_server import (
@@ -203,7 +205,7 @@ def test_null_rows_future_rows_and_equal_copies_are_no_bars(odd: Mapping[str, Hi
 
 def test_two_different_bars_of_one_date_are_both_refused(odd: Mapping[str, History]) -> None:
     """The client itself keeps the first in silence."""
-    sifted = sift_bars(odd["TWO.NS"].bars, rules=BarRules(), complete=True, sessions=None)
+    sifted = sift_bars(odd["TWO.NS"].bars, Series("TWO.NS", True, None), rules=BarRules())
     assert [f"{session:%d}" for session in sifted.kept.index] == ["01", "03", "04"]
     assert set(sifted.refused["reason"]) == {Refusal.DUPLICATE}
     assert sorted(sifted.refused["close"]) == [11.2, 19.9]
