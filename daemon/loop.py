@@ -109,7 +109,7 @@ class Loop:
         self.status = ""
         try:
             check_clock(self.services.clock.now(), newest_bar(self.services.engine))
-            waiting = reconcile(self.services).waiting
+            waiting = reconcile(self.services, clock_doubted=self.watch.doubted).waiting
             if month_turns:
                 prepare_ahead(self.services)
             self.status = "waiting for bars; " if waiting else ""
