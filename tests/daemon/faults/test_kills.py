@@ -14,10 +14,10 @@ from ensemble.sessions import load_calendar
 from tests.daemon.faults.cheap import assert_same, rows_of, write_cheap
 from tests.daemon.faults.process import Daemon, running
 
-FIRST, LAST = date(2020, 3, 2), date(2022, 4, 1)
-BEGIN, NOW = "2020-03-02T05:00:00Z", "2022-04-02T06:00:00Z"
-"""Monday and, two years later, a Saturday: nothing falls due while the test runs."""
-CAUGHT_UP = "next wake 2022-04-04"
+FIRST, LAST = date(2020, 3, 2), date(2023, 3, 31)
+BEGIN, NOW = "2020-03-02T05:00:00Z", "2023-04-01T06:00:00Z"
+"""Monday and, three years later, a Saturday: nothing falls due while the test runs."""
+CAUGHT_UP = "next wake 2023-04-03"
 KILLS = 200
 LONGEST_LIFE_S = 2.5
 """Of one that got to its sessions; a month's training, with the start of its process, takes about one and a half."""
@@ -25,7 +25,7 @@ LONGEST_LIFE_S = 2.5
 
 @pytest.fixture(scope="module")
 def asleep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An installation that decided one session and was then left alone for two years."""
+    """An installation that decided one session and was then left alone for three years."""
     folder = write_cheap(tmp_path_factory.mktemp("asleep"), last=LAST)
     with running(folder, BEGIN, job="run-once") as daemon:
         assert daemon.process.wait(timeout=60) == 0, daemon.lines
@@ -42,7 +42,7 @@ def test_two_hundred_kills_lose_no_session_and_double_none(asleep: Path, tmp_pat
         with running(killed, NOW) as daemon:
             at_work = number % 2 == 1
             if at_work:
-                daemon.wait_for("bars: ")
+                daemon.wait_for(f"bars: |{CAUGHT_UP}", within_s=300)
             live_on(daemon, random.uniform(0, LONGEST_LIFE_S))
         hit[what_it_did(daemon)] += 1
         assert integrity(killed) == ["ok"]

@@ -1,4 +1,4 @@
-"""Whatever is done to the clock, the machine's sleep and its time zone, what is decided stays what it would have been."""
+"""Whatever is done to the clock, to the time zone or by a long sleep, the same is decided as without it."""
 
 import shutil
 import time
@@ -133,7 +133,9 @@ def test_past_the_end_of_the_calendar_every_weekday_is_a_session_and_health_says
     config.write_text(config.read_text().replace("2019-01-01", "2029-01-01"))
     for symbol in ("AAA.NS", "BBB.NS"):  # nobody trades on Christmas
         path = folder / "bars" / f"{symbol}.csv"
-        path.write_text("".join(line for line in path.open() if not line.startswith("2029-12-25")))
+        path.write_text(
+            "".join(line for line in path.read_text().splitlines(True) if not line.startswith("2029-12-25"))
+        )
     with services_at(folder, "2029-12-24 08:50") as services:
         reconcile(services)
     world = World(utc("2029-12-24 11:30"))

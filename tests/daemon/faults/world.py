@@ -18,10 +18,10 @@ from daemon.service_manager import ServiceManager
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.sessions import available_at
-from storage.feeds import Feed, FeedError
+from storage.feeds import Feed, FeedError, History
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
-Answers = Mapping[str, pd.DataFrame | FeedError]
+Answers = Mapping[str, History | FeedError]
 Fault = Callable[[Answers], Answers]
 
 
@@ -77,12 +77,11 @@ class WorldlyFeed:
         closed = {symbol: self._closed(answer) for symbol, answer in answers.items()}
         return closed if self.world.fault is None else self.world.fault(closed)
 
-    def _closed(self, answer: pd.DataFrame | FeedError) -> pd.DataFrame | FeedError:
+    def _closed(self, answer: History | FeedError) -> History | FeedError:
         if isinstance(answer, FeedError):
             return answer
-        known_at = available_at(pd.DatetimeIndex(answer.index), "XNSE", delay_min=0)
-        closed: pd.DataFrame = answer[known_at <= pd.Timestamp(self.world.true)]
-        return closed
+        known_at = available_at(pd.DatetimeIndex(answer.bars.index), "XNSE", delay_min=0)
+        return replace(answer, bars=answer.bars[known_at <= pd.Timestamp(self.world.true)])
 
 
 Events = Mapping[datetime, Callable[[World], None]]
