@@ -9,6 +9,8 @@ from daemon.errors import DaemonError
 
 JUMP_S = 5.0
 """Smaller steps are the ordinary work of a time server."""
+DOUBTED_S = 600.0
+"""Moved forward by more, it may be wrong now or have been wrong before; which, only a bar can tell."""
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 """What a machine without a battery, or a typing error, leads to lies outside."""
@@ -24,6 +26,12 @@ class ClockWatch:
     def __init__(self, clock: SteadyClock) -> None:
         self._clock = clock
         self._before: Reading = clock.read()
+        self._ahead_s = 0.0
+
+    @property
+    def doubted(self) -> bool:
+        """Whether the clock is ahead of where it would be had nobody moved it since the start."""
+        return self._ahead_s > DOUBTED_S
 
     def jumped(self) -> bool:
         """Whether the clock was moved or the machine slept since the last call; the log says which, and by how much."""
@@ -34,6 +42,7 @@ class ClockWatch:
         if slept_s >= JUMP_S:
             logger.warning("the machine slept for {}; what fell due meanwhile is done now", _span(slept_s))
         if abs(moved_s) >= JUMP_S:
+            self._ahead_s += moved_s
             way = "forward" if moved_s > 0 else "back"
             now = f"{self._before.now:%Y-%m-%d %H:%M:%S}Z"
             logger.warning("the clock was moved {} by {}, to {}", way, _span(abs(moved_s)), now)

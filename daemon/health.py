@@ -144,7 +144,9 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         opening = next_session(calendar, now)
     except (ValueError, OverflowError, IndexError) as error:
         return Health((Finding(Ill.CLOCK, f"the clock says {now:%Y-%m-%d %H:%M}Z: {error}"),), ())
-    overdue = tuple(task for task in tasks if _is_overdue(task, timetable, now, settings.health.grace_min))
+    late_from = _late_from(tasks, timetable)
+    late = pd.Timestamp(now) - pd.Timedelta(minutes=settings.health.grace_min)
+    overdue = tuple(task for task, begins in zip(tasks, late_from, strict=True) if begins < late)
     findings = [
         *_clock(ledger, now),
         *_overdue(ledger, overdue),
@@ -167,12 +169,12 @@ def hold_text(hold: Hold) -> str:
     return f"{what} is {'not ' if hold.symbol else ''}entered ({hold.reason} since {hold.since}, {until}){note}"
 
 
-def _is_overdue(task: Task, timetable: Timetable, now: datetime, grace_min: int) -> bool:
-    """A decision after its grace; a settlement once the next session should have been decided as well."""
-    due_at = task.due_at
-    if task.kind == "settle":
-        due_at = timetable.calendar.decisions(timetable.decision_time)[timetable.calendar.position(task.session) + 1]
-    return pd.Timestamp(now) - due_at > pd.Timedelta(minutes=grace_min)
+def _late_from(tasks: Sequence[Task], timetable: Timetable) -> Iterator[pd.Timestamp]:
+    """From when on each is late: a decision at once, a settlement once the next session should have been decided."""
+    calendar = timetable.calendar
+    decisions = calendar.decisions(timetable.decision_time)  # once: after a clock's leap by years there are thousands
+    for task in tasks:
+        yield task.due_at if task.kind == "decide" else decisions[calendar.position(task.session) + 1]
 
 
 def _clock(ledger: Ledger, now: datetime) -> Iterator[Finding]:
@@ -203,9 +205,9 @@ def _failing(ledger: Ledger, tasks: Sequence[Task], now: datetime, grace_min: in
 
 
 def _waiting(ledger: Ledger, tasks: Sequence[Task], overdue: Sequence[Task]) -> Iterator[Finding]:
-    failed = {(run.kind, run.session) for run in ledger.failed}
+    failed, late = {(run.kind, run.session) for run in ledger.failed}, set(overdue)
     for task in tasks:
-        if task.kind == "settle" and task not in overdue and (task.kind, task.session.date()) not in failed:
+        if task.kind == "settle" and task not in late and (task.kind, task.session.date()) not in failed:
             yield Finding(Ill.WAITING, f"{_name(task)} waits for its bars", task.due_at.to_pydatetime())
 
 

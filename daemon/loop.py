@@ -131,7 +131,7 @@ class Loop:
         outside, idle = outside_of(self.services), False
         try:
             check_clock(self.services.clock.now(), newest_bar(self.services.engine))
-            reconciled = reconcile(self.services)
+            reconciled = reconcile(self.services, clock_doubted=self.watch.doubted)
             if month_turns:
                 prepare_ahead(self.services)
             idle = not (reconciled.done or reconciled.waiting or month_turns)

@@ -57,14 +57,14 @@ class Reconciled:
     next_wake: pd.Timestamp
 
 
-def reconcile(services: Services) -> Reconciled:
-    """Does everything that is due at the clock's present instant.
+def reconcile(services: Services, *, clock_doubted: bool = False) -> Reconciled:
+    """Does everything that is due at the clock's present instant; of a doubted clock, only what the bars bear out.
 
     Raises ClockError, FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before
     stays, and the next call goes on from there.
     """
     try:
-        reconciled = _all_due_done(services)
+        reconciled = _all_due_done(services, clock_doubted)
     finally:
         services.page.publish(services)
         services.courier.go(services)
@@ -72,7 +72,7 @@ def reconcile(services: Services) -> Reconciled:
     return reconciled
 
 
-def _all_due_done(services: Services) -> Reconciled:
+def _all_due_done(services: Services, clock_doubted: bool) -> Reconciled:
     follow_file(services)
     hand_over(services)
     calendar = home_calendar(services.settings, services.clock.now())
@@ -84,7 +84,7 @@ def _all_due_done(services: Services) -> Reconciled:
     with recorded(services, tasks[0]):
         report = ingest(services, calendar)
     logger.info("bars: {}", report.line())
-    tasks = _witnessed(services, tasks)
+    tasks = _witnessed(services, tasks, doubted=(calendar, now) if clock_doubted else None)
     with recorded(services, tasks[0]):
         reopen(services, calendar)
     sessions = [task.session for task in tasks]
@@ -105,24 +105,34 @@ def _all_due_done(services: Services) -> Reconciled:
     return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now))
 
 
-def _witnessed(services: Services, tasks: list[Task]) -> list[Task]:
+def _witnessed(
+    services: Services, tasks: list[Task], *, doubted: tuple[SessionCalendar, pd.Timestamp] | None
+) -> list[Task]:
     """The tasks, unless so many sessions have passed without a bar that it may be the clock that is wrong.
 
     Then those alone that have bars: what is decided for a session that is yet to come could never be decided again.
+    Of a doubted clock one session may have no bar, and only until it opens: later its decision can wait at no cost.
     Raises ClockError where there are none.
     """
     with reading(services.engine) as conn:
         newest = max(newest_sessions(conn).values())
     unseen = {task.session for task in tasks if task.session > newest}
-    if len(unseen) <= MOST_UNSEEN_SESSIONS:
-        return tasks
+    if len(unseen) <= (MOST_UNSEEN_SESSIONS if doubted is None else 1):
+        undecided = (task.session for task in tasks if task.kind == "decide" and task.session > newest)
+        if doubted is None or not any(_has_opened(session, *doubted) for session in undecided):
+            return tasks
     seen = [task for task in tasks if task.session <= newest]
     if not seen:
         raise ClockError(
-            f"{len(unseen)} sessions since {newest:%Y-%m-%d} are due, to {max(unseen):%Y-%m-%d}, without a bar of any; "
-            "none is decided until one comes: see whether the clock is right (timedatectl), then whether the feed is."
+            f"{len(unseen)} sessions since {newest:%Y-%m-%d} are due, to {max(unseen):%Y-%m-%d}, without a bar of any"
+            f"{'' if doubted is None else ', by a clock that was moved forward'}; none is decided until one comes: see "
+            "whether the clock is right (timedatectl), then whether the feed is."
         )
     return seen
+
+
+def _has_opened(session: pd.Timestamp, calendar: SessionCalendar, now: pd.Timestamp) -> bool:
+    return bool(calendar.opens[calendar.position(session)] <= now)
 
 
 def prepare_ahead(services: Services) -> None:

@@ -63,7 +63,7 @@ class Waker:
         for name, instant in wakes.items():
             self._scheduler.add_job(
                 self.ring,
-                DateTrigger(instant.tz_convert("UTC").to_pydatetime(), UTC),
+                DateTrigger(instant.tz_convert("UTC").floor("us").to_pydatetime(), UTC),
                 args=(name,),
                 id=name,
                 name=f"{name} {instant:%Y-%m-%d %H:%M:%S}Z",
