@@ -70,6 +70,7 @@ def backfill(services: Services, symbols: Sequence[str] = ()) -> Backfill:
 def import_bars(services: Services, folder: Path, symbols: Sequence[str] = ()) -> Backfill:
     """The same from a folder of files in Yahoo's columns; without `symbols` those configured that have a file there.
 
+    They count as bars of the configured feed, which goes on with the series: it is up to whoever imports that they are.
     Raises DaemonError where it has none.
     """
     if not folder.is_dir():
@@ -78,7 +79,7 @@ def import_bars(services: Services, folder: Path, symbols: Sequence[str] = ()) -
     found = symbols or [symbol for symbol in services.settings.market.every_symbol if symbol in there]
     if not found:
         raise DaemonError(f"{folder} has no file of a configured symbol; name them as [market] does, RELIANCE.NS.csv.")
-    return backfill(replace(services, feed=FilesFeed(folder)), found)
+    return backfill(replace(services, feed=FilesFeed(folder, name=services.feed.name)), found)
 
 
 def _filled(services: Services, symbols: Sequence[str]) -> Iterator[Filled]:

@@ -31,9 +31,9 @@ class FilesOptions(Options):
 class FilesFeed:
     """Reads a folder; asks nobody."""
 
-    name = "files"
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, name: str = "files") -> None:
+        """`name`: whose bars they are, where another provider's were written down."""
+        self.name = name
         self._folder = folder
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:

@@ -18,9 +18,11 @@ from daemon.backfill import backfill, import_bars
 from daemon.cli import app
 from daemon.errors import DaemonError
 from daemon.export_bars import export_bars
+from daemon.incoming import of_another_provider
 from daemon.services import Services
-from storage.bar_store import read_bars, write_bars
+from storage.bar_store import newest_provider, read_bars, write_bars
 from storage.engine import open_store, reading, transaction
+from storage.feed_store import read_feed_state
 from storage.feeds import Feed, FeedError, History
 from storage.feeds.write_files import Form
 
@@ -196,3 +198,17 @@ def test_the_commands_say_what_came_and_end_with_1_where_something_failed(
     assert (code, "4 symbols: " in shown) == (0, True)
     assert "has no file of a configured symbol" in invoke(other, "import", str(other), *now)[1]
     assert "is no folder" in invoke(other, "import", str(tmp_path / "absent"), *now)[1]
+
+
+def test_imported_bars_are_the_configured_feeds_which_goes_on_and_was_not_asked(
+    services: Services, services_at: ServicesAt, write_installation: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    backfill(services)
+    list(export_bars(services.engine, tmp_path / "out", ["AAA.NS"]))
+    with services_at(write_installation(tmp_path / "other"), EVENING) as other:
+        daily = replace(other, feed=Witnessed(other.feed, name="yahoo"))
+        assert import_bars(daily, tmp_path / "out").failed == ()
+        with reading(other.engine) as conn:
+            assert newest_provider(conn, "AAA.NS") == "yahoo"
+            assert read_feed_state(conn, "yahoo").calls == 0
+            assert of_another_provider(conn, daily) == {}
