@@ -1,6 +1,8 @@
 """The commands `bars ...`: how far bars can be trusted, and what a person says of those that cannot."""
 
+from collections import defaultdict
 from datetime import UTC, datetime, time
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -51,3 +53,47 @@ def as_of(
     with reader(context.obj) as engine, reading(engine) as conn:
         bars = read_bars(conn, [symbol], known_at=known_at)[symbol]
     show_bars(bars.iloc[-last:], as_json=as_json)
+
+
+@bars_app.command("show")
+def show(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="As the configuration writes it.")],
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Default: the oldest.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Default: the newest.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the bars of a symbol as they are now."""
+    from daemon.bars_display import show_bars
+    from daemon.invocation import reader
+    from storage.bar_store import read_bars
+    from storage.engine import reading
+
+    with reader(context.obj) as engine, reading(engine) as conn:
+        bars = read_bars(conn, [symbol], first=None if first is None else first.date())[symbol]
+    show_bars(bars.loc[:last], as_json=as_json, nothing=f"no bar of {symbol} is stored")
+
+
+@bars_app.command("actions")
+def actions(
+    context: typer.Context,
+    symbols: Annotated[list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Default: all stored.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show dividends and splits, and whether prices went on over each as it says."""
+    from daemon.action_check import check_actions
+    from daemon.action_display import show_actions
+    from daemon.invocation import reader
+    from storage.action_store import read_actions
+    from storage.bar_store import read_bars
+    from storage.engine import reading
+
+    rules = context.obj.settings().bars
+    with reader(context.obj) as engine, reading(engine) as conn:
+        stored = defaultdict(list)
+        for one in read_actions(conn, symbols or None):
+            stored[one.symbol].append(one)
+        checked = [
+            check_actions(symbol, own, read_bars(conn, [symbol])[symbol], rules=rules) for symbol, own in stored.items()
+        ]
+    show_actions(list(chain.from_iterable(checked)), as_json=as_json)

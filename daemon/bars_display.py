@@ -32,7 +32,7 @@ def show_checked(checked: Checked, *, as_json: bool) -> None:
         _show_findings(console, symbol, findings)
 
 
-def show_bars(bars: pd.DataFrame, *, as_json: bool) -> None:
+def show_bars(bars: pd.DataFrame, *, as_json: bool, nothing: str = "no bar was known by then") -> None:
     """A bars frame, to standard output."""
     rows = [{"session": f"{session:%Y-%m-%d}"} | row.to_dict() for session, row in bars.iterrows()]
     if as_json:
@@ -42,7 +42,7 @@ def show_bars(bars: pd.DataFrame, *, as_json: bool) -> None:
     table = new_table(console, "", "session", *bars.columns)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table if rows else "no bar was known by then")
+    console.print(table if rows else nothing)
 
 
 def show_refused(found: Sequence[Refused], *, as_json: bool) -> None:

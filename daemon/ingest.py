@@ -2,33 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 from loguru import logger
+from sqlalchemy import Connection
 
 from daemon.calendar_check import compare, seen_in
 from daemon.close_check import check_closes
 from daemon.context_age import silent_context
 from daemon.feed_guard import ask, can_wait
 from daemon.incoming import mistrust, of_another_provider
+from daemon.restatements import is_restated, restatement
 from daemon.services import Services, context_symbols
 from ensemble.sessions import SessionCalendar, available_at
 from ensemble.validation.rewriting import rewritten
 from ensemble.validation.rules import Series, Sifted
 from ensemble.validation.sifting import sift_bars
+from storage.action_store import read_actions, write_actions, write_restatement
 from storage.bar_store import newest_sessions, read_bars, write_bars, write_quarantine
 from storage.engine import reading, transaction
-from storage.feeds import FeedError
+from storage.feeds import FeedError, History
 from storage.quarantine_store import without_rejected
 from storage.sightings import next_sighting
 
 REREAD_DAYS = 60
 """40 sessions and more are read again each time: feeds correct their newest bars for weeks."""
-COMPARED_BARS = 3
-"""A restatement moves all old bars; a correction moves one."""
-EQUAL_WITHIN = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,27 @@ class IngestReport:
         return f"{self.added} bars new, {self.changed} changed, {self.refused} refused{failed}"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class News:
+    """What the feed said of one symbol, sifted."""
+
+    bars: Sifted
+    actions: pd.DataFrame
+    """As `History.actions`."""
+    stored: pd.DataFrame | None
+    """The newest stored bars, which were read again; None where there are none."""
+
+    def unstored(self) -> pd.DataFrame:
+        """The rows that are not stored as they are; the store would find so too, but takes longer."""
+        kept = self.bars.kept
+        if self.stored is None:
+            return kept
+        known = self.stored.reindex(kept.index).to_numpy()
+        same = np.isclose(kept.to_numpy(), known, rtol=1e-9, atol=0, equal_nan=True).all(axis=1)
+        news: pd.DataFrame = kept[~same]
+        return news
+
+
 def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = True) -> IngestReport:
     """Brings every symbol of the configuration up to date in one transaction.
 
@@ -57,8 +78,8 @@ def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = Tr
     """
     market = services.settings.market
     stored = _stored(services)
-    frames, failed = _fetch(services, calendar, stored)
-    sifted = {symbol: _sift(services, calendar, symbol, frame) for symbol, frame in frames.items()}
+    told, failed = _fetch(services, calendar, stored)
+    sifted = {symbol: _sift(services, calendar, symbol, history.bars) for symbol, history in told.items()}
     failed |= _rewritten(services, stored, sifted)
     lost = [failed[symbol] for symbol in market.symbols if symbol in failed]
     if market.symbols and len(lost) == len(market.symbols):
@@ -71,7 +92,8 @@ def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = Tr
         at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
         _compare_with(calendar, at_home, stored)
         _tell_silent(services, sifted, stored)
-    report = _keep(services, sifted, stored, failed)
+    news = {symbol: News(bars, told[symbol].actions, stored.get(symbol)) for symbol, bars in sifted.items()}
+    report = _keep(services, news, failed)
     if report.added or report.changed:
         check_closes(services, calendar)
     if lost and can_wait(services, calendar):
@@ -115,8 +137,8 @@ def _stored(services: Services) -> dict[str, pd.DataFrame]:
 
 def _fetch(
     services: Services, calendar: SessionCalendar, stored: Mapping[str, pd.DataFrame]
-) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """Raw frames from where `stored` begins; from the beginning for a new symbol and one whose history has changed."""
+) -> tuple[dict[str, History], dict[str, str]]:
+    """Histories from where `stored` begins; from the beginning for a new symbol and one whose history has changed."""
     market = services.settings.market
     with reading(services.engine) as conn:
         foreign = of_another_provider(conn, services)
@@ -125,23 +147,23 @@ def _fetch(
         for symbol in market.every_symbol
         if symbol not in foreign
     }
-    frames, failed = _fetch_from(services, calendar, firsts)
+    told, failed = _fetch_from(services, calendar, firsts)
     failed |= foreign
-    restated = [symbol for symbol, frame in frames.items() if symbol in stored and _is_restated(stored[symbol], frame)]
+    restated = [symbol for symbol in told if symbol in stored and is_restated(stored[symbol], told[symbol].bars)]
     if restated:
         logger.info("history of {} was restated by the feed: reading all of it again", ", ".join(restated))
         whole, failed_again = _fetch_from(services, calendar, dict.fromkeys(restated, market.history_start))
-        frames = {symbol: frame for symbol, frame in frames.items() if symbol not in restated} | whole
+        told = {symbol: history for symbol, history in told.items() if symbol not in restated} | whole
         failed |= failed_again
-    return frames, failed
+    return told, failed
 
 
 def _fetch_from(
     services: Services, calendar: SessionCalendar, firsts: Mapping[str, date]
-) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+) -> tuple[dict[str, History], dict[str, str]]:
     """One request for all symbols that begin in the same month."""
     last = services.clock.now().date()
-    frames: dict[str, pd.DataFrame] = {}
+    told: dict[str, History] = {}
     failed: dict[str, str] = {}
     for month in sorted({first.replace(day=1) for first in firsts.values()}):
         together = [symbol for symbol, first in firsts.items() if first.replace(day=1) == month]
@@ -153,18 +175,9 @@ def _fetch_from(
             elif reason := mistrust(services.settings, symbol, answer, services.clock.now()):
                 failed[symbol] = reason
             else:
-                frames[symbol] = answer.bars
+                told[symbol] = answer
         services.alive()
-    return frames, failed
-
-
-def _is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
-    """True when the oldest bars that both hold were scaled: a split or dividend scaled those before them too."""
-    shared, places, fresh_places = np.intersect1d(stored.index, fresh.index, return_indices=True)
-    old, new = (
-        frame["adj_close"].to_numpy()[rows[:COMPARED_BARS]] for frame, rows in ((stored, places), (fresh, fresh_places))
-    )
-    return len(shared) > 0 and bool((np.abs(new / old - 1) > EQUAL_WITHIN).all())
+    return told, failed
 
 
 def _sift(services: Services, calendar: SessionCalendar, symbol: str, frame: pd.DataFrame) -> Sifted:
@@ -199,24 +212,24 @@ def _rewritten(services: Services, stored: Mapping[str, pd.DataFrame], sifted: M
     return reasons
 
 
-def _keep(
-    services: Services, sifted: Mapping[str, Sifted], stored: Mapping[str, pd.DataFrame], failed: Mapping[str, str]
-) -> IngestReport:
+def _keep(services: Services, news: Mapping[str, News], failed: Mapping[str, str]) -> IngestReport:
     added = changed = refused = 0
     with transaction(services.engine) as conn:
-        seen_at = next_sighting(conn, services.clock.now())
-        for symbol, bars in sifted.items():
-            news = _news(bars.kept, stored[symbol]) if symbol in stored else bars.kept
-            news = without_rejected(conn, symbol, news) if len(news) else news
-            changes = write_bars(conn, symbol, news, seen_at=seen_at, provider=services.feed.name)
-            refused += write_quarantine(conn, symbol, bars.refused, seen_at=seen_at)
+        seen_at, provider = next_sighting(conn, services.clock.now()), services.feed.name
+        for symbol, one in news.items():
+            write_actions(conn, symbol, one.actions, seen_at=seen_at, provider=provider)
+            _keep_restatement(conn, symbol, one, seen_at)
+            bars = one.unstored()
+            bars = without_rejected(conn, symbol, bars) if len(bars) else bars
+            changes = write_bars(conn, symbol, bars, seen_at=seen_at, provider=provider)
+            refused += write_quarantine(conn, symbol, one.bars.refused, seen_at=seen_at)
             added, changed = added + changes.added, changed + changes.changed
     return IngestReport(added, changed, refused, failed)
 
 
-def _news(kept: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are not stored as they are; the store would find so too, but takes longer."""
-    known = stored.reindex(kept.index).to_numpy()
-    same = np.isclose(kept.to_numpy(), known, rtol=1e-9, atol=0, equal_nan=True).all(axis=1)
-    news: pd.DataFrame = kept[~same]
-    return news
+def _keep_restatement(conn: Connection, symbol: str, news: News, seen_at: datetime) -> None:
+    if news.stored is not None and is_restated(news.stored, news.bars.kept):
+        known, actions = read_bars(conn, [symbol])[symbol], read_actions(conn, [symbol])
+        found = restatement(symbol, known, news.bars.kept, actions, seen_at)
+        if found is not None:
+            write_restatement(conn, found)

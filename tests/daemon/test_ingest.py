@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from daemon.desk import home_calendar
 from daemon.ingest import IngestReport, ingest
 from daemon.services import Services
+from storage.action_store import Restatement, read_actions, read_restatements
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.feeds import FeedError
@@ -26,6 +27,11 @@ from storage.feeds.feed import History
 from tests.storage.kill_points import ROOT
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
+OLD_EPOCH = """
+    SELECT old.session, old.close FROM restatements AS new JOIN bars AS old USING (symbol)
+    WHERE old.superseded_at = new.seen_at
+"""
+"""As docs/data-quality.md has it."""
 SYMBOLS = ["AAA.NS", "BBB.NS", "ETF", "^INDEX"]
 
 
@@ -55,6 +61,22 @@ def take(services: Services, change: Callable[[str, pd.DataFrame], pd.DataFrame]
 def bars_of(services: Services) -> dict[str, pd.DataFrame]:
     with reading(services.engine) as conn:
         return read_bars(conn, SYMBOLS)
+
+
+def split(folder: Path, ex_date: str, *, dividend: float = 0.0) -> None:
+    """The file of AAA.NS as after a split of 2 for 1 on that session, which it tells of, and perhaps a dividend too."""
+    path = folder / "bars" / "AAA.NS.csv"
+    bars = pd.read_csv(path)
+    bars.loc[bars["Date"] < ex_date, ["Open", "High", "Low", "Close", "Adj Close"]] /= 2
+    bars["Dividends"] = np.where(bars["Date"] == ex_date, dividend, 0.0)
+    bars["Stock Splits"] = np.where(bars["Date"] == ex_date, 2.0, 0.0)
+    bars.to_csv(path, index=False)
+
+
+def events_of(services: Services) -> tuple[list[tuple[str, str, float]], list[Restatement]]:
+    """The actions by kind, session and value, and the restatements."""
+    with reading(services.engine) as conn:
+        return [(one.kind, str(one.session), one.value) for one in read_actions(conn)], read_restatements(conn)
 
 
 def scattered(of: str) -> Callable[[str, pd.DataFrame], pd.DataFrame]:
@@ -137,6 +159,56 @@ def test_a_restated_history_is_taken_whole_and_the_old_one_stays_known(
     assert_frame_equal(as_known, before)
 
 
+def test_a_split_is_kept_with_the_bars_and_explains_the_restatement_which_is_told_once(
+    folder: Path, services_at: ServicesAt
+) -> None:
+    with services_at(folder, "2021-10-01 20:00") as services:
+        take(services)
+        before = bars_of(services)["AAA.NS"]
+        assert events_of(services) == ([], [])
+    split(folder, "2021-10-04")
+    with services_at(folder, "2021-10-05 20:00") as services:
+        take(services)
+        told = events_of(services)
+        take(services)
+        assert events_of(services) == told
+        now = services.clock.now()
+        with reading(services.engine) as conn:
+            old = {str(session): float(close) for session, close in conn.execute(text(OLD_EPOCH))}
+    actions, (restated,) = told
+    assert actions == [("split", "2021-10-04", 2.0)]
+    assert restated.factor == pytest.approx(0.5)
+    assert (restated.symbol, restated.seen_at) == ("AAA.NS", now)
+    assert (restated.first_session, restated.last_session) == (before.index[0].date(), date(2021, 10, 1))
+    assert (restated.bars_changed, restated.explained_by) == (len(before), "split 2021-10-04")
+    assert old == {f"{session:%Y-%m-%d}": close for session, close in before["close"].items()}
+
+
+def test_a_restatement_of_which_no_action_is_told_says_so(folder: Path, services_at: ServicesAt) -> None:
+    with services_at(folder, "2021-10-01 20:00") as services:
+        take(services)
+    split(folder, "2021-10-04")
+    path = folder / "bars" / "AAA.NS.csv"
+    pd.read_csv(path).drop(columns=["Dividends", "Stock Splits"]).to_csv(path, index=False)
+    with services_at(folder, "2021-10-05 20:00") as services:
+        take(services)
+        actions, (restated,) = events_of(services)
+    assert (actions, restated.explained_by) == ([], None)
+
+
+def test_of_a_symbol_that_is_refused_no_action_is_kept(folder: Path, services_at: ServicesAt) -> None:
+    split(folder, "2021-09-30", dividend=0.5)
+    with services_at(folder, "2021-10-04 20:00") as services:
+        take(services)
+        kept = events_of(services)
+        assert [kind for kind, *_ in kept[0]] == ["dividend", "split"]
+    split(folder, "2021-10-05")
+    with services_at(folder, "2021-10-05 20:00") as services:
+        with pytest.raises(FeedError, match="changed by odd factors"):
+            take(services, scattered("AAA.NS"))
+        assert events_of(services) == kept
+
+
 # Forked, because starting Python and importing all anew for each kill would take seconds each time.
 KILLED = """
 import os, shutil, signal, sys
@@ -189,7 +261,8 @@ def test_an_ingest_killed_before_and_after_every_statement_leaves_all_or_nothing
 ) -> None:
     with services_at(folder, "2021-10-01 20:00") as services:
         take(services)
-        before = bars_of(services)
+        before, untold = bars_of(services), events_of(services)
+    split(folder, "2021-10-04")
     copies, now = tmp_path / "copies", datetime(2021, 10, 5, 14, 30, tzinfo=UTC)
     copies.mkdir()
     command = [sys.executable, "-c", KILLED, str(folder), str(copies), now.isoformat()]
@@ -198,13 +271,16 @@ def test_an_ingest_killed_before_and_after_every_statement_leaves_all_or_nothing
     assert len(killed) > 20
     with services_at(folder, "2021-10-05 20:00") as services:
         take(services)
-        after = bars_of(services)
+        after, told = bars_of(services), events_of(services)
+        assert all(told)
     left = []
     for copy in killed:
         with services_at(copy, "2021-10-05 20:00") as services:
             found = bars_of(services)
             left.append([all(found[name].equals(whole[name]) for name in SYMBOLS) for whole in (before, after)])
+            assert events_of(services) == (untold if left[-1][0] else told), copy.name
             take(services)
+            assert events_of(services) == told, copy.name
             assert all(frame.equals(after[name]) for name, frame in bars_of(services).items()), copy.name
     assert all(nothing or everything for nothing, everything in left)
     assert [everything for _, everything in left][-1]

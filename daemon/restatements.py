@@ -1,0 +1,78 @@
+"""Whether a feed has multiplied a history by a constant, by which, and which action says why."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from math import log, prod
+
+import numpy as np
+import pandas as pd
+
+from ensemble.arrays import Floats
+from storage.action_store import Action, Restatement
+
+COMPARED_BARS = 3
+"""A restatement moves all old bars; a correction moves one."""
+EQUAL_WITHIN = 1e-6
+EXPLAINED_WITHIN = 0.05
+"""Of the factor's logarithm: how near an action's own factor must be, for feeds round dividends to a few digits."""
+
+
+def is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
+    """True when the oldest bars that both hold were scaled: a split or dividend scaled those before them too."""
+    new, old, _ = _shared(stored, fresh)
+    ratios = new[:COMPARED_BARS] / old[:COMPARED_BARS]
+    return len(ratios) > 0 and bool((np.abs(ratios - 1) > EQUAL_WITHIN).all())
+
+
+def restatement(
+    symbol: str, stored: pd.DataFrame, fresh: pd.DataFrame, actions: Iterable[Action], seen_at: datetime
+) -> Restatement | None:
+    """What became of the `stored` bars in `fresh`, and which of `actions` explain it; None where nothing did.
+
+    Those are looked for where the multiplied bars end: after the newest of them, and no later than the next stored one.
+    """
+    new, old, sessions = _shared(stored, fresh)
+    comparable = (new > 0) & (old > 0)  # a future's price below zero was never multiplied by an action
+    ratios, sessions = new[comparable] / old[comparable], sessions[comparable]
+    moved = np.abs(ratios - 1) > EQUAL_WITHIN
+    if not moved.any():
+        return None
+    factor = float(np.median(ratios[moved]))
+    scaled = sessions[np.abs(ratios / factor - 1) < np.abs(ratios - 1)]
+    first, last = scaled[0], scaled[-1]
+    following = sessions[sessions > last]
+    near = [
+        one
+        for one in actions
+        if pd.Timestamp(one.session) > last and (len(following) == 0 or pd.Timestamp(one.session) <= following[0])
+    ]
+    explained = " and ".join(f"{one.kind} {one.session}" for one in _explaining(near, fresh, factor))
+    return Restatement(symbol, seen_at, first.date(), last.date(), factor, int(moved.sum()), explained or None)
+
+
+def _shared(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[Floats, Floats, pd.DatetimeIndex]:
+    """New and old adj_close of the sessions that both hold, and these, oldest first."""
+    shared, places, fresh_places = np.intersect1d(stored.index, fresh.index, return_indices=True)
+    new, old = fresh["adj_close"].to_numpy()[fresh_places], stored["adj_close"].to_numpy()[places]
+    return new, old, pd.DatetimeIndex(shared)
+
+
+def _explaining(actions: Sequence[Action], fresh: pd.DataFrame, factor: float) -> Sequence[Action]:
+    """The one action that makes this factor, or all of them together; none where neither does."""
+    factors = {one: _factor(one, fresh) for one in actions}
+    candidates = [*((one,) for one in actions), tuple(actions)]
+    for together in candidates:
+        expected = log(prod(factors[one] for one in together))
+        if abs(log(factor) - expected) <= EXPLAINED_WITHIN * abs(expected) and expected:
+            return together
+    return ()
+
+
+def _factor(action: Action, fresh: pd.DataFrame) -> float:
+    """What the action makes of every adj_close before it; 1 where it cannot be told."""
+    if action.kind == "split":
+        return 1 / action.value
+    before = fresh["close"][fresh.index < pd.Timestamp(action.session)]
+    if before.empty or before.iloc[-1] <= action.value:
+        return 1.0
+    return float(1 - action.value / before.iloc[-1])

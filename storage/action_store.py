@@ -1,0 +1,140 @@
+"""Dividends and splits as versions, as bars are kept: what was known on any day can be read again.
+
+And the restatements of bars that follow from them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from math import isclose
+from typing import Literal
+
+import pandas as pd
+from sqlalchemy import Connection, and_, delete, or_, select
+
+from storage.action_tables import corporate_actions as table
+from storage.action_tables import restatements
+from storage.rows import Row, insert_rows, record_columns, row_of
+
+Kind = Literal["dividend", "split"]
+_EQUAL_WITHIN = 1e-9
+"""Relative: what a feed's rounding does to a number that it did not change."""
+_NOTHING = {"dividend": 0.0, "split": 1.0}
+"""What stands in a row where only the other one went ex."""
+_MOST = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a company did to its share."""
+
+    symbol: str
+    session: date
+    """The ex-date."""
+    kind: Kind
+    value: float
+    """dividend: cash a share in the prices of the bars; split: new shares for each old one."""
+    provider: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Restatement:
+    """A history that the feed multiplied by a constant."""
+
+    symbol: str
+    seen_at: datetime
+    first_session: date
+    last_session: date
+    """The oldest and the newest bar that were."""
+    factor: float
+    """Median of new adj_close over old, of the bars that changed."""
+    bars_changed: int
+    explained_by: str | None
+    """Kind and session of the actions that make this factor; None where none does."""
+
+
+def read_actions(
+    conn: Connection, symbols: Sequence[str] | None = None, *, known_at: datetime | None = None
+) -> list[Action]:
+    """The actions by symbol and session, of `symbols` alone where they are given; with `known_at` as known then."""
+    query = select(*record_columns(Action, table))
+    if symbols is not None:
+        query = query.where(table.c.symbol.in_(symbols))
+    if known_at is None:
+        query = query.where(table.c.superseded_at.is_(None))
+    else:
+        replaced_later = or_(table.c.superseded_at.is_(None), table.c.superseded_at > known_at)
+        query = query.where(and_(table.c.seen_at <= known_at, replaced_later))
+    return [Action(*row) for row in conn.execute(query.order_by(table.c.symbol, table.c.session, table.c.kind))]
+
+
+def write_actions(conn: Connection, symbol: str, told: pd.DataFrame, *, seen_at: datetime, provider: str) -> int:
+    """How many of `told` differ from what was known at `seen_at`: these are kept, the others are known already.
+
+    `told`: as `History.actions`. What it lacks stays known, for a feed that is silent denies nothing; what is no
+    number above 0 is no action. Of two versions of one second the later call's wins.
+    """
+    if told.empty:  # as on most days
+        return 0
+    now = seen_at.replace(microsecond=0)
+    kept = _versions(conn, symbol)
+    fresh = []
+    for row in _rows(told):
+        versions = kept.get((row["session"], row["kind"]), {})
+        known = max((since for since in versions if since <= now), default=None)
+        if known is not None and isclose(versions[known], row["value"], rel_tol=_EQUAL_WITHIN):
+            continue
+        if known is not None:
+            _retire(conn, symbol, row, known, now)
+        until = min((since for since in versions if since > now), default=None)
+        fresh.append(row | {"symbol": symbol, "seen_at": now, "superseded_at": until, "provider": provider})
+    return insert_rows(conn, table, fresh)
+
+
+def read_restatements(conn: Connection, symbol: str | None = None) -> list[Restatement]:
+    """All of them, or those of `symbol`, as they were seen."""
+    query = select(*record_columns(Restatement, restatements))
+    if symbol is not None:
+        query = query.where(restatements.c.symbol == symbol)
+    return [Restatement(*row) for row in conn.execute(query.order_by(restatements.c.seen_at, restatements.c.symbol))]
+
+
+def write_restatement(conn: Connection, found: Restatement) -> None:
+    """Keeps it; of two of one symbol and second the later call's, as bars have one version a second."""
+    this = restatements.c.symbol == found.symbol, restatements.c.seen_at == found.seen_at
+    conn.execute(delete(restatements).where(*this))
+    insert_rows(conn, restatements, [row_of(found)])
+
+
+def _versions(conn: Connection, symbol: str) -> dict[tuple[date, str], dict[datetime, float]]:
+    """By session and kind, each version's value by when it was seen."""
+    query = select(table.c.session, table.c.kind, table.c.seen_at, table.c.value).where(table.c.symbol == symbol)
+    versions: dict[tuple[date, str], dict[datetime, float]] = {}
+    for session, kind, since, value in conn.execute(query):
+        versions.setdefault((session, kind), {})[since] = value
+    return versions
+
+
+def _rows(told: pd.DataFrame) -> Iterator[Row]:
+    """One row an action; of two rows of one session the last one's."""
+    once = told[~told.index.duplicated(keep="last") & told.index.notna()]
+    sessions = pd.DatetimeIndex(once.index).date
+    for kind, nothing in _NOTHING.items():
+        for session, value in zip(sessions, once[kind].tolist(), strict=True):
+            if value != nothing and 0 < value < _MOST:
+                yield {"session": session, "kind": kind, "value": value}
+
+
+def _retire(conn: Connection, symbol: str, row: Row, known: datetime, now: datetime) -> None:
+    """Ends the version known since then, now that another holds."""
+    this = and_(
+        table.c.symbol == symbol,
+        table.c.session == row["session"],
+        table.c.kind == row["kind"],
+        table.c.seen_at == known,
+    )
+    if known == now:
+        conn.execute(delete(table).where(this))
+    else:
+        conn.execute(table.update().where(this).values(superseded_at=now))
