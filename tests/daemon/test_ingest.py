@@ -266,7 +266,7 @@ def test_an_ingest_killed_before_and_after_every_statement_leaves_all_or_nothing
     copies, now = tmp_path / "copies", datetime(2021, 10, 5, 14, 30, tzinfo=UTC)
     copies.mkdir()
     command = [sys.executable, "-c", KILLED, str(folder), str(copies), now.isoformat()]
-    subprocess.run(command, check=True, timeout=100, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    subprocess.run(command, check=True, timeout=300, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
     killed = sorted(copies.iterdir(), key=lambda copy: int(copy.name))
     assert len(killed) > 20
     with services_at(folder, "2021-10-05 20:00") as services:
