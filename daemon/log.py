@@ -77,17 +77,18 @@ def open_log(
 
 def _open_file(folder: Path, options: LogOptions, level: str) -> None:
     try:
-        logger.add(
-            LogFile(folder / FILE_NAME, int(options.rotation_mb * 1e6), options.retention_files),
-            format=_format(options, stamped=True),
-            level=level,
-            backtrace=False,
-            diagnose=False,
-        )
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DaemonError(
             f"the log {folder / FILE_NAME} can't be written: {error.strerror}; mend it, or set log.folder or log.file."
         ) from error
+    logger.add(
+        LogFile(folder / FILE_NAME, int(options.rotation_mb * 1e6), options.retention_files),
+        format=_format(options, stamped=True),
+        level=level,
+        backtrace=False,
+        diagnose=False,
+    )
 
 
 def log_printed_error(error: Exception) -> None:

@@ -25,9 +25,12 @@ class ClassRules:
     traded: bool = False
     """Its volume is counted: a day with none was none, or a thin one."""
     wildness: float = 1.0
-    """How much farther it may go than rules say, which are made for prices: volatility comes back from anywhere."""
+    """How much farther it may go than rules say, which are made for prices: volatility doubles in a night, and comes
+    back from anywhere."""
     least_move: float = 0.05
     """In logarithms: a close that is nearer than this to its neighbours is not doubted."""
+    least_factor: float = 0.18
+    """In logarithms, a fifth: a run of bars that is off by less may be true weeks. Bonuses and splits move more."""
     most_wick: float = 0.9
     """In logarithms: how far high and low may lie from open and close on the wildest of days. One fund fell by half
     within minutes, and rose again, on 2010-05-06."""
@@ -36,8 +39,8 @@ class ClassRules:
 RULES = {
     AssetClass.EQUITY: ClassRules(traded=True),
     AssetClass.INDEX: ClassRules(),
-    AssetClass.VOLATILITY: ClassRules(wildness=1.5, least_move=0.5),
-    AssetClass.CURRENCY: ClassRules(least_move=0.02, most_wick=0.1),
+    AssetClass.VOLATILITY: ClassRules(wildness=1.5, least_move=1.1, least_factor=1.1),
+    AssetClass.CURRENCY: ClassRules(least_move=0.02, least_factor=0.05, most_wick=0.1),
     AssetClass.FUTURE: ClassRules(positive=False, least_move=0.1),
 }
 

@@ -95,7 +95,7 @@ def _beside_neighbours(book: pd.DataFrame, series: Series, rules: BarRules) -> I
         wrong[positive[mask]] = True
         return wrong
 
-    yield Refusal.MISSCALED, of_book(misscaled_runs(path, sigmas, own.least_move).mask(len(positive)))
+    yield Refusal.MISSCALED, of_book(misscaled_runs(path, sigmas, own.least_factor).mask(len(positive)))
     yield Refusal.BAD_TICK, of_book(bad_ticks(path, sigmas, own.least_move))
     if series.complete:
         yield Refusal.BAD_TICK, of_book(wild_wicks(path, own.most_wick))

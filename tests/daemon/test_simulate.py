@@ -75,7 +75,7 @@ def test_the_oracles_file_scored_against_the_bars_files_has_the_auc_that_is_repo
 def test_the_configuration_is_in_order_and_names_the_market(folder: Path) -> None:
     settings = load_settings(folder / "config.toml", {})
     assert settings.market.symbols == ("SYN001.NS", "SYN002.NS", "SYN003.NS")
-    assert settings.market.context["XNYS"] == ("GAPLEAD", "DAYLEAD", "FEAR")
+    assert settings.market.context["XNYS"] == ("GAPLEAD", "DAYLEAD", "^FEARVIX")
     assert settings.feed.files.path == folder / "bars"
     assert settings.market.history_start == OPTIONS.first
 

@@ -23,7 +23,7 @@ from ensemble.trading.limits import RiskLimits
 
 ORACLE_LABELS = ("gap", "close_to_close", "open_to_close")
 """What the oracle knows; the barrier hangs on the paths of ten sessions and has no closed form."""
-GAP_LEADER, DAY_LEADER, FEAR, INDEX = "GAPLEAD", "DAYLEAD", "FEAR", "INDEX"
+GAP_LEADER, DAY_LEADER, FEAR, INDEX = "GAPLEAD", "DAYLEAD", "^FEARVIX", "INDEX"
 LEADER_VOLATILITY, INDEX_VOLATILITY = 0.010, 0.011
 STOCK_VOLATILITY = (0.012, 0.020)
 """Standard deviation of a session's surprise at the usual level, as a log return; each stock's lies in this range."""

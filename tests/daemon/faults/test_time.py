@@ -136,8 +136,8 @@ def test_past_the_end_of_the_calendar_every_weekday_is_a_session_and_health_says
     live(folder, services_at, world, utc("2029-12-27 13:00"))
     rows = rows_of(folder)
     assert rows["signals"]["session"].tolist() == [f"2029-12-{day}" for day in (24, 25, 26, 27)]
-    settled = rows["runs"].query("kind == 'settle'").set_index("session")["status"]
-    assert settled.to_dict() == {f"2029-12-{day}": "no_data" if day == 25 else "done" for day in (24, 25, 26, 27)}
+    settled = rows["runs"].query("kind == 'settle'").set_index("session")["status"].to_dict()
+    assert settled == {f"2029-12-{day}": "no_data" if day == 25 else "done" for day in (24, 25, 26, 27)}
     with services_at(folder, "2029-12-27 18:30") as services:
         ills = {finding.ill for finding in take_snapshot(services).health.findings}
     assert Ill.CALENDAR_ENDS in ills
