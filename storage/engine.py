@@ -39,6 +39,10 @@ from storage.sqlite_file import looking_uri
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
 
 WAL_RETRY_S = 0.01
+KEPT_WAL_BYTES = 8 << 20
+"""Twice what SQLite lets it grow to by itself; a reader who stays holds it open, and what it grew to beyond is cut off
+at the first commit after the reader has gone.
+"""
 BUSY_TIMEOUT_S = 30.0
 """How long to wait for another writer; `?timeout=5` at the end of storage.url sets another."""
 
@@ -238,6 +242,7 @@ def _set_up_writer(patience_s: float, connection: DBAPIConnection, entry: Connec
     cursor = connection.cursor()
     _keep_in_wal(cursor, patience_s)
     cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute(f"PRAGMA journal_size_limit = {KEPT_WAL_BYTES}")
     name = cursor.execute("PRAGMA database_list").fetchone()[2]
     cursor.close()
     entry.info[_IDENTITY] = _identity(name)

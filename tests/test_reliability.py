@@ -22,13 +22,24 @@ COLUMNS = ("what happens", "what is expected", "what happened", "test")
 ASKED_FOR = {
     "The process": (
         *("kill -9 in ingest", "kill -9 while training", "kill -9 in a backup", "200 kill -9", "two daemons"),
-        *("SIGTERM", "SIGHUP", "dead scheduler", "notification channel"),
+        *(
+            "SIGTERM in a training",
+            "SIGTERM in a fetch",
+            "SIGTERM with nothing",
+            "SIGHUP",
+            "dead scheduler",
+            "notification channel",
+        ),
     ),
     "Time": (
         *("down for 1 session", "down for 5", "down for 30", "holiday", "special Saturday", "Muhurat", "Budget Sunday"),
         *("calendar", "+1 h", "+3 d", "+30 y", "-2 h", "-1 d", "suspend", "time zone", "New York"),
     ),
-    "The feed": ("away", "429", "empty", "hangs", "one symbol"),
+    "The feed": (
+        *("away for an hour", "away for a week", "429", "empty", "truncated", "another symbol's", "hangs"),
+        *("one symbol fails", "one symbol of those traded", "days after"),
+    ),
+    "Disk and database": ("20 readers", "One reader", "PostgreSQL"),
 }
 """Words that some row of the section has in its first column."""
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")

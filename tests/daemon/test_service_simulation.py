@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from daemon.clock import Reading
 from daemon.clock_watch import ClockWatch
@@ -27,20 +27,14 @@ from daemon.self_test import self_test
 from daemon.service_manager import ServiceManager
 from daemon.services import Services
 from daemon.settings import Settings
-from storage.engine import open_store, reading
 from storage.feeds import Feed, FeedError, History
+from tests.daemon.faults.cheap import Rows, rows_of
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 
 BEGIN, END = datetime(2021, 10, 6, 3, 0, tzinfo=UTC), datetime(2021, 10, 8, 13, 0, tzinfo=UTC)
 SESSIONS = ("2021-10-06", "2021-10-07", "2021-10-08")
 RESTART_S = 11.0
-COMPARED = (
-    *("forecasts", "member_forecasts", "signals", "features", "outcomes", "bars", "runs"),
-    *("account", "account_events", "trades", "positions"),
-)
-WHEN = ("decided_at", "resolved_at", "started_at", "finished_at", "bars_known_at", "seen_at")
-"""Columns that only say when something was written."""
 
 
 class Killed(BaseException):
@@ -143,49 +137,31 @@ def next_wake(services: Services, now: datetime) -> datetime:
     return table.next_wake(pd.Timestamp(now)).to_pydatetime()
 
 
-def kept(folder: Path) -> dict[str, pd.DataFrame]:
-    """All that matters of the database."""
-    engine = open_store(f"sqlite:///{folder / 'state' / 'signals.db'}", read_only=True)
-    try:
-        with reading(engine) as conn:
-            tables = {name: pd.read_sql(text(f"SELECT * FROM {name}"), conn) for name in COMPARED}
-    finally:
-        engine.dispose()
-    return {name: frame.drop(columns=[one for one in WHEN if one in frame]) for name, frame in tables.items()}
-
-
 @pytest.fixture(scope="module")
-def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory, lived: Path, services_at: ServicesAt
-) -> dict[str, pd.DataFrame]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, lived: Path, services_at: ServicesAt) -> Rows:
     folder = copied(lived, tmp_path_factory.mktemp("undisturbed"))
     live(folder, services_at, World(np.random.default_rng(0)))
-    return kept(folder)
+    return rows_of(folder)
 
 
 def copied(lived: Path, folder: Path) -> Path:
     return Path(shutil.copytree(lived, folder / "copy"))
 
 
-def check(seed: int, lived: Path, folder: Path, services_at: ServicesAt, expected: dict[str, pd.DataFrame]) -> None:
+def check(seed: int, lived: Path, folder: Path, services_at: ServicesAt, expected: Rows) -> None:
     world = World(np.random.default_rng(seed), kills=8, trouble=True)
     folder = copied(lived, folder)
     live(folder, services_at, world)
-    found = kept(folder)
+    found = rows_of(folder)
     for name, frame in expected.items():
         try:
-            pd.testing.assert_frame_equal(sorted_rows(found[name]), sorted_rows(frame), check_exact=True)
+            pd.testing.assert_frame_equal(found[name], frame, check_exact=True)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, table {name}: {error}\n" + "\n".join(world.happened)) from error
     assert sum("killed" in what for what in world.happened) >= 3, world.happened
 
 
-def sorted_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """In an order that does not depend on when a row was written."""
-    return frame.sort_values(list(frame.columns), kind="stable").reset_index(drop=True)
-
-
-def test_undisturbed_it_decides_in_time_and_settles_every_session(undisturbed: dict[str, pd.DataFrame]) -> None:
+def test_undisturbed_it_decides_in_time_and_settles_every_session(undisturbed: Rows) -> None:
     runs = undisturbed["runs"]
     for kind in ("decide", "settle"):
         assert set(SESSIONS) <= set(runs.loc[(runs["kind"] == kind) & (runs["status"] == "done"), "session"])
@@ -194,7 +170,7 @@ def test_undisturbed_it_decides_in_time_and_settles_every_session(undisturbed: d
 
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_disturbed_it_ends_with_the_same_database(
-    seed: int, lived: Path, tmp_path: Path, services_at: ServicesAt, undisturbed: dict[str, pd.DataFrame]
+    seed: int, lived: Path, tmp_path: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:
     check(seed, lived, tmp_path, services_at, undisturbed)
 
@@ -202,6 +178,6 @@ def test_disturbed_it_ends_with_the_same_database(
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 140))
 def test_disturbed_in_many_ways_it_ends_with_the_same_database(
-    seed: int, lived: Path, tmp_path: Path, services_at: ServicesAt, undisturbed: dict[str, pd.DataFrame]
+    seed: int, lived: Path, tmp_path: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:
     check(seed, lived, tmp_path, services_at, undisturbed)

@@ -1,18 +1,19 @@
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 
-from storage.engine import OldSchema, StoreError, open_store, reading, transaction
+from storage.engine import KEPT_WAL_BYTES, OldSchema, StoreError, open_store, reading, transaction
 from storage.tables import bars
 
 NOBODY = 65534
@@ -80,6 +81,25 @@ def test_opening_a_current_database_loads_neither_alembic_nor_pandas(database: P
     command = [sys.executable, "-c", code, url_of(database)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2]).stdout
     assert printed.strip() == "[]"
+
+
+def test_the_log_grows_while_somebody_reads_and_is_cut_once_they_have_gone(store: Engine, database: Path) -> None:
+    log = database.with_name(f"{database.name}-wal")
+    with transaction(store) as conn:
+        conn.execute(text("CREATE TABLE filling (filled BLOB)"))
+    with closing(sqlite3.connect(database, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM bars").fetchone()
+        fill(store, 2 * KEPT_WAL_BYTES)
+    assert log.stat().st_size > 2 * KEPT_WAL_BYTES
+    for _ in range(2):  # the first brings all of it into the database, the next begins the log anew
+        fill(store, 1)
+    assert log.stat().st_size <= KEPT_WAL_BYTES
+
+
+def fill(engine: Engine, n_bytes: int) -> None:
+    with transaction(engine) as conn:
+        conn.execute(text("INSERT INTO filling VALUES (zeroblob(:n_bytes))"), {"n_bytes": n_bytes})
 
 
 @pytest.mark.usefixtures("database")

@@ -1,5 +1,8 @@
 """An installation whose sessions cost little: two made-up stocks, one logit a month. And what it has written."""
 
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -46,6 +49,8 @@ COMPARED = (
 )
 WHEN = ("decided_at", "resolved_at", "started_at", "finished_at", "bars_known_at", "seen_at")
 """Columns that only say when something was written."""
+LATE = ("signals", "runs", "account", "account_events", "trades", "positions")
+"""Tables that differ where a decision came after the open: it is marked late, and nothing is traded by it."""
 Rows = dict[str, pd.DataFrame]
 
 
@@ -76,6 +81,12 @@ def walk(days: pd.DatetimeIndex, random: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(columns, index=days).round(4)
 
 
+def become_yahoos(folder: Path) -> None:
+    """The stored bars count as Yahoo's from now on."""
+    with closing(sqlite3.connect(folder / "state" / "signals.db")) as database, database:
+        database.execute("UPDATE bars SET provider = 'yahoo'")
+
+
 def rows_of(folder: Path) -> Rows:
     """All that matters of the database, in an order that does not depend on when a row was written."""
     engine = open_store(f"sqlite:///{folder / 'state' / 'signals.db'}", read_only=True)
@@ -95,3 +106,13 @@ def assert_same(found: Rows, expected: Rows, *, but: tuple[str, ...] = ()) -> No
     """Row by row and bit by bit, except for the tables `but`."""
     for name in expected.keys() - set(but):
         pd.testing.assert_frame_equal(found[name], expected[name], check_exact=True, obj=name)
+
+
+def assert_same_but_late(found: Rows, expected: Rows, *, late: Sequence[str]) -> None:
+    """The same forecasts and bars, and of all sessions these alone were decided late."""
+    if not late:
+        return assert_same(found, expected)
+    assert sorted(found["signals"].query("late == 1")["session"]) == list(late)
+    assert found["signals"]["session"].tolist() == expected["signals"]["session"].tolist()
+    plain = [rows | {"forecasts": rows["forecasts"].drop(columns="late")} for rows in (found, expected)]
+    return assert_same(*plain, but=LATE)

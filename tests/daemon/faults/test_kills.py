@@ -1,18 +1,21 @@
-"""200 real SIGKILLs of the real process, at random instants, end with the database of one that was never killed."""
+"""Real SIGKILLs of the real process, at named points and at random instants: the next start ends with the same rows."""
 
 import shutil
 import sqlite3
 from collections import Counter
 from datetime import date
 from pathlib import Path
+from signal import SIGKILL
 from subprocess import TimeoutExpired
 
 import numpy as np
 import pytest
 
+from daemon.reconcile import reconcile
 from ensemble.sessions import load_calendar
 from tests.daemon.faults.cheap import assert_same, rows_of, write_cheap
 from tests.daemon.faults.process import Daemon, running
+from tests.daemon.faults.world import ServicesAt
 
 FIRST, LAST = date(2020, 3, 2), date(2023, 3, 31)
 BEGIN, NOW = "2020-03-02T05:00:00Z", "2023-04-01T06:00:00Z"
@@ -21,6 +24,40 @@ CAUGHT_UP = "next wake 2023-04-03"
 KILLS = 200
 LONGEST_LIFE_S = 2.5
 """Of one that got to its sessions; a month's training, with the start of its process, takes about one and a half."""
+KILLED = """
+import os, signal, {module}
+work = {module}.{name}
+def killed(*given, **named):
+    work(*given, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+{module}.{name} = killed
+"""
+IN_TRANSACTIONS = ("daemon.ingest.write_bars", "daemon.reconcile.write_decisions", "daemon.reconcile.write_settlement")
+ELSEWHERE = (
+    *("daemon.reconcile.ingest", "daemon.reconcile.reopen", "daemon.reconcile.follow_file"),
+    *("daemon.reconcile.hand_over", "daemon.reconcile.write_outcomes", "daemon.reconcile.write_runs"),
+    "daemon.reconcile._do",
+)
+"""Functions at whose end it is killed: between two transactions, and at the end of one."""
+
+
+@pytest.mark.parametrize("point", [*IN_TRANSACTIONS, *(pytest.param(one, marks=pytest.mark.slow) for one in ELSEWHERE)])
+def test_killed_at_a_point_of_a_session_it_does_the_rest_at_its_next_start(
+    point: str, cheap: Path, services_at: ServicesAt
+) -> None:
+    """One session, from its decision to its settlement, which was missed in the morning."""
+    unkilled = Path(shutil.copytree(cheap, cheap.with_name("unkilled")))
+    module, _, name = point.rpartition(".")
+    with running(
+        cheap, "2021-10-06T11:30:00Z", job="run-once", patch=KILLED.format(module=module, name=name)
+    ) as daemon:
+        assert daemon.process.wait(timeout=60) == -SIGKILL, daemon.lines
+    assert integrity(cheap) == ["ok"]
+    for folder in (cheap, unkilled):
+        with services_at(folder, "2021-10-06 17:01") as services:
+            reconcile(services)
+    assert_same(rows_of(cheap), rows_of(unkilled))
+    assert rows_of(cheap)["runs"]["session"].tolist().count("2021-10-06") == 2
 
 
 @pytest.fixture(scope="module")

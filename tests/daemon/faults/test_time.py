@@ -12,15 +12,13 @@ import pytest
 from daemon.health import Ill
 from daemon.reconcile import reconcile
 from daemon.snapshot import take_snapshot
-from tests.daemon.faults.cheap import Rows, assert_same, rows_of, write_cheap
+from tests.daemon.faults.cheap import Rows, assert_same, assert_same_but_late, rows_of, write_cheap
 from tests.daemon.faults.world import BEGIN, END, ServicesAt, World, live, utc
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOON, EVENING, EARLY = utc("2021-10-06 06:30"), utc("2021-10-06 15:00"), utc("2021-10-07 01:00")
 FRIDAY = utc("2021-10-08 06:30")
 MOVES = {"+1h": HOUR, "+3d": 3 * DAY, "+30y": 30 * 365 * DAY, "-2h": -2 * HOUR, "-1d": -DAY}
-TRADED = ("signals", "runs", "account", "account_events", "trades", "positions")
-"""What differs where a decision came after the open: it is marked late, and nothing is traded by it."""
 
 
 def moved(by: timedelta) -> Callable[[World], None]:
@@ -87,12 +85,8 @@ def check_made_up(away: int, folder: Path, services_at: ServicesAt) -> None:
     end = utc(f"{days[-1]:%Y-%m-%d} 13:00")
     live(up, services_at, World(BEGIN), end)
     live(folder, services_at, World(utc(f"{days[-1]:%Y-%m-%d} 02:00")), end)
-    found, expected = rows_of(folder), rows_of(up)
-    late = found["signals"].set_index("session")["late"]
-    for rows in (found, expected):
-        rows["forecasts"] = rows["forecasts"].drop(columns="late")
-    assert_same(found, expected, but=TRADED)
-    assert late.loc["2021-10-06":].tolist() == [1] * away + [0]
+    missed = [f"{day:%Y-%m-%d}" for day in days[:-1]]
+    assert_same_but_late(rows_of(folder), rows_of(up), late=missed)
 
 
 def sessions_of(folder: Path) -> pd.DatetimeIndex:

@@ -42,6 +42,8 @@ class World:
     ahead: timedelta = timedelta(0)
     fault: Fault | None = None
     """What becomes of the feed's answers."""
+    provider: str = "files"
+    """What the feed calls itself; one on the network is left in peace when it is in trouble."""
     asked: int = 0
     statuses: list[str] = field(default_factory=list)
     """What was wrong after each turn."""
@@ -69,7 +71,7 @@ class WorldlyFeed:
 
     inner: Feed
     world: World
-    name: str = "files"
+    name: str
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Answers:
         self.world.asked += 1
@@ -85,6 +87,18 @@ class WorldlyFeed:
 
 
 Events = Mapping[datetime, Callable[[World], None]]
+
+
+def during(since: datetime, until: datetime, fault: Fault) -> Events:
+    """The feed's answers suffer `fault` from the one instant to the other."""
+    return {since: _suffers(fault), until: _suffers(None)}
+
+
+def _suffers(fault: Fault | None) -> Callable[[World], None]:
+    def suffer(world: World) -> None:
+        world.fault = fault
+
+    return suffer
 
 
 def live(folder: Path, services_at: ServicesAt, world: World, until: datetime, events: Events | None = None) -> None:
@@ -105,7 +119,7 @@ def live(folder: Path, services_at: ServicesAt, world: World, until: datetime, e
 def born(folder: Path, services_at: ServicesAt, world: World) -> Iterator[Loop]:
     """A process from its start, with everything opened anew."""
     with services_at(folder, "2021-10-06 08:30") as opened:
-        services = replace(opened, clock=world, feed=WorldlyFeed(opened.feed, world))
+        services = replace(opened, clock=world, feed=WorldlyFeed(opened.feed, world, world.provider))
         self_test(services)
         yield Loop(services, ClockWatch(world), _never_read, ServiceManager({}))
 
