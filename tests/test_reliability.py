@@ -29,6 +29,7 @@ ASKED_FOR = {
         *("calendar", "+1 h", "+3 d", "+30 y", "-2 h", "-1 d", "suspend", "time zone", "New York"),
     ),
     "The feed": ("away", "429", "empty", "hangs", "one symbol"),
+    "Long runs": ("5,000 sessions",),
 }
 """Words that some row of the section has in its first column."""
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
