@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from ensemble.sessions import SessionCalendar
@@ -36,17 +37,19 @@ class Timetable:
         """Tasks due at `now`, oldest first. A fresh ledger begins with the newest session whose decision is due."""
         decisions, settles = self._instants()
         past = int((decisions <= now).sum())
-        done_decide, done_settle = _stamps(decided), _stamps(settled)
         if past == 0:
             return []
-        first = min(done_decide, default=self.calendar.sessions[past - 1])
+        sessions, done_decide, done_settle = self.calendar.sessions[:past], _stamps(decided), _stamps(settled)
+        begun = sessions >= (done_decide.min() if len(done_decide) else sessions[-1])
+        # All at once: a ledger of many years is asked at every look, and a loop over it would take most of that.
+        undecided = begun & ~sessions.isin(done_decide)
+        unsettled = begun & ~sessions.isin(done_settle) & (settles[:past] <= now)
         tasks = []
-        for place in range(int(self.calendar.sessions.searchsorted(first)), past):
-            session = self.calendar.sessions[place]
-            if session not in done_decide:
-                tasks.append(Task("decide", session, decisions[place]))
-            if session not in done_settle and settles[place] <= now:
-                tasks.append(Task("settle", session, settles[place]))
+        for place in np.flatnonzero(undecided | unsettled).tolist():
+            if undecided[place]:
+                tasks.append(Task("decide", sessions[place], decisions[place]))
+            if unsettled[place]:
+                tasks.append(Task("settle", sessions[place], settles[place]))
         return sorted(tasks, key=lambda task: task.due_at)
 
     def next_wake(self, now: pd.Timestamp) -> pd.Timestamp:
@@ -59,5 +62,5 @@ class Timetable:
         return self.calendar.decisions(self.decision_time), known_at
 
 
-def _stamps(sessions: Iterable[date]) -> set[pd.Timestamp]:
-    return {pd.Timestamp(session) for session in sessions}
+def _stamps(sessions: Iterable[date]) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(np.array([*sessions], dtype="datetime64[us]"))

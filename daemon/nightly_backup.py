@@ -9,7 +9,7 @@ from loguru import logger
 
 from storage.backups import back_up, backups_in
 from storage.engine import database_file, reading
-from storage.run_store import done_runs
+from storage.run_store import newest_done
 from storage.tables import LIVE
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class NightlyBackup:
     def _uncovered(self, services: "Services") -> date | None:
         """The newest settled session, None when a backup has it."""
         with reading(services.engine) as conn:
-            settled = max(done_runs(conn, LIVE, "settle"), default=None)
+            settled = newest_done(conn, LIVE, "settle")
         if settled is None or settled == self._covered:
             return None
         if any(backup.session == settled for backup in backups_in(services.settings.storage.backups)):

@@ -31,7 +31,7 @@ from storage.configuration_store import read_configurations
 from storage.engine import reading, transaction
 from storage.late_bars import came_late
 from storage.outcome_store import write_outcomes
-from storage.run_store import Run, RunStatus, done_runs, runs_between, write_runs
+from storage.run_store import Run, RunStatus, done_runs, newest_done, runs_between, write_runs
 from storage.sightings import next_look
 from storage.signal_store import read_signals
 from storage.tables import LIVE
@@ -78,7 +78,7 @@ def reopen(services: Services, calendar: SessionCalendar) -> None:
 
 def _late(services: Services) -> list[tuple[date, str]]:
     with reading(services.engine) as conn:
-        settled = max(done_runs(conn, LIVE, "settle"), default=None)
+        settled = newest_done(conn, LIVE, "settle")
         if settled is None:
             return []
         return came_late(conn, LIVE, services.settings.market.symbols, since=settled - REOPENS_WITHIN)

@@ -6,9 +6,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
-from storage.rows import insert_rows, record_columns, row_of
+from storage.rows import insert_rows, raw_columns, record_columns, row_of
 from storage.tables import Origin, runs
 
 
@@ -77,8 +77,19 @@ def write_runs(conn: Connection, written: Iterable[Run]) -> None:
 
 def done_runs(conn: Connection, origin: Origin, kind: str) -> set[date]:
     """The sessions that this kind of job is done for, with all bars or without."""
-    query = select(runs.c.session).filter_by(origin=origin, kind=kind).where(runs.c.status.in_(CLOSED))
-    return set(conn.scalars(query))
+    # The driver's own rows: a daemon asks at every look, and after ten years there are thousands.
+    (sessions,) = raw_columns(conn, _done(origin, kind))
+    return set(map(date.fromisoformat, sessions))
+
+
+def newest_done(conn: Connection, origin: Origin, kind: str) -> date | None:
+    """The newest session that this kind of job is done for; None before the first. It reads one row."""
+    newest: date | None = conn.scalar(_done(origin, kind).order_by(runs.c.session.desc()).limit(1))
+    return newest
+
+
+def _done(origin: Origin, kind: str) -> Select[Any]:
+    return select(runs.c.session).filter_by(origin=origin, kind=kind).where(runs.c.status.in_(CLOSED))
 
 
 def failed_runs(conn: Connection, origin: Origin) -> list[Run]:

@@ -40,6 +40,7 @@ ASKED_FOR = {
         *("one symbol fails", "one symbol of those traded", "days after"),
     ),
     "Disk and database": ("20 readers", "One reader", "PostgreSQL"),
+    "Long runs": ("5,000 sessions",),
 }
 """Words that some row of the section has in its first column."""
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")

@@ -21,7 +21,7 @@ from daemon.settings import Settings, StorageOptions, load_settings
 from storage.bar_store import newest_sessions
 from storage.engine import database_file, open_store, reading
 from storage.errors import StoreError
-from storage.run_store import done_runs
+from storage.run_store import newest_done
 from storage.tables import LIVE
 
 COMPARED_DAYS = 370
@@ -73,7 +73,7 @@ def _disagreement(engine: Engine, settings: Settings, today: date) -> list[str]:
 
 def _stored(engine: Engine) -> tuple[dict[str, pd.Timestamp], date | None]:
     with reading(engine) as conn:
-        return newest_sessions(conn), max(done_runs(conn, LIVE, "settle"), default=None)
+        return newest_sessions(conn), newest_done(conn, LIVE, "settle")
 
 
 @contextmanager

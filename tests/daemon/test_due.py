@@ -11,6 +11,7 @@ from daemon.due import Task, Timetable
 from ensemble.sessions import available_at, load_calendar
 
 CALENDAR = load_calendar("XNSE", first=date(2021, 9, 1), last=date(2021, 11, 30))
+DAYS = [day.date() for day in CALENDAR.sessions]
 TABLE = Timetable(CALENDAR, time(8, 45), delay_min=60)
 
 
@@ -75,3 +76,24 @@ def test_doing_what_is_due_leaves_nothing_due_until_the_next_wake(moment: pd.Tim
     assert TABLE.due(now, decided=decided, settled=settled) == []
     assert TABLE.due(wake - pd.Timedelta("1us"), decided=decided, settled=settled) == []
     assert len(TABLE.due(wake, decided=decided, settled=settled)) == 1
+
+
+@given(
+    st.datetimes(min_value=pd.Timestamp("2021-09-05"), max_value=pd.Timestamp("2021-11-20")),
+    st.sets(st.sampled_from(DAYS)),
+    st.sets(st.sampled_from(DAYS)),
+)
+def test_due_is_whatever_of_the_calendar_the_ledger_lacks_since_its_first_session(
+    moment: pd.Timestamp, decided: set[date], settled: set[date]
+) -> None:
+    now = pd.Timestamp(moment, tz="UTC")
+    decisions = dict(zip(DAYS, CALENDAR.decisions(TABLE.decision_time), strict=True))
+    known = dict(zip(DAYS, CALENDAR.known_at(CALENDAR.sessions, delay_min=TABLE.delay_min), strict=True))
+    past = [day for day in DAYS if decisions[day] <= now]
+    begun = [day for day in past if day >= min(decided, default=past[-1])]
+    expected = {("decide", day, decisions[day]) for day in begun if day not in decided}
+    expected |= {("settle", day, known[day]) for day in begun if day not in settled and known[day] <= now}
+    tasks = TABLE.due(now, decided=decided, settled=settled)
+    assert {(task.kind, task.session.date(), task.due_at) for task in tasks} == expected
+    assert [task.due_at for task in tasks] == sorted(task.due_at for task in tasks)
+    assert len(tasks) == len(expected)

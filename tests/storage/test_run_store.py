@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from storage.run_store import Run, RunStatus, done_runs, finish_run, read_runs, start_run, write_runs
+from storage.run_store import Run, RunStatus, done_runs, finish_run, newest_done, read_runs, start_run, write_runs
 
 FRIDAY, MONDAY = date(2021, 10, 1), date(2021, 10, 4)
 MORNING = datetime(2021, 10, 1, 3, 15, tzinfo=UTC)
@@ -47,3 +47,12 @@ def test_runs_are_read_newest_session_first(conn: Connection) -> None:
         (FRIDAY, "settle"),
     ]
     assert [run.session for run in read_runs(conn, "live", kind="decide", newest=1)] == [MONDAY]
+
+
+def test_the_newest_done_run_is_the_last_of_its_origin_and_kind_that_is_closed(conn: Connection) -> None:
+    assert newest_done(conn, "live", "settle") is None
+    closed = replace(DONE, kind="settle", status=RunStatus.NO_DATA)
+    write_runs(conn, [closed, replace(closed, session=MONDAY, status=RunStatus.FAILED)])
+    write_runs(conn, [replace(DONE, session=MONDAY), replace(closed, origin="backtest", session=MONDAY)])
+    assert newest_done(conn, "live", "settle") == FRIDAY
+    assert newest_done(conn, "live", "decide") == MONDAY
