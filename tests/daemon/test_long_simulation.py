@@ -61,6 +61,7 @@ def disturbed(seed: int, market: LivedMarket, folder: Path) -> str:
     return ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_some_weeks_disturbed_end_as_undisturbed_ones(seed: int, few_weeks: LivedMarket, folder: Path) -> None:
     assert disturbed(seed, few_weeks, folder) == ""

@@ -63,8 +63,8 @@ SLOWLY = pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "last"),
     [
-        *((fault, HOUR) for fault in (end_lost, beginning_lost, swapped)),
-        *(pytest.param(fault, HOUR, marks=SLOWLY) for fault in (away, refused)),
+        *((fault, HOUR) for fault in (beginning_lost, swapped)),
+        *(pytest.param(fault, HOUR, marks=SLOWLY) for fault in (away, refused, end_lost)),
         *(pytest.param(fault, 15 * HOUR, marks=SLOWLY) for fault in FAULTS),
     ],
 )
@@ -78,7 +78,11 @@ def test_a_feed_in_trouble_at_a_settlement_changes_no_row(
 
 @pytest.mark.parametrize(
     ("fault", "late"),
-    [(away, 1), (end_lost, 0), *(pytest.param(fault, 1, marks=SLOWLY) for fault in (refused, swapped))],
+    [
+        (away, 1),
+        pytest.param(end_lost, 0, marks=SLOWLY),
+        *(pytest.param(fault, 1, marks=SLOWLY) for fault in (refused, swapped)),
+    ],
 )
 def test_a_feed_in_trouble_for_an_hour_at_a_decision_makes_it_late_at_most(
     fault: Fault, late: int, cheap: Path, services_at: ServicesAt, undisturbed: Rows

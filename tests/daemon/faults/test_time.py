@@ -36,7 +36,13 @@ def moved_for_two_hours(move: str, at: datetime, folder: Path, services_at: Serv
 
 @pytest.mark.parametrize(
     ("move", "at"),
-    [("+1h", EARLY), ("+3d", NOON), ("+3d", EVENING), ("+3d", FRIDAY), ("+30y", NOON), ("-2h", EARLY), ("-1d", FRIDAY)],
+    [
+        ("+1h", EARLY),
+        ("+3d", NOON),
+        pytest.param("+30y", NOON, marks=pytest.mark.slow),
+        ("-2h", EARLY),
+        ("-1d", FRIDAY),
+    ],
 )
 def test_a_clock_that_is_moved_and_put_right_two_hours_later_changes_no_row(
     move: str, at: datetime, cheap: Path, services_at: ServicesAt, undisturbed: Rows
@@ -55,6 +61,7 @@ def test_a_clock_that_is_moved_at_any_hour_and_put_right_changes_no_row(
     assert_same(rows_of(cheap), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_three_days_slow_and_is_put_right_decides_in_time_again(
     cheap: Path, services_at: ServicesAt
 ) -> None:
@@ -65,7 +72,7 @@ def test_a_clock_that_was_three_days_slow_and_is_put_right_decides_in_time_again
     assert signals["late"].loc["2021-10-06":].tolist() == [1, 0, 0, 0]
 
 
-@pytest.mark.parametrize("away", [pytest.param(1, id="1"), pytest.param(5, id="5")])
+@pytest.mark.parametrize("away", [pytest.param(1, id="1"), pytest.param(5, id="5", marks=pytest.mark.slow)])
 def test_sessions_missed_while_down_are_made_up_late_with_the_same_forecasts(
     away: int, cheap: Path, services_at: ServicesAt
 ) -> None:
@@ -110,7 +117,9 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     time.tzset()
 
 
-@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York"], indirect=True)
+@pytest.mark.parametrize(
+    "zone", [pytest.param("Pacific/Kiritimati", marks=pytest.mark.slow), "America/New_York"], indirect=True
+)
 @pytest.mark.usefixtures("zone")
 def test_the_machines_time_zone_changes_no_row(cheap: Path, services_at: ServicesAt, undisturbed: Rows) -> None:
     assert time.tzname != ("UTC", "UTC")
@@ -118,6 +127,7 @@ def test_the_machines_time_zone_changes_no_row(cheap: Path, services_at: Service
     assert_same(rows_of(cheap), undisturbed)
 
 
+@pytest.mark.slow
 def test_past_the_end_of_the_calendar_every_weekday_is_a_session_and_health_says_so(
     tmp_path: Path, services_at: ServicesAt
 ) -> None:
