@@ -262,6 +262,7 @@ def killed_at(engine: Engine, place: int) -> None:
         event.listen(engine, point, count)
 
 
+@pytest.mark.slow
 def test_killed_at_any_point_it_reopens_once_and_tells_once(living: Living, tmp_path: Path) -> None:
     config = living.folder / "config.toml"
     config.write_text(config.read_text() + NOTIFY)
@@ -327,6 +328,7 @@ def test_a_symbol_that_has_stopped_closes_one_session_without_data_and_holds_up_
     assert [living.settle_run(day)[0] for day in AHEAD[:4]] == ["no_data", "done", "done", "done"]
 
 
+@pytest.mark.slow
 def test_a_bar_older_than_the_feed_is_read_again_reopens_nothing(living: Living, lines: list[str]) -> None:
     old, young = "2021-10-05", "2021-11-01"
     living.through("2021-12-10", moments=["08:50"])

@@ -168,7 +168,7 @@ def test_undisturbed_it_decides_in_time_and_settles_every_session(undisturbed: R
     assert undisturbed["signals"].set_index("session").loc[list(SESSIONS), "late"].tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", [1])
 def test_disturbed_it_ends_with_the_same_database(
     seed: int, lived: Path, tmp_path: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:
@@ -176,7 +176,7 @@ def test_disturbed_it_ends_with_the_same_database(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 140))
+@pytest.mark.parametrize("seed", [2, 3, *range(100, 140)])
 def test_disturbed_in_many_ways_it_ends_with_the_same_database(
     seed: int, lived: Path, tmp_path: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:

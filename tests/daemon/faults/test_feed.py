@@ -63,8 +63,8 @@ SLOWLY = pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "last"),
     [
-        *((fault, HOUR) for fault in (beginning_lost, swapped)),
-        *(pytest.param(fault, HOUR, marks=SLOWLY) for fault in (away, refused, end_lost)),
+        (swapped, HOUR),
+        *(pytest.param(fault, HOUR, marks=SLOWLY) for fault in (away, refused, end_lost, beginning_lost)),
         *(pytest.param(fault, 15 * HOUR, marks=SLOWLY) for fault in FAULTS),
     ],
 )
@@ -79,9 +79,8 @@ def test_a_feed_in_trouble_at_a_settlement_changes_no_row(
 @pytest.mark.parametrize(
     ("fault", "late"),
     [
-        (away, 1),
-        pytest.param(end_lost, 0, marks=SLOWLY),
-        *(pytest.param(fault, 1, marks=SLOWLY) for fault in (refused, swapped)),
+        (end_lost, 0),
+        *(pytest.param(fault, 1, marks=SLOWLY) for fault in (away, refused, swapped)),
     ],
 )
 def test_a_feed_in_trouble_for_an_hour_at_a_decision_makes_it_late_at_most(
@@ -116,6 +115,7 @@ def test_a_feed_that_is_away_for_a_week_leaves_its_sessions_late_with_the_same_f
     assert_same_but_late(rows_of(cheap), rows_of(up), late=late)
 
 
+@SLOWLY
 def test_a_provider_that_refuses_for_an_hour_is_asked_a_few_times_and_no_row_differs(
     cheap: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:

@@ -211,6 +211,7 @@ def test_two_different_bars_of_one_date_are_both_refused(odd: Mapping[str, Histo
     assert sorted(sifted.refused["close"]) == [11.2, 19.9]
 
 
+@pytest.mark.slow
 def test_a_hang_ends_with_the_time_limit_and_keeps_what_had_come(yahoo: Yahoo) -> None:
     yahoo.always["HANG.NS"] = hangs
     feed = YahooFeed(timeout_s=12, request_timeout_s=60, mirror=yahoo.url)
