@@ -63,8 +63,7 @@ SLOWLY = pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "last"),
     [
-        (swapped, HOUR),
-        *(pytest.param(fault, HOUR, marks=SLOWLY) for fault in (away, refused, end_lost, beginning_lost)),
+        *(pytest.param(fault, HOUR, marks=SLOWLY) for fault in FAULTS),
         *(pytest.param(fault, 15 * HOUR, marks=SLOWLY) for fault in FAULTS),
     ],
 )
@@ -79,7 +78,7 @@ def test_a_feed_in_trouble_at_a_settlement_changes_no_row(
 @pytest.mark.parametrize(
     ("fault", "late"),
     [
-        (end_lost, 0),
+        pytest.param(end_lost, 0, marks=SLOWLY),
         *(pytest.param(fault, 1, marks=SLOWLY) for fault in (away, refused, swapped)),
     ],
 )

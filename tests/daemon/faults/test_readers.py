@@ -8,6 +8,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from storage.engine import KEPT_WAL_BYTES
 from tests.daemon.faults.cheap import Rows, assert_same, rows_of
 from tests.daemon.faults.world import BEGIN, END, ServicesAt, World, live
@@ -20,7 +22,7 @@ over, looks, errors = threading.Event(), [0] * int(sys.argv[2]), []
 def look(number):
     while not over.wait(0.1):
         try:
-            with sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, timeout=0) as database:
+            with sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True) as database:
                 database.execute("BEGIN")
                 first = database.execute("SELECT count(*) FROM runs").fetchone()
                 database.execute("SELECT * FROM v_latest_signals").fetchall()
@@ -62,6 +64,7 @@ def readers(database: Path) -> Iterator[Said]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_twenty_who_read_at_once_delay_no_session_and_see_one_state_each(
     cheap: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:
@@ -73,6 +76,7 @@ def test_twenty_who_read_at_once_delay_no_session_and_see_one_state_each(
     assert_same(rows_of(cheap), undisturbed)
 
 
+@pytest.mark.slow
 def test_one_who_reads_for_four_sessions_delays_none_and_makes_the_log_no_longer_than_they_are(
     cheap: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:

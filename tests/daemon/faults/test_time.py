@@ -40,8 +40,8 @@ def moved_for_two_hours(move: str, at: datetime, folder: Path, services_at: Serv
         ("+1h", EARLY),
         ("+3d", NOON),
         pytest.param("+30y", NOON, marks=pytest.mark.slow),
-        ("-2h", EARLY),
-        ("-1d", FRIDAY),
+        pytest.param("-2h", EARLY, marks=pytest.mark.slow),
+        pytest.param("-1d", FRIDAY, marks=pytest.mark.slow),
     ],
 )
 def test_a_clock_that_is_moved_and_put_right_two_hours_later_changes_no_row(
@@ -100,6 +100,7 @@ def sessions_of(folder: Path) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(pd.read_csv(folder / "bars" / "AAA.NS.csv", usecols=["Date"])["Date"])
 
 
+@pytest.mark.slow
 def test_a_machine_that_slept_over_a_night_and_a_settlement_makes_them_up_in_time(
     cheap: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:
@@ -117,9 +118,8 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     time.tzset()
 
 
-@pytest.mark.parametrize(
-    "zone", [pytest.param("Pacific/Kiritimati", marks=pytest.mark.slow), "America/New_York"], indirect=True
-)
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/New_York"], indirect=True)
+@pytest.mark.slow
 @pytest.mark.usefixtures("zone")
 def test_the_machines_time_zone_changes_no_row(cheap: Path, services_at: ServicesAt, undisturbed: Rows) -> None:
     assert time.tzname != ("UTC", "UTC")

@@ -21,6 +21,7 @@ from ensemble.windows import Window
 MakePanel = Callable[..., Panel]
 FIT = {"panel": fit_panel, "published": fit_published}
 WAYS = tuple(FIT)
+SLOWLY = ("panel", pytest.param("published", marks=pytest.mark.slow))
 
 
 def small(**changes: object) -> LstmSpec:
@@ -57,7 +58,7 @@ def test_layers_of_a_single_unit_can_be_trained(way: str, make_panel: MakePanel)
     assert np.isfinite(member.log_odds(panel, slice(400, 402))).all()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", SLOWLY)
 def test_equal_seeds_give_equal_bits_whatever_was_trained_in_between(way: str, make_panel: MakePanel) -> None:
     window = window_of(make_panel())
     first, other, again = (fitted(way, window, seed=seed) for seed in (1, 2, 1))
@@ -65,7 +66,7 @@ def test_equal_seeds_give_equal_bits_whatever_was_trained_in_between(way: str, m
     assert weights_of(first) != weights_of(other)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", SLOWLY)
 def test_a_planted_signal_is_found_out_of_sample(way: str, make_panel: MakePanel) -> None:
     panel = make_panel(rows=900)
     member = fitted(way, window_of(panel, slice(0, 700)), max_epochs=6)
@@ -89,7 +90,7 @@ def test_what_no_straight_line_can_say_is_found_beside_the_skip(make_panel: Make
     assert network_right > 0.8
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", SLOWLY)
 def test_without_a_signal_the_forecast_is_the_class_prior(way: str, make_panel: MakePanel) -> None:
     panel = make_panel(rows=900, strength=0.0, ups=0.8)
     member = fitted(way, window_of(panel, slice(0, 700)), learning_rate=0.002)
