@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, time
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -42,7 +43,7 @@ class CalendarOptions(Options):
 
     def load(self, exchange: str, *, first: date, last: date) -> SessionCalendar:
         """The sessions of `exchange` from `first` to `last`, both included."""
-        return load_calendar(exchange, first=first, last=last, own=self.corrections.get(exchange, ()))
+        return _loaded(exchange, first, last, self.corrections.get(exchange, ()))
 
     def known_until(self, exchange: str) -> date | None:
         """The last day whose holidays are known; later sessions are provisional. None where rules go on for ever."""
@@ -52,6 +53,12 @@ class CalendarOptions(Options):
         """A Monday to Friday past all that is known: whether it is a session only its bars will tell."""
         end = self.known_until(exchange)
         return end is not None and session > end
+
+
+@lru_cache(maxsize=8)
+def _loaded(exchange: str, first: date, last: date, own: tuple[Correction, ...]) -> SessionCalendar:
+    """Each look at what is due asks for it several times, and it is the same all day."""
+    return load_calendar(exchange, first=first, last=last, own=own)
 
 
 def read_overrides_of(options: CalendarOptions, *, home: str, decision_time: time) -> CalendarOptions:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -18,13 +18,12 @@ from daemon.models import ModelFactory, load_model, open_bar_digests, set_damage
 from daemon.services import Services
 from daemon.settings import Settings
 from daemon.training import OutOfTime, TrainingFailed, no_hurry
-from ensemble.corrections import Correction
 from ensemble.features.matrix import Market, build_panel, context_needed_from
 from ensemble.labels import LABELS
 from ensemble.model import Model, forecast_rows, member_odds
 from ensemble.panel import Panel
 from ensemble.session_forecasts import ForecastBlock, SessionForecasts, nothing_said
-from ensemble.sessions import SessionCalendar, load_calendar
+from ensemble.sessions import SessionCalendar
 from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
@@ -360,11 +359,5 @@ def outcome_sessions(barrier: BarrierOptions) -> int:
 
 def home_calendar(settings: Settings, now: datetime) -> SessionCalendar:
     """Sessions of the traded exchange, from the start of history to a month from `now`."""
-    exchange, last = settings.market.exchange, now.date() + timedelta(days=31)
-    return _calendar(exchange, settings.market.history_start, last, settings.calendar.corrections.get(exchange, ()))
-
-
-@lru_cache(maxsize=8)
-def _calendar(exchange: str, first: date, last: date, own: tuple[Correction, ...]) -> SessionCalendar:
-    """Each look at what is due asks for it several times, and it is the same all day."""
-    return load_calendar(exchange, first=first, last=last, own=own)
+    last = now.date() + timedelta(days=31)
+    return settings.calendar.load(settings.market.exchange, first=settings.market.history_start, last=last)

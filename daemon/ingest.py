@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-import numpy as np
 import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
@@ -21,7 +20,7 @@ from ensemble.validation.rewriting import rewritten
 from ensemble.validation.rules import Series, Sifted
 from ensemble.validation.sifting import sift_bars
 from storage.action_store import read_actions, write_actions, write_restatement
-from storage.bar_store import newest_sessions, read_bars, write_bars, write_quarantine
+from storage.bar_store import equal_rows, newest_sessions, read_bars, write_bars, write_quarantine
 from storage.engine import reading, transaction
 from storage.feeds import FeedError, History
 from storage.quarantine_store import without_rejected
@@ -62,9 +61,7 @@ class News:
         kept = self.bars.kept
         if self.stored is None:
             return kept
-        known = self.stored.reindex(kept.index).to_numpy()
-        same = np.isclose(kept.to_numpy(), known, rtol=1e-9, atol=0, equal_nan=True).all(axis=1)
-        news: pd.DataFrame = kept[~same]
+        news: pd.DataFrame = kept[~equal_rows(kept, self.stored.reindex(kept.index))]
         return news
 
 

@@ -23,7 +23,7 @@ from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
 from ensemble.sessions import SessionCalendar
-from ensemble.trading.account import Account, Settlement
+from ensemble.trading.account import Account, Direction, Settlement, Trade
 from ensemble.trading.events import AccountEvent, EventKind, apply, replay_events, standing
 from ensemble.trading.signals import Reason, Signal
 from storage.account_store import read_events, take_back, write_events, write_settlement
@@ -50,16 +50,17 @@ def hoped_for(desk: Desk, session: pd.Timestamp) -> list[str]:
 def how_settled(desk: Desk, settlement: Settlement) -> tuple[RunStatus, str]:
     """What the ledger is to say of a settlement: its status, and a line."""
     mark = settlement.mark
-    verbs = {1: "sold", -1: "covered"}
-    trades = (
-        f"; {one.symbol} {verbs[one.direction.sign]} at {one.exit_price:.2f} ({one.exit_reason})"
-        for one in settlement.trades
-    )
-    detail = f"equity {mark.equity:.2f}, {mark.positions} positions{''.join(trades)}"
+    trades = "".join(map(_describe_trade, settlement.trades))
+    detail = f"equity {mark.equity:.2f}, {mark.positions} positions{trades}"
     missing = hoped_for(desk, pd.Timestamp(mark.session))
     if not missing:
         return RunStatus.DONE, detail
     return RunStatus.NO_DATA, f"{detail}; no bar of {', '.join(missing)} by {desk.known_at:%Y-%m-%d %H:%M}Z"
+
+
+def _describe_trade(trade: Trade) -> str:
+    verb = "sold" if trade.direction is Direction.LONG else "covered"
+    return f"; {trade.symbol} {verb} at {trade.exit_price:.2f} ({trade.exit_reason})"
 
 
 def reopen(services: Services, calendar: SessionCalendar) -> None:

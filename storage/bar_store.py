@@ -85,7 +85,7 @@ def write_bars(conn: Connection, symbol: str, bars: pd.DataFrame, *, seen_at: da
         return BarChanges(added=0, changed=0)
     known, since = _known(conn, symbol, bars, seen_at)
     added = ~bars.index.isin(known.index)
-    differs = ~_equal_rows(bars, known.reindex(bars.index))
+    differs = ~equal_rows(bars, known.reindex(bars.index))
     changed = _dates(bars[differs & ~added])
     _retire(conn, symbol, {session: since[session] for session in changed}, seen_at)
     until = _next_versions(conn, symbol, bars, seen_at) if differs.any() else {}
@@ -141,9 +141,12 @@ def _span(symbol: str, bars: pd.DataFrame) -> ColumnElement[bool]:
     return and_(table.c.symbol == symbol, table.c.session.between(bars.index[0], bars.index[-1]))
 
 
-def _equal_rows(left: pd.DataFrame, right: pd.DataFrame) -> Mask:
+def equal_rows(left: pd.DataFrame, right: pd.DataFrame) -> Mask:
+    """Which rows of two frames of bars, of the same length, hold the same bar."""
     columns = list(BAR_COLUMNS)
-    equal = np.isclose(left[columns], right[columns], rtol=_EQUAL_WITHIN, atol=0.0, equal_nan=True)
+    equal = np.isclose(
+        left[columns].to_numpy(), right[columns].to_numpy(), rtol=_EQUAL_WITHIN, atol=0.0, equal_nan=True
+    )
     return np.asarray(equal.all(axis=1), dtype=np.bool_)
 
 

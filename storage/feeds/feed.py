@@ -36,6 +36,11 @@ class FeedDown(FeedError):
 class FeedRefused(FeedDown):
     """The provider asks to be left in peace (HTTP 429)."""
 
+    @classmethod
+    def by(cls, provider: str, symbol: str) -> "FeedRefused":
+        """What to say of a symbol once the provider has refused."""
+        return cls(f"{provider} refused {symbol}: too many requests (HTTP 429); wait an hour and run again.")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:

@@ -66,7 +66,7 @@ def ask_nse(order: Order) -> Iterator[Answer]:
         client.base_url = order.terms.mirror
     refused = False
     for symbol in order.symbols:
-        answer = _too_many(symbol) if refused else _answer(client, symbol, order)
+        answer = FeedRefused.by("nse", symbol) if refused else _answer(client, symbol, order)
         refused = isinstance(answer, FeedRefused)
         yield symbol, answer
 
@@ -80,7 +80,7 @@ def _answer(client: "NSEHistory", symbol: str, order: Order) -> History | FeedEr
     except Exception as error:  # whatever requests, json and the client let through
         status = None if client.r is None else client.r.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            return _too_many(symbol)
+            return FeedRefused.by("nse", symbol)
         code = "" if status in (None, HTTPStatus.OK) else f"HTTP {status}, "
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         return FeedDown(
@@ -93,7 +93,3 @@ def _answer(client: "NSEHistory", symbol: str, order: Order) -> History | FeedEr
     dates = pd.DatetimeIndex(pd.to_datetime(table["CH_TIMESTAMP"].astype(str), format="%Y-%m-%d", errors="coerce"))
     table = table.rename(columns=_COLUMNS).reindex(columns=list(YAHOO_COLUMNS))
     return as_history(table, dates, first=order.first, last=order.last)
-
-
-def _too_many(symbol: str) -> FeedRefused:
-    return FeedRefused(f"nse refused {symbol}: too many requests (HTTP 429); wait an hour and run again.")

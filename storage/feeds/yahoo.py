@@ -90,7 +90,7 @@ class _Client:
     def answer(self, symbol: str) -> Answer:
         # Asking on after a 429 only makes the ban longer, and a network that is down costs a time-out a symbol.
         if self._refused:
-            return symbol, _too_many(symbol)
+            return symbol, FeedRefused.by("yahoo", symbol)
         if self._downs >= MOST_DOWNS:
             return symbol, FeedDown(f"yahoo was not asked for {symbol}: it failed {self._downs} times in a row.")
         answer = self._asked(symbol)
@@ -105,7 +105,7 @@ class _Client:
         try:
             return _history(symbol, self._order, self._session)
         except yfinance.exceptions.YFRateLimitError:
-            return _too_many(symbol)
+            return FeedRefused.by("yahoo", symbol)
         except Exception as error:  # the client lets anything through, and one symbol may spoil no other
             return _explain(symbol, self._order, error, _status(self._session))
 
@@ -149,15 +149,11 @@ def _status(session: "YahooSession") -> int | None:
     return None if session.chart is None else int(session.chart.status_code)
 
 
-def _too_many(symbol: str) -> FeedError:
-    return FeedRefused(f"yahoo refused {symbol}: too many requests (HTTP 429); wait an hour and run again.")
-
-
 def _explain(symbol: str, order: Order, error: Exception, status: int | None) -> FeedError:
     import yfinance
 
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _too_many(symbol)
+        return FeedRefused.by("yahoo", symbol)
     if status == HTTPStatus.NOT_FOUND:
         return FeedError(f"yahoo knows no {symbol} (HTTP 404); check its spelling, or drop it: it may be delisted.")
     told = str(error).partition(" See https://curl.se")[0]

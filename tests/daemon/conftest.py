@@ -24,6 +24,7 @@ from ensemble.windows import Window
 from storage.engine import open_store
 from storage.feeds import open_feed
 from storage.model_store import ModelStore
+from tests.daemon.made_up_bars import walk
 
 CONFIG = """
 [market]
@@ -125,20 +126,9 @@ def _write_installation(folder: Path) -> Path:
     (folder / "bars").mkdir(parents=True)
     for name, days in (("AAA.NS", home), ("BBB.NS", home), ("^INDEX", home), ("ETF", abroad)):
         moves = shared.reindex(days).fillna(0).to_numpy()
-        _walk(days, moves, random).to_csv(folder / "bars" / f"{name}.csv", index_label="Date", date_format="%Y-%m-%d")
+        walk(days, moves, random).to_csv(folder / "bars" / f"{name}.csv", index_label="Date", date_format="%Y-%m-%d")
     (folder / "config.toml").write_text(CONFIG)
     return folder
-
-
-def _walk(days: pd.DatetimeIndex, moves: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
-    """Bars in Yahoo's columns: opens follow the shared move, the rest of the day is noise."""
-    gap, day = 0.7 * moves + random.normal(0, 0.003, len(days)), random.normal(0, 0.01, len(days))
-    close = 100 * np.exp(np.cumsum(gap + day))
-    opened = close / np.exp(day)
-    spread = np.exp(np.abs(random.normal(0, 0.005, (2, len(days)))))
-    high, low = np.maximum(opened, close) * spread[0], np.minimum(opened, close) / spread[1]
-    columns = {"Open": opened, "High": high, "Low": low, "Close": close, "Adj Close": close, "Volume": 1000.0}
-    return pd.DataFrame(columns, index=days).round(4)
 
 
 @contextmanager

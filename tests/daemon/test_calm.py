@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import event
 
 from daemon.calm import LONGEST, RESTLESS, calm_until, outside_of
-from daemon.clock import Reading
 from daemon.clock_watch import ClockWatch
 from daemon.halt import HALT_FILE, halt
 from daemon.loop import SESSION, TICK, Loop
@@ -21,23 +20,11 @@ from storage.engine import open_store, reading, transaction
 from storage.outbox_store import Notice, add_notice
 from storage.run_store import read_runs
 from storage.tables import LIVE
+from tests.daemon.loop_by_hand import SetClock
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 EVENING = datetime(2021, 10, 5, 11, 40, tzinfo=UTC)
 TICKED = frozenset({TICK})
-
-
-@dataclass
-class SetClock:
-    """Whatever somebody set it to."""
-
-    instant: datetime
-
-    def now(self) -> datetime:
-        return self.instant
-
-    def read(self) -> Reading:
-        return Reading(self.instant, 0.0, 0.0)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from itertools import pairwise
 from pathlib import Path
@@ -10,18 +10,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from daemon.clock import Reading
-from daemon.clock_watch import ClockWatch
 from daemon.due import Timetable
 from daemon.loop import LONGEST_PAUSE_S, Loop, pause_s
-from daemon.service_manager import ServiceManager
 from daemon.services import Services
-from daemon.settings import Settings
 from ensemble.sessions import load_calendar
 from storage.engine import reading
 from storage.errors import DamagedStore
 from storage.run_store import read_runs
 from storage.tables import LIVE
+from tests.daemon.loop_by_hand import SetClock, loop_under
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 FAR = pd.Timestamp("2021-10-20 09:15", tz="Asia/Kolkata")
@@ -64,28 +61,10 @@ def test_a_feed_that_comes_back_before_the_open_is_asked_before_the_open(copy: P
     assert len(asked) < 15
 
 
-@dataclass
-class SetClock:
-    """Whatever somebody set it to."""
-
-    instant: datetime
-
-    def now(self) -> datetime:
-        return self.instant
-
-    def read(self) -> Reading:
-        return Reading(self.instant, 0.0, 0.0)
-
-
-def unread() -> Settings:
-    raise AssertionError("nobody asked for a reload")
-
-
 @contextmanager
 def loop_at(folder: Path, instant: datetime, services_at: ServicesAt) -> Iterator[Loop]:
-    clock = SetClock(instant)
     with services_at(folder, "2021-10-05 17:00") as services:
-        yield Loop(replace(services, clock=clock), ClockWatch(clock), unread, ServiceManager({}))
+        yield loop_under(SetClock(instant), services)
 
 
 def done(loop: Loop) -> int:

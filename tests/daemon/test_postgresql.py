@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,14 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, make_url, select, text
 
-from daemon.clock import Reading
-from daemon.clock_watch import ClockWatch
 from daemon.errors import AlreadyRunning
-from daemon.loop import Loop
 from daemon.reconcile import reconcile
-from daemon.service_manager import ServiceManager
 from daemon.services import Services
-from daemon.settings import Settings
 from storage.engine import open_store, reading
 from storage.schema import METADATA
 from storage.tables import data_dictionary
 from storage.views import VIEWS
+from tests.daemon.loop_by_hand import SetClock, loop_under
 from tests.postgresql_server import PASSWORD, PostgresqlServer
 
 pytestmark = pytest.mark.slow
@@ -215,23 +210,6 @@ def test_a_wrong_password_ends_each_command_in_one_line_without_it(
     assert "cAnAry" not in "".join(path.read_text() for path in (folder / "state").glob("log/*"))
 
 
-class MovingClock:
-    """Where somebody set it."""
-
-    def __init__(self, instant: datetime) -> None:
-        self.instant = instant
-
-    def now(self) -> datetime:
-        return self.instant
-
-    def read(self) -> Reading:
-        return Reading(self.instant, 0.0, 0.0)
-
-
-def unread() -> Settings:
-    raise AssertionError("nobody asked for a reload")
-
-
 def test_a_server_that_is_gone_for_a_session_is_one_line_and_the_session_is_done_when_it_is_back(
     server: PostgresqlServer,
     lived: Path,
@@ -247,7 +225,7 @@ def test_a_server_that_is_gone_for_a_session_is_one_line_and_the_session_is_done
     keep_on_server(folder, url)
     live(folder, sessions[:-1], services_at)
     with services_at(folder, f"{sessions[-1]} 08:50") as services:
-        loop = Loop(services, ClockWatch(MovingClock(services.clock.now())), unread, ServiceManager({}))
+        loop = loop_under(SetClock(services.clock.now()), services)
         server.stop()
         try:
             lines.clear()
@@ -271,7 +249,7 @@ def test_an_instance_whose_place_another_took_while_the_server_was_away_ends(
     with services_at(folder, "2021-10-05 18:00") as services:
         held = open_store(url, owner="process 7 on albatross")
         first = Services(services.settings, services.clock, held, services.models, services.feed, services.progress)
-        loop = Loop(first, ClockWatch(MovingClock(services.clock.now())), unread, ServiceManager({}))
+        loop = loop_under(SetClock(services.clock.now()), first)
         name = make_url(url).database
         server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         second = open_store(url, owner="process 8 on blackbird")

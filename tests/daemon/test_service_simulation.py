@@ -26,9 +26,9 @@ from daemon.reconcile import timetable_of
 from daemon.self_test import self_test
 from daemon.service_manager import ServiceManager
 from daemon.services import Services
-from daemon.settings import Settings
 from storage.feeds import Feed, FeedError, History
 from tests.daemon.faults.cheap import Rows, rows_of
+from tests.daemon.loop_by_hand import unread
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 
@@ -110,11 +110,7 @@ def daemon(folder: Path, services_at: ServicesAt, world: World) -> Iterator[Loop
             event.listen(opened.engine, point, lambda _, point=point: world.effect(point))
         services = replace(opened, clock=world, feed=WorldlyFeed(opened.feed, world))
         self_test(services)
-        yield Loop(services, ClockWatch(world), never_read, ServiceManager({}))
-
-
-def never_read() -> Settings:
-    raise AssertionError("nobody asked for a reload")
+        yield Loop(services, ClockWatch(world), unread, ServiceManager({}))
 
 
 def live(folder: Path, services_at: ServicesAt, world: World) -> None:

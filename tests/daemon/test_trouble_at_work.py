@@ -4,50 +4,30 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from daemon.clock import Reading
-from daemon.clock_watch import ClockWatch
 from daemon.loop import Loop
 from daemon.opening import open_database
-from daemon.service_manager import ServiceManager
 from daemon.services import Services
-from daemon.settings import Settings, StorageOptions
+from daemon.settings import StorageOptions
 from storage.engine import transaction
 from storage.errors import GoneStore
 from storage.sqlite_file import opened
+from tests.daemon.loop_by_hand import SetClock, loop_under
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 MORNING = datetime(2021, 10, 6, 3, 20, tzinfo=UTC)
 
 
-@dataclass
-class Hands:
-    """A clock that is moved by hand."""
-
-    instant: datetime = MORNING
-
-    def now(self) -> datetime:
-        return self.instant
-
-    def read(self) -> Reading:
-        return Reading(self.instant, 0.0, 0.0)
-
-
-def unread() -> Settings:
-    raise AssertionError("nobody asked for a reload")
-
-
 @contextmanager
-def loop_in(folder: Path, services_at: ServicesAt) -> Iterator[tuple[Loop, Hands]]:
-    hands = Hands()
+def loop_in(folder: Path, services_at: ServicesAt) -> Iterator[tuple[Loop, SetClock]]:
+    hands = SetClock(MORNING)
     with services_at(folder, "2021-10-05 17:00") as services:
-        yield Loop(replace(services, clock=hands), ClockWatch(hands), unread, ServiceManager({})), hands
+        yield loop_under(hands, services), hands
 
 
 def decided(folder: Path) -> list[Any]:
@@ -96,7 +76,7 @@ def test_a_database_that_is_taken_away_at_work_ends_the_daemon_rather_than_being
 
 
 def test_a_new_database_that_is_taken_away_is_noticed_too(tmp_path: Path) -> None:
-    engine = open_database(StorageOptions(state_dir=tmp_path), Hands())
+    engine = open_database(StorageOptions(state_dir=tmp_path), SetClock(MORNING))
     (tmp_path / "signals.db").unlink()
     with pytest.raises(GoneStore), transaction(engine):
         pass

@@ -16,24 +16,14 @@ from tests.storage.test_migrations import OLD_ACCOUNT
 PROGRAM = """
 import json, os, shutil, signal, sys
 from pathlib import Path
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, event
 import storage.dictionary, storage.migrations, storage.views
 from storage.engine import open_store
 from storage.sqlite_file import opened
+from tests.storage.old_database import make_old
 
 folder, revision, rows, killing = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), sys.argv[4]
-old = create_engine(f"sqlite:///{folder / 'old.db'}")
-config = Config()
-config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
-config.set_main_option("path_separator", "os")
-with old.begin() as conn:
-    config.attributes["connection"] = conn
-    command.upgrade(config, revision)
-    for row in rows:
-        conn.execute(text(row))
-old.dispose()
+make_old(f"sqlite:///{folder / 'old.db'}", revision, rows)
 
 def dump(path):
     with opened(path) as database:

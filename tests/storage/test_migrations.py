@@ -25,6 +25,7 @@ from storage.run_store import done_runs
 from storage.schema import METADATA
 from storage.tables import data_dictionary
 from storage.views import VIEWS, View
+from tests.storage.old_database import make_old
 
 SQL_OF_TABLES = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL")
 
@@ -236,16 +237,7 @@ OLD_HALTS = tuple(
 @contextmanager
 def from_schema(url: str, revision: str, rows: Sequence[str]) -> Iterator[Engine]:
     """A database that held these rows at that schema, brought to today's."""
-    old = create_engine(url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
-    config.set_main_option("path_separator", "os")
-    with old.begin() as conn:
-        config.attributes["connection"] = conn
-        command.upgrade(config, revision)
-        for row in rows:
-            conn.execute(text(row))
-    old.dispose()
+    make_old(url, revision, rows)
     engine = open_store(url)
     yield engine
     engine.dispose()

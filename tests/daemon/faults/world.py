@@ -16,9 +16,9 @@ from daemon.reconcile import timetable_of
 from daemon.self_test import self_test
 from daemon.service_manager import ServiceManager
 from daemon.services import Services
-from daemon.settings import Settings
 from ensemble.sessions import available_at
 from storage.feeds import Feed, FeedError, History
+from tests.daemon.loop_by_hand import unread
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 Answers = Mapping[str, History | FeedError]
@@ -121,11 +121,7 @@ def born(folder: Path, services_at: ServicesAt, world: World) -> Iterator[Loop]:
     with services_at(folder, "2021-10-06 08:30") as opened:
         services = replace(opened, clock=world, feed=WorldlyFeed(opened.feed, world, world.provider))
         self_test(services)
-        yield Loop(services, ClockWatch(world), _never_read, ServiceManager({}))
-
-
-def _never_read() -> Settings:
-    raise AssertionError("nobody asked for a reload")
+        yield Loop(services, ClockWatch(world), unread, ServiceManager({}))
 
 
 def _next_look(loop: Loop, world: World, pause_s: float) -> datetime:

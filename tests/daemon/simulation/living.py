@@ -18,9 +18,12 @@ from daemon.self_test import self_test
 from daemon.service_manager import ServiceManager
 from daemon.services import Services
 from daemon.settings import Settings, load_settings
+from ensemble.bars import BAR_COLUMNS
 from ensemble.sessions import load_calendar
 from storage.engine import open_store
 from storage.model_store import ModelStore
+from tests.daemon.loop_by_hand import unread
+from tests.daemon.made_up_bars import walk
 from tests.daemon.simulation.world import Killed, World, WorldlyConnection, worldly
 
 SYMBOLS = ("AAA.NS", "CCC.NS")
@@ -76,18 +79,12 @@ def made_up_bars(first: date, last: date, seed: int) -> dict[str, pd.DataFrame]:
     random = np.random.default_rng(seed)
     days = load_calendar("XNSE", first=first, last=last).sessions
     shared = random.normal(0, 0.01, len(days))
-    return {symbol: _walk(days, shared, random) for symbol in SYMBOLS}
+    return {symbol: _bars(days, shared, random) for symbol in SYMBOLS}
 
 
-def _walk(days: pd.DatetimeIndex, moves: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
-    gap, day = 0.7 * moves + random.normal(0, 0.003, len(days)), random.normal(0, 0.01, len(days))
-    close = 100 * np.exp(np.cumsum(gap + day))
-    opened = close / np.exp(day)
-    spread = np.exp(np.abs(random.normal(0, 0.005, (2, len(days)))))
-    high, low = np.maximum(opened, close) * spread[0], np.minimum(opened, close) / spread[1]
-    columns = {"open": opened, "high": high, "low": low, "close": close, "adj_close": close, "volume": 1000.0}
+def _bars(days: pd.DatetimeIndex, moves: np.ndarray, random: np.random.Generator) -> pd.DataFrame:
     index = pd.DatetimeIndex(days.to_numpy(), name="session").as_unit("us")
-    return pd.DataFrame(columns, index=index).round(4).astype(float)
+    return walk(days, moves, random).set_axis(list(BAR_COLUMNS), axis=1).set_axis(index).astype(float)
 
 
 @contextmanager
@@ -102,7 +99,7 @@ def daemon(folder: Path, settings: Settings, bars: Mapping[str, pd.DataFrame], w
         services = Services(settings, world, engine, models, feed, silent)
         self_test(services)
         planned: Any = Planned()
-        yield Loop(services, ClockWatch(world), _never_read, ServiceManager({}), waker=planned)
+        yield Loop(services, ClockWatch(world), unread, ServiceManager({}), waker=planned)
     finally:
         engine.dispose()
 
@@ -119,10 +116,6 @@ def _connects_in(world: World) -> Callable[..., None]:
 def _never_syncs(connection: Any, _: object) -> None:
     """No machine loses its power here, and waiting for the disk takes most of the time."""
     connection.execute("PRAGMA synchronous = OFF")
-
-
-def _never_read() -> Settings:
-    raise AssertionError("nobody asked for a reload")
 
 
 def live(folder: Path, bars: Mapping[str, pd.DataFrame], world: World) -> None:
