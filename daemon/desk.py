@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 
 import numpy as np
@@ -358,6 +358,9 @@ def outcome_sessions(barrier: BarrierOptions) -> int:
 
 
 def home_calendar(settings: Settings, now: datetime) -> SessionCalendar:
-    """Sessions of the traded exchange, from the start of history to a month from `now`."""
-    last = now.date() + timedelta(days=31)
+    """Sessions of the traded exchange, from the start of history to a month from `now` and more.
+
+    To the end of a month: it is then the same one all month, and made once.
+    """
+    last = (pd.Timestamp(now.date()) + pd.Timedelta(days=31) + pd.offsets.MonthEnd(0)).date()
     return settings.calendar.load(settings.market.exchange, first=settings.market.history_start, last=last)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, func, select
 from daemon.notices import Week
 from daemon.settings import Settings
 from ensemble.sessions import SessionCalendar
-from storage.account_store import read_marks
+from storage.account_store import newest_mark
 from storage.account_tables import trades
 from storage.tables import LIVE, bars, forecasts, outcomes
 
@@ -19,10 +19,8 @@ def week_ended(conn: Connection, settings: Settings, calendar: SessionCalendar, 
         return None
     last = settled.date()
     first = calendar.between((settled - pd.Timedelta(days=settled.weekday())).date(), last)[0].date()
-    marks = read_marks(conn, LIVE)
-    before = [mark.equity for mark in marks if mark.session < first]
-    equity = next((mark.equity for mark in marks if mark.session == last), None)
-    if equity is None:
+    mark, before = newest_mark(conn, LIVE), newest_mark(conn, LIVE, before=first)
+    if mark is None or mark.session != last:
         return None
     judged = _forecasts(conn, settings, first, last)
     return Week(
@@ -31,8 +29,8 @@ def week_ended(conn: Connection, settings: Settings, calendar: SessionCalendar, 
         settings.signals.label,
         *judged,
         trades=_closed_trades(conn, first, last),
-        equity=equity,
-        equity_before=before[-1] if before else None,
+        equity=mark.equity,
+        equity_before=before.equity if before else None,
         held_pct=_held_pct(conn, settings.market.symbols, calendar.previous(first).date(), last),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -35,7 +36,7 @@ class Timetable:
 
     def due(self, now: pd.Timestamp, *, decided: Iterable[date], settled: Iterable[date]) -> list[Task]:
         """Tasks due at `now`, oldest first. A fresh ledger begins with the newest session whose decision is due."""
-        decisions, settles = self._instants()
+        decisions, settles = _instants(self)
         past = int((decisions <= now).sum())
         if past == 0:
             return []
@@ -54,12 +55,18 @@ class Timetable:
 
     def next_wake(self, now: pd.Timestamp) -> pd.Timestamp:
         """The next instant after `now` when something falls due. Raises ValueError past the calendar's end."""
-        return min(instant for instants in self._instants() for instant in instants[instants > now][:1])
+        return min(instant for instants in _instants(self) for instant in instants[instants > now][:1])
 
-    def _instants(self) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
-        """When each session is decided, and when its bar is known and it can be settled."""
-        known_at = self.calendar.known_at(self.calendar.sessions, delay_min=self.delay_min)
-        return self.calendar.decisions(self.decision_time), known_at
+
+@lru_cache(maxsize=4)
+def _instants(timetable: Timetable) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """When each session is decided, and when its bar is known and it can be settled.
+
+    Each look at what is due asks several times; the calendar stays the same one for a month.
+    """
+    calendar = timetable.calendar
+    known_at = calendar.known_at(calendar.sessions, delay_min=timetable.delay_min)
+    return calendar.decisions(timetable.decision_time), known_at
 
 
 def _stamps(sessions: Iterable[date]) -> pd.DatetimeIndex:

@@ -23,7 +23,7 @@ from daemon.clock_watch import ClockWatch, check_clock
 from daemon.combining import fit_apart
 from daemon.desk import home_calendar
 from daemon.errors import AlreadyRunning, DaemonError
-from daemon.memory import hand_back, hold_together
+from daemon.memory import hand_back, hold_together, settle_in
 from daemon.reconcile import prepare_ahead, reconcile, timetable_of
 from daemon.reload import ReadSettings, reloaded
 from daemon.self_test import newest_bar, self_test
@@ -85,11 +85,13 @@ class Loop:
         logger.info("started; forecasts for {}", ", ".join(self.services.settings.market.symbols))
         self.manager.ready("starting")
         self.manager.allow_silence(longest_silence_s(self.services))
-        rung = frozenset[str]()
+        pause = self.turn()
+        settle_in()
         while True:
-            rung = self._waited(self.turn(rung))
+            rung = self._waited(pause)
             if RELOAD in rung:
                 self._reload()
+            pause = self.turn(rung)
 
     def turn(self, rung: frozenset[str] = frozenset()) -> float:
         """Does what is due and plans the next wakes; how long to wait for them at most, in seconds.

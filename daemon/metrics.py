@@ -124,9 +124,8 @@ def _health(shot: Snapshot) -> Iterator[Metric]:
 
 
 def _forecasts(shot: Snapshot) -> Iterator[Metric]:
-    rows = shot.forecasts.to_dict("records")
-    said = {(str(row["symbol"]), str(row["label"])): float(row["probability"]) for row in rows}
-    yield _by("forecast_probability", "Of the newest session decided, 0 to 1", ("symbol", "label"), said)
+    labels = ("symbol", "label")
+    yield _by("forecast_probability", "Of the newest session decided, 0 to 1", labels, shot.probabilities)
 
 
 def _count(tasks: tuple[Task, ...], kind: str) -> int:

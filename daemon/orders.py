@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 
 import pandas as pd
 from sqlalchemy import Connection
 
 from daemon.broker import Order, OrderType
+from daemon.desk import home_calendar
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.fills import ExitReason
@@ -17,7 +18,7 @@ from ensemble.trading.guards import forbidden_entries
 from ensemble.trading.holdings import Direction
 from ensemble.trading.signals import Action, Signal
 from storage.engine import reading
-from storage.run_store import done_runs
+from storage.run_store import unsettled_sessions
 from storage.signal_store import read_decision_instants, read_signals
 from storage.tables import LIVE
 
@@ -30,7 +31,7 @@ def hand_over(services: Services) -> None:
     """
     broker = services.broker
     with reading(services.engine) as conn:
-        for session in sorted(done_runs(conn, LIVE, "decide") - done_runs(conn, LIVE, "settle")):
+        for session in unsettled_sessions(conn, LIVE):
             account = services.book.read(conn, LIVE) or open_account(services.settings.risk)
             told = _Told(session, _decided_at(conn, session), account, services.settings)
             at_open = told.at_open(read_signals(conn, LIVE, session))
@@ -59,8 +60,9 @@ class _Told:
 
     def at_close(self, at_open: Sequence[Order]) -> list[Order]:
         """What reaches its last session and is not ordered to leave before; none where that close was over already."""
-        calendar = self.settings.calendar.load(self.settings.market.exchange, first=self.session, last=self.session)
-        if not len(calendar.closes) or pd.Timestamp(self.decided_at) >= calendar.closes[0]:
+        calendar = home_calendar(self.settings, datetime.combine(self.session, time()))
+        close = calendar.closes[calendar.sessions == pd.Timestamp(self.session)]
+        if not len(close) or pd.Timestamp(self.decided_at) >= close[0]:
             return []
         most, leaving = self.settings.risk.max_holding_sessions, {one.symbol for one in at_open if not one.opens}
         last = [one for one in self.account.positions if one.sessions_held + 1 >= most and one.symbol not in leaving]

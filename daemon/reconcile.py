@@ -39,7 +39,7 @@ from storage.model_index import find_model
 from storage.model_store import ModelStoreError
 from storage.outbox_store import Notice
 from storage.outcome_store import write_outcomes
-from storage.run_store import Run, RunStatus, done_runs, write_runs
+from storage.run_store import Run, RunStatus, done_runs, recently_done, write_runs
 from storage.signal_store import read_signals
 from storage.tables import LIVE
 
@@ -239,9 +239,9 @@ def _settle(job: _Job) -> str:
         account = _account(desk, conn)
         settlement = desk.settle(task.session, account, read_signals(conn, LIVE, task.session.date()))
         write_settlement(conn, LIVE, settlement)
-        decided = pd.DatetimeIndex(sorted(pd.Timestamp(day) for day in done_runs(conn, LIVE, "decide")))
-        recent = decided[decided <= task.session][-outcome_sessions(services.settings.labels.barrier) :]
-        write_outcomes(conn, desk.outcomes(recent), resolved_at=job.started_at)
+        reach = outcome_sessions(services.settings.labels.barrier)
+        recent = recently_done(conn, LIVE, "decide", until=task.session.date(), newest=reach)
+        write_outcomes(conn, desk.outcomes(pd.DatetimeIndex(recent)), resolved_at=job.started_at)
         calendar = home_calendar(services.settings, services.clock.now())
         week = week_ended(conn, services.settings, calendar, task.session)
         job.announce(conn, *halt_notices(settlement.events, settlement.account))

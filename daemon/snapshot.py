@@ -1,17 +1,16 @@
 """The state of the daemon at an instant, as it is stored: what monitors are shown."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-import pandas as pd
 
 from daemon.health import Health, Ledger, judge, read_ledger
 from daemon.services import Services
 from ensemble.trading.account import AccountMark, Position
 from storage.account_store import newest_mark, read_positions
 from storage.engine import reading
-from storage.forecast_store import read_forecasts
-from storage.run_store import CLOSED, Run, read_runs
+from storage.forecast_store import read_probabilities
+from storage.run_store import Run, newest_done_run
 from storage.signal_store import newest_signal_session
 from storage.tables import LIVE
 
@@ -27,8 +26,8 @@ class Snapshot:
     """The newest run that is done, by kind."""
     mark: AccountMark | None
     positions: list[Position]
-    forecasts: pd.DataFrame
-    """Of the newest session decided."""
+    probabilities: Mapping[tuple[str, str], float]
+    """What was said of the newest session decided: symbol and label -> probability of "up"."""
 
 
 def take_snapshot(services: Services) -> Snapshot:
@@ -37,17 +36,13 @@ def take_snapshot(services: Services) -> Snapshot:
     with reading(services.engine) as conn:
         ledger = read_ledger(conn, services.book.read(conn, LIVE))
         session = newest_signal_session(conn, LIVE)
-        forecasts = read_forecasts(conn, first=session, last=session) if session else pd.DataFrame()
+        done = {kind: newest_done_run(conn, LIVE, kind) for kind in ("decide", "settle")}
         return Snapshot(
             now,
             judge(ledger, services.settings, now),
             ledger,
-            {kind: run for kind in ("decide", "settle") for run in _newest_done(read_runs(conn, LIVE, kind=kind))},
+            {kind: run for kind, run in done.items() if run},
             newest_mark(conn, LIVE),
             read_positions(conn, LIVE),
-            forecasts[forecasts["origin"] == LIVE] if len(forecasts) else forecasts,
+            read_probabilities(conn, LIVE, session) if session else {},
         )
-
-
-def _newest_done(runs: list[Run]) -> list[Run]:
-    return [run for run in runs if run.status in CLOSED][:1]

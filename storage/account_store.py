@@ -54,12 +54,10 @@ class AccountBook:
         Only events that are new since the last call are read, so it takes a millisecond.
         """
         before = self._read.get(origin, _Read())
-        reopened = list(read_events(conn, origin, after=before.account.n_events, kind=EventKind.REOPENED))
-        if reopened and before.account.n_events > 0:
-            before = _Read()  # what is void now has been folded already
-            reopened = list(read_events(conn, origin, kind=EventKind.REOPENED))
-        events = standing(read_events(conn, origin, after=before.account.n_events), reopened)
-        read = _folded(before, events, origin)
+        events = list(read_events(conn, origin, after=before.account.n_events))
+        if before.account.n_events > 0 and any(event.kind is EventKind.REOPENED for event in events):
+            before, events = _Read(), list(read_events(conn, origin))  # what is void now has been folded already
+        read = _folded(before, standing(events, events), origin)
         if read.account.n_events == 0:
             return None
         if read.settled is not None:
@@ -129,9 +127,11 @@ def read_marks(conn: Connection, origin: Origin) -> list[AccountMark]:
     return [AccountMark(*row) for row in conn.execute(query.order_by(account.c.session))]
 
 
-def newest_mark(conn: Connection, origin: Origin) -> AccountMark | None:
-    """The account's last mark; None before the first. It reads one row, however many there are."""
+def newest_mark(conn: Connection, origin: Origin, *, before: date | None = None) -> AccountMark | None:
+    """The account's last mark, of a session earlier than `before`; None where there is none. It reads one row."""
     query = select(*record_columns(AccountMark, account)).where(account.c.origin == origin)
+    if before is not None:
+        query = query.where(account.c.session < before)
     row = conn.execute(query.order_by(account.c.session.desc()).limit(1)).first()
     return None if row is None else AccountMark(*row)
 
@@ -153,11 +153,9 @@ _REMEDY = "Restore a backup of the database; nothing was done."
 
 def _compare(conn: Connection, origin: Origin, rebuilt: Account) -> None:
     """Raises StoreError, naming the first figure that is not what the events make it."""
-    query = select(*record_columns(AccountMark, account)).where(account.c.origin == origin)
-    row = conn.execute(query.order_by(account.c.session.desc()).limit(1)).first()
-    if row is None:
+    kept = newest_mark(conn, origin)
+    if kept is None:
         raise _differs(origin, "mark", "missing", "one")
-    kept = AccountMark(*row)
     made = mark_of(rebuilt, kept.session)
     for name in _MARK_FIELDS:
         if not isclose(getattr(kept, name), getattr(made, name), rel_tol=_EQUAL_WITHIN, abs_tol=_EQUAL_WITHIN):

@@ -68,6 +68,13 @@ def read_forecasts(
     return _read(conn, forecasts, (first, last), label, symbols)
 
 
+def read_probabilities(conn: Connection, origin: Origin, session: date) -> dict[tuple[str, str], float]:
+    """Symbol and label -> the probability of "up" that was said for the session."""
+    said = select(forecasts.c.symbol, forecasts.c.label, forecasts.c.probability)
+    rows = conn.execute(said.filter_by(origin=origin, session=session).order_by(forecasts.c.symbol, forecasts.c.label))
+    return {(row.symbol, row.label): row.probability for row in rows}
+
+
 def read_member_forecasts(
     conn: Connection,
     *,

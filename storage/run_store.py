@@ -82,10 +82,24 @@ def done_runs(conn: Connection, origin: Origin, kind: str) -> set[date]:
     return set(map(date.fromisoformat, sessions))
 
 
+def recently_done(conn: Connection, origin: Origin, kind: str, *, until: date, newest: int) -> list[date]:
+    """The sessions up to `until` that this kind of job is done for, oldest first, at most the `newest` of them."""
+    query = _done(origin, kind).where(runs.c.session <= until).order_by(runs.c.session.desc()).limit(newest)
+    return list(conn.scalars(query))[::-1]
+
+
 def newest_done(conn: Connection, origin: Origin, kind: str) -> date | None:
     """The newest session that this kind of job is done for; None before the first. It reads one row."""
     newest: date | None = conn.scalar(_done(origin, kind).order_by(runs.c.session.desc()).limit(1))
     return newest
+
+
+def unsettled_sessions(conn: Connection, origin: Origin) -> list[date]:
+    """The sessions that are decided and not settled, oldest first."""
+    settled = runs.alias("settled")
+    same = settled.c.session == runs.c.session
+    settle = select(settled.c.session).filter_by(origin=origin, kind="settle").where(same, settled.c.status.in_(CLOSED))
+    return list(conn.scalars(_done(origin, "decide").where(~settle.exists()).order_by(runs.c.session)))
 
 
 def _done(origin: Origin, kind: str) -> Select[Any]:
@@ -108,6 +122,13 @@ def read_run(conn: Connection, origin: Origin, kind: str, session: date) -> Run 
     """The last attempt at one job; None before the first."""
     query = select(*record_columns(Run, runs)).filter_by(origin=origin, kind=kind, session=session)
     row = conn.execute(query).first()
+    return None if row is None else _run(row)
+
+
+def newest_done_run(conn: Connection, origin: Origin, kind: str) -> Run | None:
+    """The run of the newest session that this kind of job is done for; None before the first."""
+    query = select(*record_columns(Run, runs)).filter_by(origin=origin, kind=kind).where(runs.c.status.in_(CLOSED))
+    row = conn.execute(query.order_by(runs.c.session.desc()).limit(1)).first()
     return None if row is None else _run(row)
 
 

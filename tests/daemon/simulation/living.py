@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -13,12 +16,15 @@ from sqlalchemy import event
 
 from daemon.clock_watch import ClockWatch
 from daemon.loop import MONTH_TURN, SESSION, TICK, Loop
+from daemon.memory import settle_in
 from daemon.progress import silent
 from daemon.self_test import self_test
 from daemon.service_manager import ServiceManager
 from daemon.services import Services
 from daemon.settings import Settings, load_settings
 from ensemble.bars import BAR_COLUMNS
+from ensemble.features.matrix import Market, build_panel
+from ensemble.panel import Panel
 from ensemble.sessions import load_calendar
 from storage.engine import open_store
 from storage.model_store import ModelStore
@@ -27,6 +33,7 @@ from tests.daemon.made_up_bars import walk
 from tests.daemon.simulation.world import Killed, World, WorldlyConnection, worldly
 
 SYMBOLS = ("AAA.NS", "CCC.NS")
+PANELS_KEPT = 1000
 CONFIG = """
 [market]
 symbols = ["AAA.NS", "CCC.NS"]
@@ -62,6 +69,27 @@ max_holding_sessions = 3
 max_holding_sessions = 3
 position_pct = 20
 """
+
+
+@cache
+def _remembering() -> Callable[..., Panel]:
+    """Builds panels as the desk does, and builds none twice: lives of one market see the same bars on most days."""
+    kept: dict[Any, Panel] = {}
+
+    def build(market: Market, first: date | None = None) -> Panel:
+        seen = sha256(b"".join(part for bars in market.bars.values() for part in _bytes_of(bars))).digest()
+        key = (first, len(market.calendar.sessions), seen)
+        if key not in kept:
+            if len(kept) == PANELS_KEPT:
+                kept.clear()
+            kept[key] = build_panel(market, first)
+        return kept[key]
+
+    return build
+
+
+def _bytes_of(bars: pd.DataFrame) -> tuple[bytes, bytes]:
+    return bars.index.to_numpy().tobytes(), bars.to_numpy().tobytes()
 
 
 @dataclass
@@ -122,9 +150,10 @@ def live(folder: Path, bars: Mapping[str, pd.DataFrame], world: World) -> None:
     """Until the world's end, killed and started again as the world has it; at the end all is well."""
     settings = load_settings(folder / "config.toml", {})
     settings.storage.state_dir.mkdir(exist_ok=True)
+    settle_in()
     while True:
         try:
-            with daemon(folder, settings, bars, world) as loop:
+            with daemon(folder, settings, bars, world) as loop, patch("daemon.desk.build_panel", _remembering()):
                 while world.now_ < world.end:
                     world.sleep_until(min(_next_look(loop, loop.turn(), world.now_), world.end))
                 world.come_to_rest()

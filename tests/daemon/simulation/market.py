@@ -35,10 +35,9 @@ class LivedMarket:
     end: datetime
     kept: Mapping[str, pd.DataFrame]
 
-    def world(self, seed: int, *, patient: bool) -> World:
-        return World(
-            np.random.default_rng(seed), self.calendar, _morning_after(self.calendar), self.end, patient=patient
-        )
+    def world(self, seed: int, *, patient: bool, sleepy: bool) -> World:
+        begin = _morning_after(self.calendar)
+        return World(np.random.default_rng(seed), self.calendar, begin, self.end, patient=patient, sleepy=sleepy)
 
 
 def live_undisturbed(folder: Path, *, market: int, sessions: int) -> LivedMarket:

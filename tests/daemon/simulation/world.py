@@ -21,6 +21,8 @@ STEPS_TO_A_KILL = 400
 """A life ends after so many effects at most: several sessions, or in the middle of one."""
 OUTAGES = (1, 5, 30)
 """In sessions."""
+NAPS_DAYS = (3.0, 35.0)
+"""How long a sleepy machine is asleep, at least and at most."""
 
 
 class Killed(BaseException):
@@ -48,6 +50,8 @@ class World:
     """Something goes wrong."""
     patient: bool = False
     """What goes wrong is over before the next open: then nothing may come out otherwise."""
+    sleepy: bool = False
+    """The machine is awake now and then only, so that many sessions are caught up together."""
     since_boot_s: float = 0.0
     happened: list[str] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
@@ -119,6 +123,9 @@ class World:
         self.now_ = instant
 
     def _break_something(self) -> None:
+        if self.sleepy and self.random.random() < 0.8:
+            self._suspended(days=float(self.random.uniform(*NAPS_DAYS)))
+            return
         chance = self.random.random()
         if chance < 0.10:
             self._trouble("feed", self._over_by(seconds=240))
@@ -132,9 +139,12 @@ class World:
         elif chance < 0.19 and not self.patient:
             self._trouble("full", self.now_ + timedelta(hours=float(self.random.uniform(1, 30))))
         elif chance < 0.20 and not self.patient:
-            back = self.now_ + timedelta(hours=float(self.random.uniform(1, 50)))
-            self._trouble("suspended", back)
-            self._pass_to(back)
+            self._suspended(days=float(self.random.uniform(0.04, 2)))
+
+    def _suspended(self, *, days: float) -> None:
+        back = min(self.now_ + timedelta(days=days), self.end)
+        self._trouble("suspended", back)
+        self._pass_to(back)
 
     def _over_by(self, *, seconds: int) -> datetime:
         return self.now_ + timedelta(seconds=float(self.random.integers(1, seconds)))
