@@ -1,9 +1,10 @@
 """The desk: the market as known, its panel and its models. Live and backtest sit at the same one."""
 
+from calendar import monthrange
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -362,5 +363,6 @@ def home_calendar(settings: Settings, now: datetime) -> SessionCalendar:
 
     To the end of a month: it is then the same one all month, and made once.
     """
-    last = (pd.Timestamp(now.date()) + pd.Timedelta(days=31) + pd.offsets.MonthEnd(0)).date()
+    ahead = now.date() + timedelta(days=31)
+    last = ahead.replace(day=monthrange(ahead.year, ahead.month)[1])
     return settings.calendar.load(settings.market.exchange, first=settings.market.history_start, last=last)

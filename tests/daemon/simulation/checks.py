@@ -39,17 +39,18 @@ def check_whole(folder: Path, market: LivedMarket, world: World) -> None:
         zip(market.kept["runs"]["kind"], market.kept["runs"]["session"], strict=True)
     )
     assert set(runs["status"]) == {"done"}, runs[runs["status"] != "done"].to_string()
-    late = _check_late(found["signals"], market, world)
+    _check_late(found["signals"], market, world)
+    unlike = _unlike(found["signals"], world)
     for name in ("features", "forecasts", "member_forecasts"):
-        same = ~found[name]["session"].isin(late | _unlike(found["signals"], world))
-        expected = market.kept[name][market.kept[name]["session"].isin(set(found[name].loc[same, "session"]))]
-        pd.testing.assert_frame_equal(_sorted(found[name][same]), _sorted(expected), check_exact=True, obj=name)
-        assert set(found[name]["session"]) == set(market.kept[name]["session"])
+        said, expected = (rows.drop(columns="late", errors="ignore") for rows in (found[name], market.kept[name]))
+        assert set(said["session"]) == set(expected["session"])
+        alike = [_sorted(rows[~rows["session"].isin(unlike)]) for rows in (said, expected)]
+        pd.testing.assert_frame_equal(*alike, check_exact=True, obj=name)
     pd.testing.assert_frame_equal(_sorted(found["outcomes"]), _sorted(market.kept["outcomes"]), obj="outcomes")
     check_account(folder, market)
 
 
-def _check_late(signals: pd.DataFrame, market: LivedMarket, world: World) -> set[str]:
+def _check_late(signals: pd.DataFrame, market: LivedMarket, world: World) -> None:
     """Late sessions opened in trouble; what was in trouble from its decision to its open is late."""
     late = set(signals.loc[signals["late"] == 1, "session"])
     for session in sorted(set(signals["session"])):
@@ -62,7 +63,6 @@ def _check_late(signals: pd.DataFrame, market: LivedMarket, world: World) -> set
         else:
             due = opened - timedelta(minutes=30)
             assert not any(_covers(one, due, opened) for one in world.troubles), f"{session} is not late"
-    return late
 
 
 def _covers(trouble: Trouble, begin: datetime, end: datetime) -> bool:

@@ -83,6 +83,12 @@ def kept(folder: Path) -> dict[str, pd.DataFrame]:
     engine = open_store(url(folder), read_only=True)
     try:
         with reading(engine) as conn:
-            return {name: pd.read_sql(text(f"SELECT * FROM {name}"), conn) for name in COMPARED}
+            return {name: _plain(pd.read_sql(text(f"SELECT * FROM {name}"), conn)) for name in COMPARED}
     finally:
         engine.dispose()
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text as plain objects: pandas' own kind of it depends on what the process has loaded."""
+    plain = frame.astype({str(name): object for name in frame.select_dtypes("str")})
+    return plain.set_axis(plain.columns.astype(object), axis=1)
