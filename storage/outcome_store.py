@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, and_, bindparam, select
 
-from storage.rows import insert_columns, read_frame
+from storage.rows import insert_columns, raw_columns, read_frame
 from storage.tables import Origin, forecasts, outcomes
 
 _KEY = ["session", "symbol", "label"]
@@ -30,12 +30,14 @@ def write_outcomes(conn: Connection, resolved: pd.DataFrame, *, resolved_at: dat
     known = resolved.dropna(subset="outcome")
     if known.empty:
         return OutcomeChanges(added=0, changed=0)
-    sessions = pd.DatetimeIndex(known["session"])
-    kept = read_outcomes(conn, first=sessions.min(), last=sessions.max())
-    both = known.merge(kept, on=_KEY, how="left", suffixes=("", "_kept"))
-    added = both[both["outcome_kept"].isna()]
-    changed = both[both["outcome_kept"].notna() & (both["outcome_kept"] != both["outcome"])]
-    _insert(conn, added, resolved_at)
+    columns, sessions = _columns(known), pd.DatetimeIndex(known["session"])
+    kept = _kept(conn, first=sessions.min().date(), last=sessions.max().date())
+    keys = zip(*(columns[name] for name in _KEY), strict=True)
+    found = [kept.get(key) for key in keys]
+    is_new = np.array([one is None for one in found])
+    is_other = ~is_new & (np.array(found) != np.array(columns["outcome"]))
+    added, changed = known[is_new], known[is_other]
+    insert_columns(conn, outcomes, _columns(added) | {"resolved_at": [resolved_at] * len(added)})
     _correct(conn, changed, resolved_at)
     return OutcomeChanges(added=len(added), changed=len(changed))
 
@@ -67,9 +69,11 @@ def read_scored(conn: Connection, origin: Origin, *, first: date, last: date) ->
     return frame.astype({"outcome": np.float64})
 
 
-def _insert(conn: Connection, added: pd.DataFrame, resolved_at: datetime) -> None:
-    columns = _columns(added) | {"resolved_at": [resolved_at] * len(added)}
-    insert_columns(conn, outcomes, columns)
+def _kept(conn: Connection, *, first: date, last: date) -> dict[tuple[object, ...], int]:
+    """Session, symbol and label -> outcome."""
+    query = select(*(outcomes.c[name] for name in _KEY), outcomes.c.outcome)
+    sessions, *others, kept = raw_columns(conn, query.where(outcomes.c.session.between(first, last)))
+    return dict(zip(zip(map(date.fromisoformat, sessions), *others, strict=True), kept, strict=True))
 
 
 def _correct(conn: Connection, changed: pd.DataFrame, resolved_at: datetime) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from sqlalchemy import Column, Connection, Dialect, Double, Select, Table
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from storage.column_types import Session
 from storage.server import copy_rows
@@ -61,12 +63,20 @@ def insert_columns(conn: Connection, table: Table, columns: Mapping[str, Sequenc
     if dialect.name == "postgresql":
         copy_rows(conn, table, {name: _bound(table.c[name], cells, dialect) for name, cells in columns.items()})
         return
-    statement = table.insert().compile(dialect=dialect, column_keys=list(columns))
+    statement = _insertion(table, tuple(columns), dialect)
     names = statement.positiontup or list(columns)
     rows = zip(*(_bound(table.c[name], columns[name], dialect) for name in names), strict=True)
     parameters = list(rows) if statement.positional else [dict(zip(names, row, strict=True)) for row in rows]
     if parameters:
         conn.exec_driver_sql(str(statement), parameters)
+
+
+@lru_cache(maxsize=100)
+def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> SQLCompiler:
+    """A session inserts into a dozen tables, and is done in the time that their statements take to be written."""
+    compiled = table.insert().compile(dialect=dialect, column_keys=list(names))
+    assert isinstance(compiled, SQLCompiler)  # as every statement's is that is no DDL
+    return compiled
 
 
 def _bound(column: Column[Any], values: Sequence[object], dialect: Dialect) -> Iterable[object]:

@@ -24,7 +24,7 @@ from loguru import logger
 
 from tests.daemon.simulation.checks import check_equal, check_whole, withhold
 from tests.daemon.simulation.living import live
-from tests.daemon.simulation.market import LivedMarket, live_undisturbed
+from tests.daemon.simulation.market import BEGIN, LivedMarket, live_undisturbed
 
 YEARS = int(os.environ.get("SIMULATED_YEARS", "1000"))
 ONE_SEED = os.environ.get("SIMULATED_SEED")
@@ -64,15 +64,30 @@ def disturbed(seed: int, market: LivedMarket, folder: Path) -> str:
     return ""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.fixture(scope="module")
+def few_weeks(tmp_path_factory: pytest.TempPathFactory) -> LivedMarket:
+    return live_undisturbed(tmp_path_factory.mktemp("market"), market=4, sessions=12)
+
+
+def test_undisturbed_every_session_is_decided_in_time_and_settled(few_weeks: LivedMarket) -> None:
+    runs, signals = few_weeks.kept["runs"], few_weeks.kept["signals"]
+    assert runs.groupby("kind")["session"].nunique().to_dict() == {"decide": 13, "settle": 13}
+    assert set(runs["status"]) == {"done"}
+    assert set(signals.loc[signals["session"] >= BEGIN, "late"]) == {0}  # it was begun after the open of the one before
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_some_weeks_disturbed_end_as_undisturbed_ones(seed: int, few_weeks: LivedMarket, folder: Path) -> None:
     assert disturbed(seed, few_weeks, folder) == ""
 
 
 @pytest.fixture(scope="module")
-def few_weeks(tmp_path_factory: pytest.TempPathFactory) -> LivedMarket:
-    return live_undisturbed(tmp_path_factory.mktemp("market"), market=4, sessions=12)
+def one_year(tmp_path_factory: pytest.TempPathFactory) -> LivedMarket:
+    return live_undisturbed(tmp_path_factory.mktemp("market"), market=5, sessions=SESSIONS_A_YEAR, at_once=True)
+
+
+def test_a_few_years_asleep_but_now_and_then_end_as_an_undisturbed_one(one_year: LivedMarket, folder: Path) -> None:
+    assert [disturbed(seed, one_year, folder) for seed in (2, 3, 4)] == ["", "", ""]
 
 
 @pytest.mark.slow

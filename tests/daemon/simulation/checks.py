@@ -44,8 +44,8 @@ def check_whole(folder: Path, market: LivedMarket, world: World) -> None:
     for name in ("features", "forecasts", "member_forecasts"):
         said, expected = (rows.drop(columns="late", errors="ignore") for rows in (found[name], market.kept[name]))
         assert set(said["session"]) == set(expected["session"])
-        alike = [_sorted(rows[~rows["session"].isin(unlike)]) for rows in (said, expected)]
-        pd.testing.assert_frame_equal(*alike, check_exact=True, obj=name)
+        now, undisturbed = (_sorted(rows[~rows["session"].isin(unlike)]) for rows in (said, expected))
+        pd.testing.assert_frame_equal(now, undisturbed, check_exact=True, obj=name)
     pd.testing.assert_frame_equal(_sorted(found["outcomes"]), _sorted(market.kept["outcomes"]), obj="outcomes")
     check_account(folder, market)
 

@@ -40,8 +40,11 @@ class LivedMarket:
         return World(np.random.default_rng(seed), self.calendar, begin, self.end, patient=patient, sleepy=sleepy)
 
 
-def live_undisturbed(folder: Path, *, market: int, sessions: int) -> LivedMarket:
-    """`sessions` sessions from BEGIN on, of the market of that number."""
+def live_undisturbed(folder: Path, *, market: int, sessions: int, at_once: bool = False) -> LivedMarket:
+    """`sessions` sessions from BEGIN on, of the market of that number; `at_once` all but the first on the last evening.
+
+    Then all are late, and nothing is traded: what was forecast and what came of it is the same, in a third of the time.
+    """
     calendar = load_calendar("XNSE", first=HISTORY, last=date(2022, 2, 28))
     bars = made_up_bars(HISTORY, date(2022, 2, 28), market)
     place = calendar.position(pd.Timestamp(BEGIN))
@@ -53,6 +56,8 @@ def live_undisturbed(folder: Path, *, market: int, sessions: int) -> LivedMarket
     live(home, bars, world)
     begun = Path(shutil.copytree(home, folder / "begun"))
     world.end = end
+    if at_once:
+        world.now_ = end
     live(home, bars, world)
     shutil.copytree(home / "state" / "models", begun / "state" / "models", dirs_exist_ok=True)
     _copy_index(home, begun)
@@ -90,5 +95,6 @@ def kept(folder: Path) -> dict[str, pd.DataFrame]:
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     """Text as plain objects: pandas' own kind of it depends on what the process has loaded."""
-    plain = frame.astype({str(name): object for name in frame.select_dtypes("str")})
+    is_text = frame.dtypes == "str"
+    plain = frame.astype({str(name): object for name in frame.columns[is_text]})
     return plain.set_axis(plain.columns.astype(object), axis=1)
