@@ -58,7 +58,7 @@ class Bucket:
     timeout_s: float = 60.0
     """Of one call and all its repetitions; of a file's transfer, without a byte."""
     chunk_bytes: int = 8 << 20
-    """What is larger goes up in chunks, of whole multiples of 256 KiB; one that breaks off is sent again, not the whole."""
+    """What is larger goes up in chunks, multiples of 256 KiB; one that breaks off is sent again, not the whole."""
 
     def __enter__(self) -> "Bucket":
         return self
