@@ -18,7 +18,8 @@ from urllib.request import Request, urlopen
 
 from storage.cloud.bucket import Bucket
 
-CHUNK_BYTES = 1 << 18
+CHUNK_BYTES = 4 << 20
+"""The client sends in chunks what is larger than 8 MiB."""
 
 Fault = Literal["403", "429", "503", "silent", "dead", "lost", "half", "corrupt", "cut"]
 """A status; no answer, or a closed line, without the request's being carried out; the answer of one that was, lost or
@@ -79,7 +80,7 @@ class Cloud:
     """Set at the end: whoever is silent ends."""
 
     def bucket(self, prefix: str = "reliance/models", *, timeout_s: float = 5) -> Bucket:
-        """As the program opens it, with chunks of a 32nd."""
+        """As the program opens it, with smaller chunks."""
         return self.opened.enter_context(Bucket(self.name, prefix, None, timeout_s, CHUNK_BYTES))
 
     def objects(self) -> dict[str, bytes]:

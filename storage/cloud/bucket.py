@@ -5,6 +5,7 @@ and every call ends within its time. Nothing heavy is loaded before the first ca
 """
 
 import json
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -184,7 +185,8 @@ class Bucket:
 
 
 def _load() -> None:
-    """The library, without its wish for grpc, which nothing here needs."""
+    """The library, without its wish for grpc, and without a thread that asks for what only tracing shows."""
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ImportWarning)
         import google.cloud.storage  # noqa: F401
