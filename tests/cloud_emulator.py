@@ -1,6 +1,7 @@
 """A real emulator of Google Cloud Storage on this machine, and between it and the client a proxy that makes faults."""
 
 import json
+import re
 import socket
 import subprocess
 import threading
@@ -25,7 +26,7 @@ Fault = Literal["403", "429", "503", "silent", "dead", "lost", "half", "corrupt"
 """A status; no answer, or a closed line, without the request's being carried out; the answer of one that was, lost or
 half sent; a byte of its body turned over; the line closed in the middle of what is sent up."""
 Judge = Callable[[str, str], Fault | None]
-"""(method, path with query, unquoted) -> what goes wrong with that request."""
+"""(method, path with query and the name of what is sent, unquoted) -> what goes wrong with that request."""
 
 
 def emulator_binary() -> Path | None:
@@ -154,6 +155,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
     cloud: Cloud
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # it waits 40 ms between headers and body
 
     def do_GET(self) -> None:
         self._pass_on()
@@ -161,13 +163,14 @@ class _Proxy(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815
 
     def _pass_on(self) -> None:
-        self.cloud.asked.append(f"{self.command} {unquote(self.path)}")
-        fault = self.cloud.judge(self.command, unquote(self.path))
         length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length // 2)
+        what = unquote(self.path) + _named_in(body)
+        self.cloud.asked.append(f"{self.command} {what}")
+        fault = self.cloud.judge(self.command, what)
         if fault == "cut":
-            self.rfile.read(length // 2)
             return self._hang_up()
-        body = self.rfile.read(length)
+        body += self.rfile.read(length - length // 2)
         if fault == "silent":
             self.cloud.told.wait()
         if fault in ("silent", "dead"):
@@ -211,6 +214,12 @@ class _Proxy(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def _named_in(body: bytes) -> str:
+    """An upload names its object in what it sends."""
+    named = re.search(rb'"name": "([^"]+)"', body[:2000])
+    return f"&name={named[1].decode()}" if named else ""
 
 
 _OWN = ("content-length", "transfer-encoding", "connection")

@@ -9,7 +9,7 @@ from typing import IO
 from storage.cloud.bucket import CloudError
 from storage.durable import sync_folder, write_durably
 
-MOST_FILES = 1000
+MOST_FILES = 100
 """Of one piece; a trained part has five or so."""
 MOST_DEPTH = 4
 _NAME = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.^=&_+-]{0,199}")

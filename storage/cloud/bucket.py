@@ -145,7 +145,7 @@ class Bucket:
     def _limits(self) -> "dict[str, float | Retry]":
         from google.cloud.storage.retry import DEFAULT_RETRY
 
-        patient = DEFAULT_RETRY.with_delay(initial=0.5, maximum=8, multiplier=2).with_timeout(self.timeout_s)
+        patient = DEFAULT_RETRY.with_delay(initial=0.2, maximum=8, multiplier=2).with_timeout(self.timeout_s)
         return {"timeout": self.timeout_s, "retry": patient}
 
     @cached_property

@@ -92,7 +92,7 @@ class Latest(_Record):
     @property
     def snapshot_name(self) -> str:
         """The object that says what the snapshot is."""
-        return f"{SNAPSHOTS}{self.snapshot}.json"
+        return snapshot_name(self.snapshot)
 
     def same_as(self, other: "Latest | None") -> bool:
         """Whether it says the same, whenever it was pushed."""
@@ -123,6 +123,11 @@ def _check_whole(snapshot: Snapshot, name: str) -> None:
         raise BadRecord(f"{name} is refused: it names a place twice.")
     if snapshot.size_bytes > MOST_BYTES:
         raise BadRecord(f"{name} is refused: {snapshot.size_bytes / 1e9:.0f} GB are more than any model folder has.")
+
+
+def snapshot_name(digest: str) -> str:
+    """The object of the snapshot with that digest."""
+    return f"{SNAPSHOTS}{digest}.json"
 
 
 def digest_of(content: bytes) -> str:

@@ -4,7 +4,7 @@ A kill at any point leaves the old LATEST, with all that it names, or the new on
 before the kill is not sent again.
 """
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -27,6 +27,7 @@ from storage.cloud.layout import (
     decoded,
     digest_of,
     digest_of_file,
+    snapshot_name,
 )
 from storage.model_folder import manifest_keys
 from storage.model_store import ModelStore
@@ -90,7 +91,8 @@ def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take
         )
         done = done.plus(sent)
         if not latest.same_as(before):
-            done = done.plus(_put(bucket, LATEST, latest.encoded(), folder, replaces=generation))
+            bucket.put(LATEST, _written(latest.encoded(), folder), replaces=generation)
+            done = done.plus(Pushed(1, len(latest.encoded())))
         return replace(done, removed=_forget_old(bucket, keep_backups, database))
 
 
@@ -126,12 +128,11 @@ def _push_models(bucket: Bucket, local: Local, scratch: Path) -> tuple[str, Push
             continue
         with _packed(local.models.root / place, scratch) as archive:
             piece = Piece(place=place, sha256=digest_of(archive.read_bytes()), size_bytes=archive.stat().st_size)
-            done = done.plus(_send(bucket, piece.archive, archive, there.get(piece.archive)))
+            done = done.plus(_send(bucket, piece.archive, archive, there))
         pieces.append(piece)
     _check_serving(local, {piece.place for piece in pieces})
     snapshot = Snapshot(pieces=tuple(sorted(pieces, key=lambda piece: piece.place))).encoded()
-    name = f"snapshots/{digest_of(snapshot)}.json"
-    return digest_of(snapshot), done.plus(_put(bucket, name, snapshot, scratch, replaces=NEW))
+    return digest_of(snapshot), done.plus(_put(bucket, snapshot_name(digest_of(snapshot)), snapshot, scratch))
 
 
 def _check_serving(local: Local, pushed: Set[str]) -> None:
@@ -152,7 +153,7 @@ def _push_backup(bucket: Bucket, backup: Backup | None) -> tuple[StoredBackup | 
     if backup is None:
         return None, Pushed()
     stored = StoredBackup(name=backup.path.name, sha256=digest_of_file(backup.path), size_bytes=backup.size_bytes)
-    return stored, _send(bucket, stored.place, backup.path, bucket.listed(stored.place).get(stored.place))
+    return stored, _send(bucket, stored.place, backup.path, bucket.listed(stored.place))
 
 
 def _forget_old(bucket: Bucket, keep: int, newest: StoredBackup | None) -> int:
@@ -172,15 +173,19 @@ def _age(name: str) -> tuple[date, datetime]:
     return backup.session or date.min, backup.made_at
 
 
-def _put(bucket: Bucket, name: str, content: bytes, scratch: Path, *, replaces: int) -> Pushed:
+def _put(bucket: Bucket, name: str, content: bytes, scratch: Path) -> Pushed:
+    return _send(bucket, name, _written(content, scratch), bucket.listed(name))
+
+
+def _written(content: bytes, scratch: Path) -> Path:
     file = scratch / "record.json"
     file.write_bytes(content)
-    bucket.put(name, file, replaces=replaces)
-    return Pushed(1, len(content))
+    return file
 
 
-def _send(bucket: Bucket, name: str, file: Path, there: Stored | None) -> Pushed:
+def _send(bucket: Bucket, name: str, file: Path, listed: Mapping[str, Stored]) -> Pushed:
     """Nothing where the bucket has it; in place of what it has damaged."""
+    there = listed.get(name)
     if there is not None and (there.size_bytes, there.crc32c) == (file.stat().st_size, crc32c_of(file)):
         return Pushed()
     bucket.put(name, file, replaces=NEW if there is None else there.generation)
