@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from storage.backups import backup_named
+from storage.backups import STAMP, backup_named
 from storage.cloud.bucket import Bucket, CloudError
 from storage.cloud.layout import Latest, Snapshot
 from storage.cloud.pull import check_room, fetch, get_checked, latest_of, read_snapshot
@@ -63,8 +63,8 @@ def finish(state: State, *, at: datetime) -> bool:
     if not ready.is_dir():
         return False
     if (ready / "models").is_dir():
-        if state.models.is_dir():
-            state.models.rmdir()  # raises before anything is lost if it is not empty
+        if state.models.is_dir():  # with drafts at most
+            state.models.rename(state.models.with_name(f"models.before-restore-{at:{STAMP}}"))
         (ready / "models").rename(state.models)
         sync_folder(state.models.parent)
     for backup in [path for path in ready.iterdir() if backup_named(path)]:
