@@ -101,7 +101,7 @@ class Mirror:
             if answer.failed:
                 put_push_off(conn, order, why=answer.failed, until=at + wait_after(order.attempts, self.chance()))
             else:
-                mark_pushed(conn, order, at=at)
+                mark_pushed(conn, order.notice.key, at=at)
 
 
 def local_state(engine: Engine, settings: Settings) -> Local:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from storage.outbox_store import Notice, Parcel, mark_sent
+from storage.outbox_store import Notice, Parcel
 from storage.outbox_table import CLOUD, outbox
 from storage.rows import insert_rows
 
@@ -62,9 +62,16 @@ def due_order(conn: Connection, *, now: datetime) -> Parcel | None:
     return Parcel(Notice(row.key, KIND, row.payload["title"], row.payload["body"]), CLOUD, row.created_at, row.attempts)
 
 
-def mark_pushed(conn: Connection, order: Parcel, *, at: datetime) -> None:
-    """The bucket has it. An order that has taken its place meanwhile waits on."""
-    mark_sent(conn, order, at=at)
+def mark_pushed(conn: Connection, key: str, *, at: datetime) -> None:
+    """The bucket has what `key` names. An order that has taken its place meanwhile waits on."""
+    conn.execute(update(outbox).where(outbox.c.channel == CLOUD, outbox.c.key == key).values(sent_at=at))
+
+
+def note_pushed(conn: Connection, key: str, *, at: datetime) -> None:
+    """The same of what nobody had ordered."""
+    if key:
+        order_push(conn, key, at=at)
+        mark_pushed(conn, key, at=at)
 
 
 def put_push_off(conn: Connection, order: Parcel, *, why: str, until: datetime) -> None:
