@@ -20,7 +20,7 @@ from storage.backups import backups_in
 from storage.cloud.bucket import Bucket
 from storage.cloud.push import Local
 from storage.engine import database_file, reading, transaction
-from storage.mirror_spool import due_order, mark_pushed, order_push, put_push_off
+from storage.mirror_spool import due_order, mark_pushed, order_push, ordered_last, put_push_off
 from storage.model_index import newest_model_id
 from storage.model_store import ModelStore
 from storage.outbox_store import Parcel
@@ -58,9 +58,10 @@ class Mirror:
 
     def finish(self, wait_s: float = WAIT_AT_THE_END_S) -> None:
         """Waits a little for what is under way and ends it then; what is left waits for the next start."""
-        thread, self._ending = self._thread, True
+        thread = self._thread
         if thread is not None:
             thread.join(wait_s)
+        self._ending = True
         self.carry_out.stop()
 
     def _work(self, services: "Services") -> None:
@@ -84,8 +85,11 @@ class Mirror:
         key = key_of(local)
         if bucket is None or not key:
             return
-        with transaction(services.engine) as conn:
-            order_push(conn, key, at=now)
+        with reading(services.engine) as conn:
+            is_new = ordered_last(conn) != key
+        if is_new:
+            with transaction(services.engine) as conn:
+                order_push(conn, key, at=now)
         with reading(services.engine) as conn:
             order = due_order(conn, now=now)
         if order is not None:

@@ -3,10 +3,11 @@
 An order is named by what it is to bring there, so that nothing is ordered twice, also after a restart.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Row, and_, delete, or_, select, update
 
 from storage.outbox_store import Notice, Parcel
 from storage.outbox_table import CLOUD, outbox
@@ -43,28 +44,37 @@ def order_push(conn: Connection, key: str, *, at: datetime) -> None:
 
     It takes the place of one that waits, and its patience: a bucket that is away is not asked more often for that.
     """
-    orders = conn.execute(select(outbox).where(outbox.c.channel == CLOUD).order_by(outbox.c.created_at)).all()
-    if orders and orders[-1].key == key:
+    sent, waiting = _orders(conn)
+    newest = waiting or sent
+    if newest is not None and newest.key == key:
         return
-    waiting = next((order for order in orders if order.sent_at is None), None)
     row = dict(_NOTHING_TRIED, created_at=at, next_attempt_at=at) if waiting is None else dict(waiting._mapping)
-    sent = [order.key for order in orders if order.sent_at is not None and order.key != key]
-    conn.execute(delete(outbox).where(outbox.c.channel == CLOUD, outbox.c.key.not_in(sent[-1:])))
+    replaced = or_(outbox.c.sent_at.is_(None), outbox.c.key == key)
+    conn.execute(delete(outbox).where(outbox.c.channel == CLOUD, replaced))
     insert_rows(conn, outbox, [row | {"key": key}])
+
+
+def ordered_last(conn: Connection) -> str | None:
+    """What the last order was named; None before the first."""
+    sent, waiting = _orders(conn)
+    newest = waiting or sent
+    return None if newest is None else str(newest.key)
 
 
 def due_order(conn: Connection, *, now: datetime) -> Parcel | None:
     """The order that may be tried by `now`, if there is one."""
-    waiting = select(outbox).where(outbox.c.channel == CLOUD, outbox.c.sent_at.is_(None))
-    row = conn.execute(waiting.where(outbox.c.next_attempt_at <= now)).first()
-    if row is None:
+    _, row = _orders(conn)
+    if row is None or row.next_attempt_at > now:
         return None
     return Parcel(Notice(row.key, KIND, row.payload["title"], row.payload["body"]), CLOUD, row.created_at, row.attempts)
 
 
 def mark_pushed(conn: Connection, key: str, *, at: datetime) -> None:
     """The bucket has what `key` names. An order that has taken its place meanwhile waits on."""
-    conn.execute(update(outbox).where(outbox.c.channel == CLOUD, outbox.c.key == key).values(sent_at=at))
+    this = and_(outbox.c.channel == CLOUD, outbox.c.key == key)
+    if conn.execute(update(outbox).where(this).values(sent_at=at)).rowcount:
+        earlier = and_(outbox.c.channel == CLOUD, outbox.c.key != key, outbox.c.sent_at.is_not(None))
+        conn.execute(delete(outbox).where(earlier))
 
 
 def note_pushed(conn: Connection, key: str, *, at: datetime) -> None:
@@ -85,12 +95,17 @@ def put_push_off(conn: Connection, order: Parcel, *, why: str, until: datetime) 
 
 def read_mirror(conn: Connection) -> MirrorState:
     """How far the bucket is, as of the last attempt."""
-    sent = waiting = None
-    for row in conn.execute(select(outbox).where(outbox.c.channel == CLOUD).order_by(outbox.c.created_at)):
-        sent, waiting = (sent, row) if row.sent_at is None else (row, waiting)
+    sent, waiting = _orders(conn)
     mirrored = MirrorState() if sent is None else MirrorState(sent.sent_at, sent.key)
     if waiting is None:
         return mirrored
-    return MirrorState(
-        mirrored.mirrored_at, mirrored.what, waiting.created_at, waiting.attempts, waiting.payload["body"]
+    return replace(
+        mirrored, waiting_since=waiting.created_at, attempts=waiting.attempts, why=str(waiting.payload["body"])
     )
+
+
+def _orders(conn: Connection) -> tuple[Row[Any] | None, Row[Any] | None]:
+    """The one that was carried out last, and the one that waits."""
+    rows = conn.execute(select(outbox).where(outbox.c.channel == CLOUD).order_by(outbox.c.sent_at)).all()
+    sent, waiting = ([row for row in rows if (row.sent_at is None) is waits] for waits in (False, True))
+    return (sent[-1] if sent else None), (waiting[0] if waiting else None)
