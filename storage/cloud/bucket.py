@@ -4,13 +4,14 @@ Every write names the generation that it replaces, so that no retry and no secon
 and every call ends within its time. Nothing heavy is loaded before the first call.
 """
 
+import errno
 import json
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 NEW = 0
 """In place of the generation: there must be no such object."""
+_ROLE = "give the credential's account the role Storage Object Admin on the bucket."
+_OF_THIS_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.EIO)
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 
@@ -166,22 +169,28 @@ class Bucket:
             raise self._plain(error) from error
 
     def _plain(self, error: Exception) -> CloudError:
-        from google.api_core import exceptions as api
-        from google.auth.exceptions import GoogleAuthError, TransportError
+        if isinstance(error, OSError) and error.errno in _OF_THIS_MACHINE:
+            return _local(error)
+        kind, fault = next((kind, fault) for types, kind, fault in _faults() if isinstance(error, types))
+        return kind(f"bucket {self.name} {fault.format(_in_a_line(error))}")
 
-        said, where = _in_a_line(error), f"bucket {self.name}"
-        if isinstance(error, api.PreconditionFailed):
-            return Overtaken(f"{where}: another writer was first; try again.")
-        if isinstance(error, api.Unauthorized | api.Forbidden):
-            remedy = "give the credential's account the role Storage Object Admin on the bucket."
-            return BucketRefused(f"{where} refused ({said}); {remedy}")
-        if isinstance(error, api.NotFound):
-            return BucketRefused(f"{where} has no such thing ({said}); check cloud.bucket and cloud.prefix.")
-        if isinstance(error, GoogleAuthError) and not isinstance(error, TransportError):
-            return BucketRefused(f"{where}: no usable credential ({said}); see docs/cloud.md.")
-        if isinstance(error, api.ClientError) and not isinstance(error, api.TooManyRequests):
-            return BucketRefused(f"{where} refused the request ({said}); check cloud.bucket and cloud.prefix.")
-        return BucketAway(f"{where} can't be reached ({said}); it is tried again.")
+
+@cache
+def _faults() -> tuple[tuple[tuple[type[Exception], ...], type[CloudError], str], ...]:
+    """What the libraries raise, what that is, and how it is told: the first that fits."""
+    from google.api_core import exceptions as api
+    from google.auth.exceptions import GoogleAuthError, TransportError
+
+    away = "can't be reached ({0}); it is tried again."
+    return (
+        ((api.PreconditionFailed,), Overtaken, "was written to by another writer first; try again."),
+        ((api.Unauthorized, api.Forbidden), BucketRefused, f"refused ({{0}}); {_ROLE}"),
+        ((api.NotFound,), BucketRefused, "has no such thing ({0}); check cloud.bucket and cloud.prefix."),
+        ((api.TooManyRequests, TransportError), BucketAway, away),
+        ((GoogleAuthError,), BucketRefused, "can't be asked without a usable credential ({0}); see docs/cloud.md."),
+        ((api.ClientError,), BucketRefused, "refused the request ({0}); check cloud.bucket and cloud.prefix."),
+        ((Exception,), BucketAway, away),
+    )
 
 
 def _load() -> None:
@@ -203,6 +212,19 @@ def crc32c_of(file: Path) -> str:
         for _ in checksum.consume(opened, 1 << 20):
             pass
     return base64.b64encode(checksum.digest()).decode()
+
+
+@contextmanager
+def local_faults() -> Iterator[None]:
+    """What this machine's disk refuses becomes a CloudError."""
+    try:
+        yield
+    except OSError as error:
+        raise _local(error) from error
+
+
+def _local(error: OSError) -> CloudError:
+    return CloudError(f"{error.filename or 'the disk'}: {error.strerror}; free some space, or mend its rights.")
 
 
 class _Bounded:

@@ -18,6 +18,7 @@ LATEST = "LATEST"
 ARCHIVES, SNAPSHOTS, DATABASES = "archives/", "snapshots/", "databases/"
 MOST_RECORD_BYTES = 32 << 20
 MOST_PIECES = 50_000
+MOST_PIECE_BYTES = 1 << 30
 MOST_BYTES = 64 << 30
 """Of a whole folder, or of a database."""
 
@@ -42,7 +43,7 @@ class Piece(_Record):
     place: str = Field(pattern=r"^(parts|versions|records)/[A-Za-z0-9^][A-Za-z0-9.^=&_+-]{0,199}$")
     sha256: Digest
     """Of the archive."""
-    size_bytes: int = Field(ge=0, le=MOST_BYTES)
+    size_bytes: int = Field(ge=0, le=MOST_PIECE_BYTES)
 
     @property
     def archive(self) -> str:

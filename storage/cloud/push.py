@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from storage.backups import Backup, backup_named
 from storage.cloud.archive import pack
-from storage.cloud.bucket import NEW, Bucket, BucketRefused, Stored, crc32c_of
+from storage.cloud.bucket import NEW, Bucket, BucketRefused, Stored, crc32c_of, local_faults
 from storage.cloud.contents import is_whole, places
 from storage.cloud.layout import (
     ARCHIVES,
@@ -74,7 +74,7 @@ def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take
 
     BucketRefused where the bucket is another account's, or has a later state of this one, unless `take_over`.
     """
-    with TemporaryDirectory(prefix="cloud-push-") as scratch:
+    with local_faults(), TemporaryDirectory(prefix="cloud-push-") as scratch:
         folder = Path(scratch)
         before, generation = read_latest(bucket, folder)
         if before is not None and not take_over:
@@ -127,7 +127,7 @@ def _push_models(bucket: Bucket, local: Local, scratch: Path) -> tuple[str, Push
             done = done.plus(Pushed(left_out=(place,)))
             continue
         with _packed(local.models.root / place, scratch) as archive:
-            piece = Piece(place=place, sha256=digest_of(archive.read_bytes()), size_bytes=archive.stat().st_size)
+            piece = Piece(place=place, sha256=digest_of_file(archive), size_bytes=archive.stat().st_size)
             done = done.plus(_send(bucket, piece.archive, archive, there))
         pieces.append(piece)
     _check_serving(local, {piece.place for piece in pieces})

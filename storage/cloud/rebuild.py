@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from storage.backups import STAMP, backup_named
-from storage.cloud.bucket import Bucket, CloudError
-from storage.cloud.layout import Latest, Snapshot
+from storage.cloud.bucket import Bucket, CloudError, local_faults
+from storage.cloud.layout import Latest
 from storage.cloud.pull import check_room, fetch, get_checked, latest_of, read_snapshot
 from storage.durable import give_to_owner, sync_folder
 from storage.model_folder import faults
@@ -37,24 +37,22 @@ def restore_from(bucket: Bucket, state: State, *, at: datetime) -> Latest:
     Raises CloudError, and changes nothing: a machine that has models or a database, a bucket that can't be read, and
     anything in it that is not what it was.
     """
-    finish(state, at=at)
-    _check_empty(state)
-    draft = state.folder / _DRAFT
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        latest = latest_of(bucket, draft)
-        snapshot = read_snapshot(bucket, latest, draft)
-        _check_database(latest, state)
-        _fetch_all(bucket, latest, snapshot, draft)
-        _give_to_owner(draft)
-        sync_folder(draft)
-        draft.rename(state.folder / _READY)
-        sync_folder(state.folder)
-    finally:
+    with local_faults():
+        finish(state, at=at)
+        _check_empty(state)
+        draft = state.folder / _DRAFT
         shutil.rmtree(draft, ignore_errors=True)
-    finish(state, at=at)
-    return latest
+        draft.mkdir(parents=True)
+        try:
+            latest = latest_of(bucket, draft)
+            _check_database(latest, state)
+            _fetch_all(bucket, latest, draft)
+            draft.rename(state.folder / _READY)
+            sync_folder(state.folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        finish(state, at=at)
+        return latest
 
 
 def finish(state: State, *, at: datetime) -> bool:
@@ -75,8 +73,8 @@ def finish(state: State, *, at: datetime) -> bool:
     return True
 
 
-def _fetch_all(bucket: Bucket, latest: Latest, snapshot: Snapshot, draft: Path) -> None:
-    database = latest.database
+def _fetch_all(bucket: Bucket, latest: Latest, draft: Path) -> None:
+    snapshot, database = read_snapshot(bucket, latest, draft), latest.database
     check_room(draft, snapshot.size_bytes + (2 * database.size_bytes if database else 0))  # it is copied once more
     for piece in snapshot.pieces:
         fetch(bucket, piece, draft / "models")
@@ -88,6 +86,8 @@ def _fetch_all(bucket: Bucket, latest: Latest, snapshot: Snapshot, draft: Path) 
         target = draft / database.name
         get_checked(bucket, database.place, target, sha256=database.sha256, size_bytes=database.size_bytes)
         check_restorable(target)
+    _give_to_owner(draft)
+    sync_folder(draft)
 
 
 def _check_empty(state: State) -> None:

@@ -45,7 +45,7 @@ def test_another_writer_is_not_undone(cloud: Cloud, file: Path, tmp_path: Path) 
     cloud.write(NAME, b"another's")
     file.write_bytes(b"mine")
     for replaces in (0, generation):
-        with pytest.raises(Overtaken, match="another writer was first"):
+        with pytest.raises(Overtaken, match="by another writer first"):
             cloud.bucket().put("thing", file, replaces=replaces)
     assert cloud.objects() == {NAME: b"another's"}
     cloud.bucket().remove("thing", generation=generation)

@@ -13,7 +13,7 @@ import pytest
 from storage.backups import BackupError
 from storage.cloud.bucket import BucketRefused, CloudError
 from storage.cloud.layout import ARCHIVES, Latest, Piece, Snapshot, digest_of, snapshot_name
-from storage.cloud.pull import pull
+from storage.cloud.pull import check_room, pull
 from storage.cloud.push import Local, push
 from storage.cloud.rebuild import State, finish, restore_from
 from storage.model_folder import faults
@@ -143,12 +143,23 @@ def test_a_snapshot_that_is_too_much_or_names_a_place_twice_is_refused(
 ) -> None:
     replace_snapshot(cloud, lambda pieces: (*pieces, pieces[0]))
     refused(cloud, empty, "names a place twice")
-    huge = {"size_bytes": 40 << 30}
-    others = [{"place": f"parts/huge-{number}"} | huge for number in range(2)]
+    others = [{"place": f"parts/huge-{number}", "size_bytes": 1 << 30} for number in range(65)]
     replace_snapshot(cloud, lambda pieces: (pieces[0], *(pieces[0].model_copy(update=one) for one in others)))
     refused(cloud, empty, "more than any model folder")
-    replace_snapshot(cloud, lambda pieces: (pieces[0].model_copy(update={"size_bytes": 63 << 30}),))
-    refused(cloud, empty, "free some space|is not what|can't be reached")
+    replace_snapshot(cloud, lambda pieces: (pieces[0].model_copy(update={"size_bytes": (1 << 30) + 1}),))
+    refused(cloud, empty, "is refused")
+
+
+def test_what_the_disk_has_no_room_for_is_not_begun(tmp_path: Path) -> None:
+    check_room(tmp_path / "not" / "there" / "yet", 1000)
+    with pytest.raises(CloudError, match=r"has room for .*free some space"):
+        check_room(tmp_path / "not" / "there" / "yet", 1 << 60)
+
+
+def test_a_disk_that_refuses_is_named_and_nothing_is_restored(cloud: Cloud, mirrored: Local, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CloudError, match=r"file.*: Not a directory; free some space, or mend its rights"):
+        restore_from(cloud.bucket(), state_in(tmp_path / "file" / "state"), at=NOW)
 
 
 def test_a_hostile_archive_that_the_snapshot_vouches_for_gets_nothing_out(
