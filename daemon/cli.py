@@ -17,6 +17,7 @@ from daemon.backfill_commands import backfill_command, export_command, import_co
 from daemon.bars_commands import bars_app
 from daemon.calendar_commands import calendar_app
 from daemon.clock import SystemClock
+from daemon.cloud_commands import pull_command, push_command, restore_command
 from daemon.db_commands import db_app
 from daemon.doctor_command import doctor_command
 from daemon.errors import DaemonError
@@ -49,6 +50,11 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
 app.add_typer(db_app, name="db")
 app.add_typer(calendar_app, name="calendar")
+models_app = typer.Typer(help="Look after the versions of the models.", no_args_is_help=True)
+models_app.command("push")(push_command)
+models_app.command("pull")(pull_command)
+app.add_typer(models_app, name="models")
+app.command("restore")(restore_command)
 bars_app.command("export")(export_command)
 app.add_typer(bars_app, name="bars")
 app.command("backfill")(backfill_command)

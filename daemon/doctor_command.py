@@ -18,6 +18,9 @@ def doctor_command(
     ask_feed: Annotated[
         bool, typer.Option("--feed", help="Really ask the feed, instead of the stored bars' age.")
     ] = False,
+    ask_cloud: Annotated[
+        bool, typer.Option("--cloud", help="Really ask the bucket, instead of what the last attempts came to.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Look at all that the daemon needs, and say what to do; exit 1 when something fails. It may run meanwhile."""
@@ -25,7 +28,7 @@ def doctor_command(
     from daemon.doctor.examination import examine
 
     findings = []
-    for finding in examine(context.obj.config, SystemClock().now(), ask_feed=ask_feed):
+    for finding in examine(context.obj.config, SystemClock().now(), ask_feed=ask_feed, ask_cloud=ask_cloud):
         findings.append(finding)
         if not as_json:
             _show(finding)

@@ -5,7 +5,7 @@ what counts.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ from ensemble.trading.holdings import Hold
 from ensemble.windows import month_of
 from storage.feed_store import CloseCheck, FeedState, failing_feeds, read_close_checks
 from storage.feeds.breaker import is_shut
+from storage.mirror_spool import MirrorState, read_mirror
 from storage.outbox_store import count_waiting
 from storage.run_store import Run, done_runs, failed_runs, runs_without_data
 from storage.tables import LIVE, forecasts, models
@@ -29,6 +30,10 @@ from storage.tables import LIVE, forecasts, models
 CALENDAR_WARNING = timedelta(days=45)
 DIFFERENCES_TOLD = timedelta(days=10)
 """Of an older session the two providers are not compared again, so that nothing would end the finding."""
+
+
+MIRRORED_WITHIN = timedelta(hours=6)
+"""As long as the daemon waits at most between two attempts (daemon/mirror.py)."""
 
 
 class Ill(StrEnum):
@@ -56,6 +61,8 @@ class Ill(StrEnum):
     """The provider of the bars failed so often, or refused, that it is left in peace for a while."""
     CLOSES_DIFFER = "CLOSES_DIFFER"
     """Two providers say different closes."""
+    NOT_MIRRORED = "NOT_MIRRORED"
+    """The bucket has lacked something for hours: a lost machine could not be rebuilt as it is."""
     CALENDAR_ENDS = "CALENDAR_ENDS"
     """The known holidays end soon, or have ended and sessions are provisional."""
 
@@ -96,6 +103,8 @@ class Ledger:
     """Providers that fail."""
     differences: Sequence[CloseCheck] = ()
     """Closes on which two providers differ."""
+    mirror: MirrorState = field(default_factory=MirrorState)
+    """How far the bucket is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,7 @@ def read_ledger(conn: Connection, account: Account | None) -> Ledger:
         count_waiting(conn),
         failing_feeds(conn),
         read_close_checks(conn),
+        read_mirror(conn),
     )
 
 
@@ -156,6 +166,7 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         *(Finding(Ill.HALTED, hold_text(hold)) for hold in holds_in_force(ledger.account, opening)),
         *_stand_in(ledger, settings),
         *_feeds(ledger, settings, now),
+        *_mirror(ledger, settings, now),
         *_calendar_end(settings, now.date()),
     ]
     return Health(tuple(sorted(findings, key=lambda finding: not finding.unhealthy)), overdue)
@@ -227,6 +238,14 @@ def _feeds(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Findin
     recent = [check for check in ledger.differences if now.date() - check.session <= DIFFERENCES_TOLD]
     for check in recent:
         yield Finding(Ill.CLOSES_DIFFER, difference_text(check, settings.feed.provider), check.checked_at)
+
+
+def _mirror(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Finding]:
+    state = ledger.mirror
+    if settings.cloud.bucket is None or state.waiting_since is None or now - state.waiting_since <= MIRRORED_WITHIN:
+        return
+    text = f"the bucket lacks what came since {state.waiting_since:%Y-%m-%d %H:%M}Z: {state.why or 'not tried yet'}"
+    yield Finding(Ill.NOT_MIRRORED, text, state.waiting_since)
 
 
 def _calendar_end(settings: Settings, today: date) -> Iterator[Finding]:

@@ -37,25 +37,17 @@ class Invocation:
 @contextmanager
 def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
     """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
-    from daemon.broker import open_broker
-    from daemon.courier import Courier
     from daemon.instance import only_instance
     from daemon.log import log_printed_error, open_log
     from daemon.opening import open_database
-    from daemon.progress import shown
-    from daemon.services import Services
-    from storage.feeds import open_check_feed, open_feed
-    from storage.model_store import ModelStore
 
     settings = invocation.settings()
     with only_instance(settings.storage.state_dir):
         open_log(settings.storage.state_dir, settings.log, debug=invocation.debug, quiet=quiet)
-        engine, courier = open_database(settings.storage, clock), Courier()
+        engine = open_database(settings.storage, clock)
         try:
-            models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
-            feed, check_feed = open_feed(settings.feed), open_check_feed(settings.feed)
-            opened = Services(settings, clock, engine, models, feed, shown, broker=broker, courier=courier)
-            yield replace(opened, check_feed=check_feed)
+            with _all_of(settings, clock, engine) as services:
+                yield services
         except KeyboardInterrupt:
             typer.echo("interrupted; what was finished is kept, run the same command again to go on.", err=True)
             raise
@@ -63,8 +55,26 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
             log_printed_error(error)
             raise
         finally:
-            courier.finish()
             engine.dispose()
+
+
+@contextmanager
+def _all_of(settings: Settings, clock: Clock, engine: "Engine") -> "Iterator[Services]":
+    """Models, feeds and broker; what is on its way elsewhere at the end has a few seconds."""
+    from daemon.broker import open_broker
+    from daemon.progress import shown
+    from daemon.services import Services
+    from storage.feeds import open_check_feed, open_feed
+    from storage.model_store import ModelStore
+
+    models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
+    opened = Services(settings, clock, engine, models, open_feed(settings.feed), shown, broker=broker)
+    opened = replace(opened, check_feed=open_check_feed(settings.feed))
+    try:
+        yield opened
+    finally:
+        opened.courier.finish()
+        opened.mirror.finish()
 
 
 @contextmanager

@@ -35,6 +35,7 @@ class Page(Collector):
             yield from _jobs(self.page.snapshot)
             yield from _health(self.page.snapshot)
             yield from _forecasts(self.page.snapshot)
+            yield from _cloud(self.page.snapshot)
 
 
 def write_metrics(snapshot: Snapshot, settings: Settings) -> None:
@@ -126,6 +127,17 @@ def _health(shot: Snapshot) -> Iterator[Metric]:
 def _forecasts(shot: Snapshot) -> Iterator[Metric]:
     labels = ("symbol", "label")
     yield _by("forecast_probability", "Of the newest session decided, 0 to 1", labels, shot.probabilities)
+
+
+def _cloud(shot: Snapshot) -> Iterator[Metric]:
+    state = shot.ledger.mirror
+    if state.mirrored_at is not None:
+        at = state.mirrored_at.timestamp()
+        yield _gauge("cloud_mirrored_timestamp_seconds", "When the bucket was brought up to date last", at)
+    if state.mirrored_at is not None or state.waiting_since is not None:
+        waits, text = float(state.waiting_since is not None), "1 while the bucket lacks something"
+        yield _gauge("cloud_waiting", text, waits)
+        yield _gauge("cloud_attempts_failed", "How often bringing it there has failed since", state.attempts)
 
 
 def _count(tasks: tuple[Task, ...], kind: str) -> int:

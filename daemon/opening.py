@@ -16,6 +16,7 @@ from daemon.errors import AlreadyRunning
 from daemon.instance import this_instance
 from daemon.settings import StorageOptions
 from storage.backups import STAMP, Backup, BackupError, back_up, backups_in, in_a_line
+from storage.cloud.rebuild import State, finish
 from storage.engine import OldSchema, database_file, open_store, patience_s
 from storage.errors import HeldElsewhere, StoreError
 from storage.group_read import let_group_read
@@ -41,6 +42,8 @@ def open_database(storage: StorageOptions, clock: Clock) -> Engine:
     Raises StoreError, and AlreadyRunning where another host works on the same database of a server.
     """
     file = database_file(storage.database_url)
+    if finish(rebuilt_state(storage), at=clock.now()):
+        logger.warning("state: a restore from the bucket that was cut short was finished")
     if file is not None:
         try:
             _recover(file, storage, clock.now())
@@ -54,6 +57,11 @@ def open_database(storage: StorageOptions, clock: Clock) -> Engine:
     if file is not None:
         _set_rights(file, storage)
     return engine
+
+
+def rebuilt_state(storage: StorageOptions) -> State:
+    """What `restore --from-cloud` fills."""
+    return State(storage.state_dir, storage.models_dir, database_file(storage.database_url))
 
 
 def _set_rights(file: Path, storage: StorageOptions) -> None:

@@ -65,11 +65,12 @@ def reconcile(services: Services, *, clock_doubted: bool = False) -> Reconciled:
     """
     try:
         reconciled = _all_due_done(services, clock_doubted)
+        services.nightly_backup.make_if_due(services, next_wake=reconciled.next_wake)
+        return reconciled
     finally:
         services.page.publish(services)
         services.courier.go(services)
-    services.nightly_backup.make_if_due(services, next_wake=reconciled.next_wake)
-    return reconciled
+        services.mirror.go(services)
 
 
 def _all_due_done(services: Services, clock_doubted: bool) -> Reconciled:

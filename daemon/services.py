@@ -10,6 +10,7 @@ from daemon.clock import Clock
 from daemon.combining import Fit, fit_here
 from daemon.courier import Courier
 from daemon.metrics_page import MetricsPage
+from daemon.mirror import Mirror
 from daemon.models import Recipe
 from daemon.nightly_backup import NightlyBackup
 from daemon.progress import Progress
@@ -45,6 +46,7 @@ class Services:
     """Who fits the combiner of a month."""
     page: MetricsPage = field(default_factory=MetricsPage)
     courier: Courier = field(default_factory=Courier)
+    mirror: Mirror = field(default_factory=Mirror)
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 
 from daemon.broker import BrokerOptions
 from daemon.calendars import CalendarOptions, read_overrides_of
+from daemon.cloud_options import CloudOptions
 from daemon.complaints import complain
 from daemon.config_bounds import check_texts
 from daemon.config_file import CONFIG_PATHS, read_config
@@ -196,6 +197,7 @@ class Settings(Options):
     audit: AuditOptions = AuditOptions()
     sweep: SweepOptions = SweepOptions()
     storage: StorageOptions = StorageOptions()
+    cloud: CloudOptions = CloudOptions()
     log: LogOptions = LogOptions()
     health: HealthOptions = HealthOptions()
     metrics: MetricsOptions = MetricsOptions()

@@ -24,6 +24,7 @@ from ensemble.trading.account import AccountMark
 from ensemble.trading.holdings import Hold
 from storage.account_store import newest_mark, read_account
 from storage.engine import reading
+from storage.mirror_spool import MirrorState
 from storage.run_store import Run, read_runs
 from storage.tables import LIVE
 
@@ -74,11 +75,22 @@ def show_status(status: Status, settings: Settings, *, as_json: bool) -> None:
     nothing = "Nothing done yet; run `reliance-daemon run-once`."
     console.print(_run_table(console, status.runs) if status.runs else nothing)
     console.print(account_line(status.mark, settings))
+    if settings.cloud.bucket is not None:
+        console.print(mirror_line(status.ledger.mirror), markup=False, soft_wrap=True)
     for hold in status.holds:
         console.print(hold_line(hold), markup=False, soft_wrap=True)
     if status.wake is not None:
         guess = " (a provisional session)" if is_provisional(status.wake, settings) else ""
         console.print(f"Next: {local_time(status.wake, settings)}{guess}")
+
+
+def mirror_line(state: MirrorState) -> str:
+    """As in "Cloud: 2021-10-1a2b signals-2021-10-05-at-... since 2021-10-05 12:00Z; 2 attempts for more in vain"."""
+    has = f"{state.what} since {state.mirrored_at:%Y-%m-%d %H:%M}Z" if state.mirrored_at else "nothing yet"
+    if state.waiting_since is None:
+        return f"Cloud: {has}"
+    why = f" ({one_line(redacted(state.why))})" if state.why else ""
+    return f"Cloud: {has}; waits since {state.waiting_since:%Y-%m-%d %H:%M}Z, {state.attempts} attempts{why}"
 
 
 def is_provisional(wake: pd.Timestamp | None, settings: Settings) -> bool:
@@ -109,6 +121,7 @@ def _json(status: Status) -> dict[str, Any]:
         "findings": [_plain(finding) for finding in status.health.findings],
         "overdue": [f"{task.kind} {task.session:%Y-%m-%d}" for task in status.health.overdue],
         "unsent": status.ledger.unsent,
+        "cloud": asdict(status.ledger.mirror),
         "next_wake": status.wake and status.wake.isoformat(),
         "runs": [asdict(run) for run in status.runs],
         "account": status.mark and asdict(status.mark),

@@ -48,7 +48,7 @@ def sqlite_url(path: Path) -> str:
 def backups_in(folder: Path) -> list[Backup]:
     """Those in the folder, what knows the newest session first; a clock that was wrong changes nothing in that."""
     with suppress(FileNotFoundError, NotADirectoryError):
-        found = [backup for path in folder.iterdir() if (backup := _named(path)) is not None]
+        found = [backup for path in folder.iterdir() if (backup := backup_named(path)) is not None]
         return sorted(found, key=lambda one: (one.session or date.min, one.made_at), reverse=True)
     return []
 
@@ -77,6 +77,15 @@ def back_up(database: Path, folder: Path, *, at: datetime, keep: int) -> Backup:
             f"{database.name} was not backed up to {folder} ({in_a_line(error)}); {_remedy(error)}"
         ) from error
     return made
+
+
+def backup_named(path: Path) -> Backup | None:
+    """The backup that the file's name says it is; None for any other name."""
+    name = _NAME.fullmatch(path.name)
+    if name is None:
+        return None
+    session = None if name["session"] == "empty" else date.fromisoformat(name["session"])
+    return Backup(path, session, datetime.strptime(name["made_at"], STAMP).replace(tzinfo=UTC))
 
 
 def check_backup(path: Path) -> str:
@@ -118,14 +127,6 @@ def _made(database: Path, folder: Path, at: datetime) -> Backup:
     draft.replace(backup.path)
     sync_folder(folder)
     return backup
-
-
-def _named(path: Path) -> Backup | None:
-    name = _NAME.fullmatch(path.name)
-    if name is None:
-        return None
-    session = None if name["session"] == "empty" else date.fromisoformat(name["session"])
-    return Backup(path, session, datetime.strptime(name["made_at"], STAMP).replace(tzinfo=UTC))
 
 
 def _newest_settled(connection: sqlite3.Connection) -> date | None:

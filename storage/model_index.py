@@ -55,6 +55,12 @@ def earlier_models(conn: Connection, *, before: str, recipe: str) -> list[ModelE
     return [entry for entry in earlier if entry.manifest.get("recipe") == recipe]
 
 
+def newest_model_id(conn: Connection) -> str | None:
+    """Of the newest month and training."""
+    newest: str | None = conn.scalar(_entries().with_only_columns(models.c.model_id).limit(1))
+    return newest
+
+
 def spoken_models(conn: Connection) -> list[ModelEntry]:
     """The entries that a stored forecast names, of the ensemble or of a member."""
     spoken = union(select(forecasts.c.model_id), select(member_forecasts.c.model_id))

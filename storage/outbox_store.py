@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select, update
 
-from storage.outbox_table import outbox
+from storage.outbox_table import CLOUD, outbox
 from storage.rows import insert_rows
 
 MOST_WAITING = 1000
@@ -60,7 +60,7 @@ def add_notice(conn: Connection, channels: Iterable[str], notice: Notice, *, at:
 
 def due_parcels(conn: Connection, *, now: datetime) -> list[Parcel]:
     """What may be tried by `now`: of each channel the oldest alone, to keep the order."""
-    waiting = select(outbox).where(outbox.c.sent_at.is_(None))
+    waiting = select(outbox).where(_waits())
     first: dict[str, Row[Any]] = {}
     for row in conn.execute(waiting.order_by(outbox.c.created_at, outbox.c.key, outbox.c.channel)):
         first.setdefault(row.channel, row)
@@ -84,7 +84,7 @@ def drop(conn: Connection, parcel: Parcel) -> None:
 
 def count_waiting(conn: Connection) -> int:
     """How many parcels are not sent yet."""
-    return conn.scalar(select(func.count()).select_from(outbox).where(outbox.c.sent_at.is_(None))) or 0
+    return conn.scalar(select(func.count()).select_from(outbox).where(_waits())) or 0
 
 
 def _parcel(row: Row[Any]) -> Parcel:
@@ -96,9 +96,14 @@ def _is(parcel: Parcel) -> ColumnElement[bool]:
     return and_(outbox.c.key == parcel.notice.key, outbox.c.channel == parcel.channel)
 
 
+def _waits() -> ColumnElement[bool]:
+    """A message that is not sent yet."""
+    return and_(outbox.c.sent_at.is_(None), outbox.c.channel != CLOUD)
+
+
 def _make_room(conn: Connection, at: datetime) -> None:
-    conn.execute(delete(outbox).where(outbox.c.sent_at < at - KEPT_AFTER))
+    conn.execute(delete(outbox).where(outbox.c.sent_at < at - KEPT_AFTER, outbox.c.channel != CLOUD))
     newest = (outbox.c.created_at.desc(), outbox.c.key.desc(), outbox.c.channel)
-    waiting = select(outbox.c.key, outbox.c.channel).where(outbox.c.sent_at.is_(None))
+    waiting = select(outbox.c.key, outbox.c.channel).where(_waits())
     for key, channel in conn.execute(waiting.order_by(*newest).offset(MOST_WAITING)).all():
         conn.execute(delete(outbox).where(outbox.c.key == key, outbox.c.channel == channel))

@@ -5,14 +5,17 @@ from sqlalchemy import CheckConstraint, Column, Integer, PrimaryKeyConstraint, T
 from storage.column_types import Instant, Json
 from storage.tables import METADATA
 
+CLOUD = "cloud"
+"""The channel of what goes into the bucket (storage/mirror_spool.py), which is no message."""
+
 outbox = Table(
     "outbox",
     METADATA,
     Column(
         "key", Text, nullable=False, comment="Names what is said, e.g. signal:2021-10-01: a receiver knows a repeat"
     ),
-    Column("channel", Text, nullable=False, comment="Who is told: ping, or the digest of a notification URL"),
-    Column("kind", Text, nullable=False, comment="signal, failure, halt, resume, recovery, digest or ping"),
+    Column("channel", Text, nullable=False, comment="Who is told: ping, the digest of a notification URL, or cloud"),
+    Column("kind", Text, nullable=False, comment="signal, failure, halt, resume, recovery, digest, ping or push"),
     Column("payload", Json, nullable=False, comment="What is said, a JSON object: title and body"),
     Column("created_at", Instant, nullable=False, comment="When it was written, with what it tells of, UTC"),
     Column("sent_at", Instant, nullable=True, comment="When the channel took it; empty until then, UTC"),

@@ -102,6 +102,12 @@ def unsettled_sessions(conn: Connection, origin: Origin) -> list[date]:
     return list(conn.scalars(_done(origin, "decide").where(~settle.exists()).order_by(runs.c.session)))
 
 
+def first_decision(conn: Connection, origin: Origin) -> datetime | None:
+    """When the first session was decided, which no later one changes; None before it."""
+    first = select(runs.c.started_at).where(runs.c.origin == origin, runs.c.kind == "decide")
+    at: datetime | None = conn.scalar(first.where(runs.c.status.in_(CLOSED)).order_by(runs.c.session).limit(1))
+    return at
+
 def _done(origin: Origin, kind: str) -> Select[Any]:
     return select(runs.c.session).filter_by(origin=origin, kind=kind).where(runs.c.status.in_(CLOSED))
 

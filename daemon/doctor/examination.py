@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from daemon.calendar_check import check_stored
 from daemon.config_file import CONFIG_PATHS, read_config
+from daemon.doctor.cloud import bucket_finding, cloud_finding
 from daemon.doctor.finding import Finding, fail, ok
 from daemon.doctor.installation import installation_findings
 from daemon.doctor.machine import bars_finding, calendar_end_finding, clock_finding, disk_finding, unit_finding
@@ -28,7 +29,7 @@ COMPARED_DAYS = 370
 """How far back bars are compared with the calendar; `calendar check` looks at all."""
 
 
-def examine(config: Path | None, now: datetime, *, ask_feed: bool) -> Iterator[Finding]:
+def examine(config: Path | None, now: datetime, *, ask_feed: bool, ask_cloud: bool = False) -> Iterator[Finding]:
     """Every finding, as it comes. Only looks: no lock, no file is made, and the daemon may run."""
     yield from _guarded("installation", installation_findings)
     try:
@@ -43,6 +44,9 @@ def examine(config: Path | None, now: datetime, *, ask_feed: bool) -> Iterator[F
     yield from _guarded("database", lambda: database_findings(settings.storage))
     with _opened(settings.storage) as engine:
         yield from _guarded("database", lambda: _from_database(settings, engine, now))
+        yield from _guarded("cloud", lambda: [cloud_finding(settings, engine, now)])
+        if ask_cloud:
+            yield from _guarded("bucket", lambda: [bucket_finding(settings, engine)])
     yield from _guarded("calendar", lambda: [_calendar_end(settings, now.date())])
     yield from _guarded("disk", lambda: [disk_finding(settings.storage.state_dir, _size(settings.storage))])
     yield from _guarded("unit", lambda: [unit_finding()])

@@ -43,7 +43,7 @@ sys.exit("it never came to its end")
 """
 
 
-def killed_everywhere(template: Path, copies: Path, work: str, *, imports: str) -> list[Path]:
+def killed_everywhere(template: Path, copies: Path, work: str, *, imports: str, limit_s: float = 100) -> list[Path]:
     """Copies of the folder `template`, each as a SIGKILL a step later left it; `work` sees it as `folder`.
 
     In the last one the work came to its end.
@@ -52,7 +52,7 @@ def killed_everywhere(template: Path, copies: Path, work: str, *, imports: str) 
     subprocess.run(
         [sys.executable, "-c", PROGRAM, str(template), str(copies), work, imports],
         check=True,
-        timeout=100,
+        timeout=limit_s,
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
