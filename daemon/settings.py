@@ -27,6 +27,7 @@ from daemon.universe import expanded
 from daemon.workers import WorkerOptions
 from ensemble.evaluation.audit.options import AuditOptions
 from ensemble.evaluation.holdout import EvaluationOptions
+from ensemble.evaluation.promotion import PromotionOptions
 from ensemble.evaluation.search_space import SweepOptions
 from ensemble.model import EnsembleOptions
 from ensemble.options import Options
@@ -187,6 +188,7 @@ class Settings(Options):
     schedule: ScheduleOptions = ScheduleOptions()
     labels: LabelOptions = LabelOptions()
     ensemble: EnsembleOptions = EnsembleOptions()
+    promotion: PromotionOptions = PromotionOptions()
     workers: WorkerOptions = WorkerOptions()
     signals: SignalOptions = SignalOptions()
     risk: RiskLimits = RiskLimits()
