@@ -79,7 +79,12 @@ class Standing:
         left = tuple(one for one in self.served if one != model_id)
         pinned = self.pinned and self.champion != model_id
         return replace(
-            self, served=left, pinned=pinned, considered=self.considered - {model_id}, refused=self.refused | {model_id}
+            self,
+            served=left,
+            pinned=pinned,
+            considered=self.considered - {model_id},
+            refused=self.refused | {model_id},
+            on_trial=self.on_trial - {model_id},
         )
 
 
