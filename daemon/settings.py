@@ -230,6 +230,16 @@ class Settings(Options):
         return self
 
     @model_validator(mode="after")
+    def _who_wins_trials_may_serve(self) -> "Settings":
+        oldest, held = self.promotion.max_age_months, self.signals.max_model_age_months
+        if self.promotion.tries and held < oldest:
+            raise ValueError(
+                f"signals.max_model_age_months was {held} and promotion.max_age_months {oldest} with promotion.policy "
+                f'"{self.promotion.policy}"; a champion that is older than the first would only hold, so raise it'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _the_trade_that_is_asked_about_is_the_one_made(self) -> "Settings":
         if self.signals.label == "barrier":
             for name in self.labels.barrier.unlike(self.risk):
