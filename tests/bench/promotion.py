@@ -6,7 +6,7 @@ trained. Years to 2018 are for choosing, those after it for the final table alon
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -176,7 +176,7 @@ def report(versions: Versions, months: Sequence[str]) -> Iterator[str]:
         yield from policies_table(versions, months, spans, label)
 
 
-def main(config: str, first: str, last: str, now: str, write: Callable[[str], object] = sys.stdout.write) -> None:
+def main(config: str, first: str, last: str, now: str) -> None:
     """Asks the versions of the months first to last."""
     months = [str(month) for month in pd.period_range(first, last, freq="M")]
     with services_of(Invocation(Path(config), debug=False), clock_at(now), quiet=True) as services:
@@ -184,7 +184,7 @@ def main(config: str, first: str, last: str, now: str, write: Callable[[str], ob
         sessions = calendar.sessions[calendar.sessions <= pd.Timestamp(last) + pd.offsets.MonthEnd(0)]
         versions = Versions(open_desk(services, calendar, last=sessions[-1]))
         for line in report(versions, months):
-            write(f"{line}\n")
+            sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

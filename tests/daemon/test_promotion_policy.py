@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from daemon.backtest import backtest
@@ -68,7 +69,7 @@ def test_where_versions_are_tried_a_backtest_follows_the_live_champions_row_by_r
 
 def desk_at(services: Services) -> Desk:
     calendar = home_calendar(services.settings, services.clock.now())
-    return open_desk(services, calendar, last=calendar.sessions[calendar.sessions <= "2021-10-05"][-1])
+    return open_desk(services, calendar, last=pd.Timestamp("2021-10-05"))
 
 
 class Constant:
