@@ -35,6 +35,7 @@ class Page(Collector):
             yield from _jobs(self.page.snapshot)
             yield from _health(self.page.snapshot)
             yield from _forecasts(self.page.snapshot)
+            yield from _models(self.page.snapshot)
 
 
 def write_metrics(snapshot: Snapshot, settings: Settings) -> None:
@@ -127,6 +128,18 @@ def _forecasts(shot: Snapshot) -> Iterator[Metric]:
     rows = shot.forecasts.to_dict("records")
     said = {(str(row["symbol"]), str(row["label"])): float(row["probability"]) for row in rows}
     yield _by("forecast_probability", "Of the newest session decided, 0 to 1", ("symbol", "label"), said)
+
+
+def _models(shot: Snapshot) -> Iterator[Metric]:
+    if shot.ledger.speaker is not None:
+        session, month = shot.ledger.speaker
+        age = (session.year - int(month[:4])) * 12 + session.month - int(month[5:]) + 1
+        yield _gauge("model_age_months", "Of what spoke last; 1 is made for the session's month", float(age))
+    if shot.ledger.losses:
+        newest = shot.ledger.losses[0]
+        yield _gauge("live_excess_loss", "Log loss beyond the expected, mean of 60 sessions, nats", newest.excess)
+        share = newest.level / newest.alarm_level
+        yield _gauge("live_loss_level_ratio", "Evidence that it is not luck; 1 is the alarm", share)
 
 
 def _count(tasks: tuple[Task, ...], kind: str) -> int:

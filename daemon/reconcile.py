@@ -28,6 +28,7 @@ from daemon.services import Services
 from daemon.settings import Settings
 from daemon.shadows import is_published, keep_shadows
 from daemon.versions import deciding_version
+from daemon.watch import watch_live_loss
 from ensemble.sessions import SessionCalendar, trading_hours
 from ensemble.trading.account import Account, open_account
 from ensemble.trading.signals import Signal
@@ -177,6 +178,8 @@ def _do(desk: Desk, task: Task) -> None:
     if task.kind == "decide":
         hand_over(desk.services)
         keep_shadows(desk, task.session)
+    else:
+        watch_live_loss(desk.services)
 
 
 @dataclass(frozen=True, slots=True)

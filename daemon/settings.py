@@ -16,6 +16,7 @@ from daemon.calendars import CalendarOptions, read_overrides_of
 from daemon.complaints import complain
 from daemon.config_bounds import check_texts
 from daemon.config_file import CONFIG_PATHS, read_config
+from daemon.drift_options import DriftOptions
 from daemon.errors import ConfigError
 from daemon.health_options import HealthOptions
 from daemon.log import LogOptions
@@ -189,6 +190,7 @@ class Settings(Options):
     labels: LabelOptions = LabelOptions()
     ensemble: EnsembleOptions = EnsembleOptions()
     promotion: PromotionOptions = PromotionOptions()
+    drift: DriftOptions = DriftOptions()
     workers: WorkerOptions = WorkerOptions()
     signals: SignalOptions = SignalOptions()
     risk: RiskLimits = RiskLimits()

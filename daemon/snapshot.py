@@ -35,7 +35,7 @@ def take_snapshot(services: Services) -> Snapshot:
     """The state now. Raises StoreError."""
     now = services.clock.now()
     with reading(services.engine) as conn:
-        ledger = read_ledger(conn, services.book.read(conn, LIVE))
+        ledger = read_ledger(conn, services.book.read(conn, LIVE), services.settings.signals.label)
         session = newest_signal_session(conn, LIVE)
         forecasts = read_forecasts(conn, first=session, last=session) if session else pd.DataFrame()
         return Snapshot(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from storage.promotion_store import ModelEvent, ModelEventKind
+from storage.promotion_store import POLICY, ModelEvent, ModelEventKind
 
 SERVING = (ModelEventKind.PROMOTED, ModelEventKind.ROLLED_BACK, ModelEventKind.PINNED)
 """From such an event on, its version serves."""
@@ -100,9 +100,15 @@ def standing_at(events: Iterable[ModelEvent], session: date, *, recipe: str) -> 
     return standing
 
 
-def served_since(events: Sequence[ModelEvent], model_id: str) -> date | None:
-    """The first session of the version's newest time in service; None where it never served."""
-    return next((one.session for one in reversed(events) if one.kind in SERVING and one.model_id == model_id), None)
+def serving_event(events: Sequence[ModelEvent]) -> ModelEvent | None:
+    """The newest after which its version serves; None before the first."""
+    return next((one for one in reversed(events) if one.kind in SERVING), None)
+
+
+def is_chosen(events: Sequence[ModelEvent]) -> bool:
+    """A person said which version serves, and the policy has promoted none since."""
+    serves = serving_event(events)
+    return serves is not None and serves.actor != POLICY
 
 
 def is_refused(events: Sequence[ModelEvent], model_id: str) -> bool:

@@ -1,9 +1,9 @@
-"""The tables of which version of a model serves: what happened to each, and what those that do not serve say."""
+"""The tables of the versions of models: what happened to each, what others than the champion say, how live ones do."""
 
-from sqlalchemy import Integer, Table, Text
+from sqlalchemy import Double, Integer, Table, Text
 
-from storage.column_types import Json
-from storage.columns import COUNT, column, instant, key, label, origin, probability, session, symbol
+from storage.column_types import Flag, Json
+from storage.columns import COUNT, FLAG, column, instant, key, label, origin, probability, session, symbol
 from storage.tables import METADATA
 
 _KINDS = "'promoted', 'tried', 'held', 'judged', 'kept', 'rolled_back', 'pinned', 'unpinned', 'refused'"
@@ -47,4 +47,19 @@ shadow_forecasts = Table(
     key("session", "symbol", "label", "model_id"),
     comment="What versions that do not serve say beside the one that does; nothing is ever decided by it",
     sqlite_with_rowid=False,
+)
+
+live_loss = Table(
+    "live_loss",
+    METADATA,
+    session("The newest trading day whose outcome is known and counted"),
+    label(),
+    column("sessions", Integer, "Trading days counted, from the first live forecast on", check=COUNT),
+    column("excess", Double, "Log loss beyond what the forecasts expected, mean of the last 60, nats"),
+    column("level", Double, "Evidence that it is not just luck: without a fault it takes as many days to get there"),
+    column("alarm_level", Double, "The level that is watched for"),
+    column("alarm", Flag, "1: it was reached since the row before", check=FLAG),
+    instant("watched_at", "When it was worked out"),
+    key("session", "label"),
+    comment="Whether live forecasts lose more than they said they would, after each settlement",
 )

@@ -1,4 +1,4 @@
-"""What happened to versions of the models, and what those that do not serve say. Frozen, as every step."""
+"""What happened to versions of the models, what others than the champion say, how live ones do. Frozen."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -45,6 +45,23 @@ def upgrade() -> None:
         sa.Column("made_at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("session", "symbol", "label", "model_id", name="shadow_forecasts_key"),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "live_loss",
+        sa.Column("session", sa.Text(), sa.CheckConstraint(_SESSION, name="session"), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column(
+            "sessions",
+            sa.Integer(),
+            sa.CheckConstraint("sessions >= 0 AND sessions < 1e15", name="sessions"),
+            nullable=False,
+        ),
+        sa.Column("excess", sa.Double(), nullable=False),
+        sa.Column("level", sa.Double(), nullable=False),
+        sa.Column("alarm_level", sa.Double(), nullable=False),
+        sa.Column("alarm", sa.Integer(), sa.CheckConstraint("alarm IN (0, 1)", name="alarm"), nullable=False),
+        sa.Column("watched_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("session", "label", name="live_loss_key"),
     )
 
 
