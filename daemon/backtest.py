@@ -23,6 +23,7 @@ from storage.bar_store import newest_sessions
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
 from storage.outcome_store import read_scored, write_outcomes
+from storage.promotion_store import add_model_events
 from storage.trial_store import write_performance, write_trial
 
 
@@ -106,6 +107,7 @@ def _store(desk: Desk, replayed: Sequence[Replayed]) -> None:
         clear_backtest(conn, keep=kept)
         write_decisions(conn, BACKTEST, decisions, code_version=code_version, kept=kept)
         write_settlement(conn, BACKTEST, *(one.settlement for one in replayed))
+        add_model_events(conn, BACKTEST, desk.past_serving.events)
         write_outcomes(conn, desk.outcomes(sessions), resolved_at=services.clock.now())
         _write_trials(conn, desk, sessions)
 

@@ -27,6 +27,7 @@ from daemon.invocation import reader as _reader
 from daemon.invocation import services_of as _services
 from daemon.invocation import upgraded as _upgraded
 from daemon.market_commands import market_app
+from daemon.model_commands import models_app
 from daemon.notify_commands import notify_app
 from daemon.redaction import masked, one_line, redacted
 from daemon.settings import Settings
@@ -48,6 +49,7 @@ app.add_typer(forecasts_app, name="forecasts")
 cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
+app.add_typer(models_app, name="models")
 app.add_typer(db_app, name="db")
 app.add_typer(calendar_app, name="calendar")
 models_app = typer.Typer(help="Look after the versions of the models.", no_args_is_help=True)

@@ -18,7 +18,7 @@ DECIDES: Mapping[str, Any] = {
 }
 """Table -> all of it, or its keys. Where things lie, and so every secret, decides nothing."""
 DECIDES_NOTHING = frozenset(
-    {"bars", "calendar", "workers", "broker", "evaluation", "audit", "sweep"}
+    {"bars", "calendar", "promotion", "drift", "workers", "broker", "evaluation", "audit", "sweep"}
     | {"storage", "cloud", "log", "notify", "health", "metrics"}
 )
 """Tables of no use to a replay: its bars are sifted, its models trained, its results judged elsewhere. Of the calendar

@@ -2,7 +2,6 @@
 
 from calendar import monthrange
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -15,17 +14,20 @@ from daemon.beliefs import Experience, beliefs_about, open_experience
 from daemon.decisions import Decision
 from daemon.demergers import known_demergers
 from daemon.market import Seen, load_market
-from daemon.models import ModelFactory, load_model, open_bar_digests, set_damaged_aside
+from daemon.models import ModelFactory, open_bar_digests
+from daemon.past_serving import PastServing
 from daemon.services import Services
+from daemon.serving import Serving
 from daemon.settings import Settings
-from daemon.training import OutOfTime, TrainingFailed, no_hurry
+from daemon.shelf import Shelf
+from daemon.training import OutOfTime, no_hurry
 from ensemble.features.matrix import Market, build_panel, context_needed_from
+from ensemble.forecasts import Forecast
 from ensemble.labels import LABELS
 from ensemble.model import Model, forecast_rows, member_odds
 from ensemble.panel import Panel
 from ensemble.session_forecasts import ForecastBlock, SessionForecasts, nothing_said
 from ensemble.sessions import SessionCalendar
-from ensemble.stacking.combiner import who_speaks
 from ensemble.stacking.history import MemberOdds
 from ensemble.trading.account import Account, Settlement, settle
 from ensemble.trading.actions import held_actions
@@ -36,8 +38,7 @@ from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.trading.situation import situation_of
 from ensemble.windows import month_of
-from storage.engine import reading, transaction
-from storage.model_index import ModelEntry, earlier_models, find_model, write_model
+from storage.engine import reading
 from storage.model_store import ModelStoreError
 from storage.sightings import next_look
 
@@ -78,31 +79,23 @@ class Desk:
     only models of the bars as they are now; the live desk takes the newest published for the month, whatever was
     corrected since."""
     past: Past | None = None
-    _models: dict[str, Model] = field(default_factory=dict)
-    _stand_ins: dict[str, str] = field(default_factory=dict)
-    """Month -> why a model of an earlier one serves it."""
     _months: dict[str, tuple[int, ForecastBlock]] = field(default_factory=dict)
     """Month -> its first row, and what was said about it."""
 
-    def prepare(self, session: pd.Timestamp) -> str:
-        """Makes the model that `decide` will need, which may take long; none without bars to forecast from.
+    def prepare(self, session: pd.Timestamp, *, repairs: bool = False) -> str:
+        """Makes and promotes the model that `decide` will need, which may take long; none without bars to go by.
 
         A training that fails, or is not done before the session opens, leaves the newest earlier model serving, until
-        the next desk tries again: then a line says so, which is empty otherwise. Raises TrainingFailed when there is no
-        earlier model.
+        the next desk tries again: then a line says so, which is empty otherwise. So does a damaged model, unless it is
+        `repairs` that is asked for. Raises TrainingFailed when there is no earlier model.
         """
-        month = self.services.settings.ensemble.serving(month_of(session))
-        if self._is_fed(self._row(session)) and month not in self._models:
-            self._models[month] = self._found(month) or self._made_or_earlier(month)
-        return self._stand_ins.get(month, "")
+        return self.serving.prepare(session, repairs=repairs) if self._is_fed(self._row(session)) else ""
 
     def prepare_all(self, sessions: pd.DatetimeIndex) -> None:
         """Trains what the models of all these sessions miss, all at once: no core waits for the end of a month."""
         fed = [session for session in sessions if self._is_fed(self._row(session))]
         months = dict.fromkeys(self.services.settings.ensemble.serving(month_of(session)) for session in fed)
-        found = {month: self._found(month) for month in months}
-        self._models.update({month: model for month, model in found.items() if model is not None})
-        self.factory.train([month for month, model in found.items() if model is None])
+        self.past_serving.prepare(list(months))
 
     def decide(self, session: pd.Timestamp, account: Account, *, decided_at: datetime) -> Decision:
         """Forecasts and signals for `session`, from what was known at its decision time."""
@@ -146,13 +139,30 @@ class Desk:
         )
 
     def model(self, month: str) -> Model:
-        """The model that serves `month`: the one of the past, or found, or trained and published now."""
+        """Of a desk of the past, or of a backtest: who speaks in `month`, trained and published where it is missing."""
         if self.past:
             return self.past.spoke()
-        trained_for = self.services.settings.ensemble.serving(month)
-        if trained_for not in self._models:
-            self._models[trained_for] = self._found(trained_for) or self._made(trained_for)
-        return self._models[trained_for]
+        return self.past_serving.model(self.services.settings.ensemble.serving(month))
+
+    def shadows(self, session: pd.Timestamp) -> list[Forecast]:
+        """What the version that is scored beside the one that serves says of `session`; nothing where there is none."""
+        row = self._row(session)
+        rival = self.serving.rival(session) if self._is_fed(row) else None
+        return [] if rival is None else self._said_by(rival, row).forecasts()
+
+    @cached_property
+    def serving(self) -> Serving:
+        """Who serves the sessions of a live desk."""
+        return Serving(self.services, self._shelf, self._before_open)
+
+    @cached_property
+    def past_serving(self) -> PastServing:
+        """Who serves the months of a backtest."""
+        return PastServing(self.services, self._shelf)
+
+    @property
+    def _shelf(self) -> Shelf:
+        return Shelf(self.services, self.panel.features, lambda: self.factory, self.whole)
 
     @property
     def whole(self) -> bool:
@@ -202,77 +212,43 @@ class Desk:
         """Of every feature that the row's forecasts were made from."""
         return self.panel.digest(slice(max(row + 1 - self.services.settings.ensemble.rows_seen, 0), row + 1))
 
+    def _speaker(self, session: pd.Timestamp) -> Model:
+        return self.model(month_of(session)) if self.whole or self.past else self.serving.speaker(session)
+
     def _said(self, row: int) -> SessionForecasts:
         """Live, one session is asked about at a time; of the past, whose answers are kept, a month at once."""
-        month = month_of(self.panel.sessions[row])
+        session = self.panel.sessions[row]
         if not self.whole:
-            rows = slice(row, row + 1)
-            odds = member_odds(self.model(month).members, self.panel, rows)
-            return SessionForecasts(self._block(month, rows, odds), 0)
+            return self._said_by(self._speaker(session), row)
+        month = month_of(session)
         if month not in self._months:
             rows, odds = self._kept_odds(month)
-            self._months[month] = rows.start, self._block(month, rows, odds)
+            self._months[month] = rows.start, self._block(self.model(month), rows, odds)
         first, block = self._months[month]
         return SessionForecasts(block, row - first)
 
-    def _block(self, month: str, rows: slice, odds: MemberOdds) -> ForecastBlock:
+    def _said_by(self, model: Model, row: int) -> SessionForecasts:
+        rows = slice(row, row + 1)
+        return SessionForecasts(self._block(model, rows, member_odds(model.members, self.panel, rows)), 0)
+
+    def _block(self, model: Model, rows: slice, odds: MemberOdds) -> ForecastBlock:
         digests = [self._digest(row) for row in range(rows.start, rows.stop)]
-        return forecast_rows(self.model(month), odds, self.panel, rows=rows, data_digests=digests)
+        return forecast_rows(model, odds, self.panel, rows=rows, data_digests=digests)
 
     def _kept_odds(self, month: str) -> tuple[slice, MemberOdds]:
-        """The month's rows, and what its members say about them, which is read where it is kept already."""
-        self.model(month)
+        """The month's rows, and what its speaker's members say about them, which is read where it is kept already."""
+        trained_for = self.model(month).month
         try:
-            return self.factory.month_odds(month)
+            return self.factory.month_odds(month, trained_for=trained_for)
         except ModelStoreError as error:
             logger.error("{} Making it again.", error)
-            trained_for = self.services.settings.ensemble.serving(month)
-            self._models[trained_for] = self._made(trained_for)
-            return self.factory.month_odds(month)
+            self.past_serving.remake(trained_for)
+            return self.factory.month_odds(month, trained_for=trained_for)
 
     def _is_fed(self, row: int) -> bool:
         """Some traded symbol has a bar to forecast from; without one, no model is worth training."""
         traded = [self.panel.symbols.index(symbol) for symbol in self.services.settings.market.symbols]
         return bool((self.panel.bar_age[traded, row] >= 1).any())
-
-    def _found(self, month: str) -> Model | None:
-        """The published model of this configuration and panel; None when there is none, or it is damaged."""
-        bars = self.factory.bars_digest(month) if self.whole else None
-        with reading(self.services.engine) as conn:
-            known = find_model(conn, month=month, recipe=self.services.recipe().digest(), bars=bars)
-        return None if known is None else self._loaded(known)
-
-    def _earlier(self, month: str) -> Model | None:
-        """The newest model of an earlier month that can forecast this panel, None when there is none."""
-        with reading(self.services.engine) as conn:
-            entries = earlier_models(conn, before=month, recipe=self.services.recipe().digest())
-        return next((model for entry in entries if (model := self._loaded(entry))), None)
-
-    def _loaded(self, known: ModelEntry) -> Model | None:
-        """None when it was made for another panel, or is damaged."""
-        if known.manifest["features"] != list(self.panel.features):
-            return None
-        try:
-            model = load_model(self.services.models, known.model_id)
-            if not self.whole:
-                _ = model.members  # read now, while a damaged one can still be made again
-            return model
-        except ModelStoreError as error:
-            logger.error("{}", error)
-            with suppress(ModelStoreError):
-                set_damaged_aside(self.services.models, known.model_id)
-            return None
-
-    def _made_or_earlier(self, month: str) -> Model:
-        earlier = self._earlier(month)
-        try:
-            return self._made(month, no_hurry if earlier is None else self._before_open())
-        except TrainingFailed as error:
-            if earlier is None:
-                raise
-            self._stand_ins[month] = f"model {earlier.model_id} still serves, because {error}"
-            logger.warning("{}: {} It is tried again with the next session.", month, self._stand_ins[month])
-            return earlier
 
     def _before_open(self) -> OutOfTime:
         """Out of time shortly before the next open that somebody waits for."""
@@ -283,22 +259,12 @@ class Desk:
         end = ahead[0] - TRAINING_ENDS_BEFORE_OPEN
         return lambda: bool(pd.Timestamp(clock.now()) >= end)
 
-    def _made(self, month: str, out_of_time: OutOfTime = no_hurry) -> Model:
-        logger.info("{}: training the models of the month", month)
-        services = self.services
-        model_id = replace(self.factory, out_of_time=_living(services, out_of_time)).publish(month)
-        manifest = services.models.manifest(model_id)
-        with transaction(services.engine) as conn:
-            write_model(conn, ModelEntry(model_id, month, services.clock.now(), manifest))
-        logger.info("{}: model {} serves; {}", month, model_id, who_speaks(manifest))
-        return load_model(services.models, model_id)
-
     def _beliefs(self, session: pd.Timestamp, said: SessionForecasts, account: Account) -> Beliefs:
         settings = self.services.settings
         if not said.count:
             return Beliefs()
         experience = self._experience if settings.signals.gate == "expected_value" else None
-        return beliefs_about(said, self.model(month_of(session)), experience, settings=settings, equity=account.equity)
+        return beliefs_about(said, self._speaker(session), experience, settings=settings, equity=account.equity)
 
     def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
         session = self.panel.sessions[row].date()
@@ -312,16 +278,6 @@ class Desk:
         by_volatility = self.services.settings.risk.sizing == "volatility"
         volatility = self._bars.volatility(symbol, known) if by_volatility else None
         return Quote(self._bars.close(symbol, known), age, volatility)
-
-
-def _living(services: Services, out_of_time: OutOfTime) -> OutOfTime:
-    """The same; each time that it is asked, the training shows that it does not hang."""
-
-    def asked() -> bool:
-        services.alive()
-        return out_of_time()
-
-    return asked
 
 
 def open_desk(

@@ -17,17 +17,22 @@ from daemon.desk import home_calendar
 from daemon.due import REOPENS_WITHIN, Task, Timetable
 from daemon.halt import holds_in_force, next_session
 from daemon.settings import Settings
+from daemon.standing import is_chosen, serving_event
 from ensemble.trading.account import Account
 from ensemble.trading.holdings import Hold
 from ensemble.windows import month_of
 from storage.feed_store import CloseCheck, FeedState, failing_feeds, read_close_checks
 from storage.feeds.breaker import is_shut
+from storage.live_loss_store import LiveLoss, read_live_losses
 from storage.mirror_spool import MirrorState, read_mirror
 from storage.outbox_store import count_waiting
+from storage.promotion_store import ModelEvent, ModelEventKind, read_model_events
 from storage.run_store import Run, done_runs, failed_runs, runs_without_data
 from storage.tables import LIVE, forecasts, models
 
 CALENDAR_WARNING = timedelta(days=45)
+ALARM_TOLD_SESSIONS = 20
+"""So long after it an alarm is still told."""
 DIFFERENCES_TOLD = timedelta(days=10)
 """Of an older session the two providers are not compared again, so that nothing would end the finding."""
 
@@ -57,6 +62,10 @@ class Ill(StrEnum):
     """No position is opened, in one symbol or in any."""
     STAND_IN = "STAND_IN"
     """A model of an earlier month speaks."""
+    MODEL_CHOSEN = "MODEL_CHOSEN"
+    """A person said which version serves, or one waits for a person."""
+    LIVE_LOSS = "LIVE_LOSS"
+    """Live forecasts lost more than they said they would, some sessions ago at most."""
     FEED_SHUT = "FEED_SHUT"
     """The provider of the bars failed so often, or refused, that it is left in peace for a while."""
     CLOSES_DIFFER = "CLOSES_DIFFER"
@@ -105,6 +114,10 @@ class Ledger:
     """Closes on which two providers differ."""
     mirror: MirrorState = field(default_factory=MirrorState)
     """How far the bucket is."""
+    versions: Sequence[ModelEvent] = ()
+    """What happened to the versions of the models."""
+    losses: Sequence[LiveLoss] = ()
+    """How live forecasts did in the last sessions, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +134,8 @@ class Health:
         return not any(finding.unhealthy for finding in self.findings)
 
 
-def read_ledger(conn: Connection, account: Account | None) -> Ledger:
-    """All that `judge` goes by; `account` is the live one."""
+def read_ledger(conn: Connection, account: Account | None, label: str) -> Ledger:
+    """All that `judge` goes by; `account` is the live one, `label` the one that is traded."""
     newest = (
         select(forecasts.c.session, models.c.month)
         .join(models, models.c.model_id == forecasts.c.model_id)
@@ -142,6 +155,8 @@ def read_ledger(conn: Connection, account: Account | None) -> Ledger:
         failing_feeds(conn),
         read_close_checks(conn),
         read_mirror(conn),
+        read_model_events(conn, LIVE),
+        read_live_losses(conn, label, newest=ALARM_TOLD_SESSIONS),
     )
 
 
@@ -165,6 +180,8 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         *(Finding(Ill.NO_DATA, f"settle {run.session}: {run.detail}", run.finished_at) for run in ledger.no_data),
         *(Finding(Ill.HALTED, hold_text(hold)) for hold in holds_in_force(ledger.account, opening)),
         *_stand_in(ledger, settings),
+        *_chosen(ledger),
+        *_losses(ledger),
         *_feeds(ledger, settings, now),
         *_mirror(ledger, settings, now),
         *_calendar_end(settings, now.date()),
@@ -223,11 +240,29 @@ def _waiting(ledger: Ledger, tasks: Sequence[Task], overdue: Sequence[Task]) -> 
 
 
 def _stand_in(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
-    if ledger.speaker is not None:
+    """Where the newest version should serve and nobody said otherwise."""
+    if ledger.speaker is not None and settings.promotion.policy == "newest" and not is_chosen(ledger.versions):
         session, month = ledger.speaker
         wanted = settings.ensemble.serving(month_of(pd.Timestamp(session)))
         if month < wanted:
             yield Finding(Ill.STAND_IN, f"the model of {month} spoke for {session}; that of {wanted} is not there")
+
+
+def _chosen(ledger: Ledger) -> Iterator[Finding]:
+    serves = serving_event(ledger.versions)
+    if serves is not None and is_chosen(ledger.versions):
+        text = f"{serves.model_id} serves since {serves.session}, {serves.kind} by {serves.actor}: {serves.note}"
+        yield Finding(Ill.MODEL_CHOSEN, text, serves.at)
+    newest = next((one for one in reversed(ledger.versions) if one.kind is not ModelEventKind.JUDGED), None)
+    if newest is not None and newest.kind is ModelEventKind.HELD:
+        yield Finding(Ill.MODEL_CHOSEN, f"{newest.model_id} waits since {newest.session}: {newest.note}", newest.at)
+
+
+def _losses(ledger: Ledger) -> Iterator[Finding]:
+    alarm = next((one for one in ledger.losses if one.alarm), None)
+    if alarm is not None:
+        text = f"{alarm.label} lost {alarm.excess:.4f} nats a session more than was expected, found {alarm.session}"
+        yield Finding(Ill.LIVE_LOSS, text, alarm.watched_at)
 
 
 def _feeds(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ class Page(Collector):
             yield from _health(self.page.snapshot)
             yield from _forecasts(self.page.snapshot)
             yield from _cloud(self.page.snapshot)
+            yield from _models(self.page.snapshot)
 
 
 def write_metrics(snapshot: Snapshot, settings: Settings) -> None:
@@ -138,6 +139,18 @@ def _cloud(shot: Snapshot) -> Iterator[Metric]:
         waits, text = float(state.waiting_since is not None), "1 while the bucket lacks something"
         yield _gauge("cloud_waiting", text, waits)
         yield _gauge("cloud_attempts_failed", "How often bringing it there has failed since", state.attempts)
+
+
+def _models(shot: Snapshot) -> Iterator[Metric]:
+    if shot.ledger.speaker is not None:
+        session, month = shot.ledger.speaker
+        age = (session.year - int(month[:4])) * 12 + session.month - int(month[5:]) + 1
+        yield _gauge("model_age_months", "Of what spoke last; 1 is made for the session's month", float(age))
+    if shot.ledger.losses:
+        newest = shot.ledger.losses[0]
+        yield _gauge("live_excess_loss", "Log loss beyond the expected, mean of 60 sessions, nats", newest.excess)
+        share = newest.level / newest.alarm_level
+        yield _gauge("live_loss_level_ratio", "Evidence that it is not luck; 1 is the alarm", share)
 
 
 def _count(tasks: tuple[Task, ...], kind: str) -> int:

@@ -10,18 +10,19 @@ backtest that reaches into the month after a correction publishes a newer one, w
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from loguru import logger
 
 from daemon.combining import CombinerTask, Fit, fit_here
+from daemon.golden import make_golden
+from daemon.loading import Keys, load_members
 from daemon.progress import Progress
 from daemon.training import OutOfTime, no_hurry, train_parts
+from daemon.versions import library_versions
 from daemon.workers import WorkerOptions
 from ensemble.arrays import Floats
 from ensemble.bar_ratios import BarDigests, as_first_seen, bar_digests, market_ratios, packed, unpacked, with_later
@@ -29,10 +30,10 @@ from ensemble.features.matrix import Market
 from ensemble.labels import LABELS, label_horizon
 from ensemble.members.fitted import pack_arrays, unpack_arrays
 from ensemble.members.specs import MemberSpec
-from ensemble.members.tasks import TrainingTask, load_member, task_key
-from ensemble.model import EnsembleOptions, Members, Model, member_odds, with_conditions
+from ensemble.members.tasks import TrainingTask, task_key
+from ensemble.model import EnsembleOptions, member_odds, with_conditions
 from ensemble.panel import Panel
-from ensemble.stacking.combiner import load_combiner
+from ensemble.stacking.combiner import Combiner, load_combiner
 from ensemble.stacking.history import History, MemberOdds
 from ensemble.trading.limits import RiskLimits
 from ensemble.windows import (
@@ -44,12 +45,8 @@ from ensemble.windows import (
     training_window,
 )
 from storage.model_folder import manifest_keys
-from storage.model_store import DamagedPart, ModelStore, ModelStoreError
+from storage.model_store import DamagedPart, ModelStore
 from storage.record_store import records_of
-
-Keys = Mapping[str, Sequence[str]]
-"""Member name -> the keys of its trained parts, one a seed."""
-
 
 FIRST_SEEN = "first-seen.npz"
 """The record of every bar's ratios as they were seen first, or last corrected."""
@@ -72,6 +69,13 @@ class Recipe:
         """Short digest: two models of one month and one history with equal digests were made alike."""
         ensemble = self.ensemble.model_dump(mode="json")
         return _digest([ensemble, self._barrier(), self.inputs, self.code_version])[:12]
+
+    def question(self) -> str:
+        """Short digest of what is asked, and from which inputs: equal ones can serve in each other's place.
+
+        Members, stack and code may differ.
+        """
+        return _digest([self._barrier(), self.inputs])[:12]
 
     def member_keys(self, spec: MemberSpec, bars: str) -> list[str]:
         """The keys of a member's parts, one a seed, trained on the window whose bars have that digest."""
@@ -111,26 +115,33 @@ class ModelFactory:
     fit: Fit = fit_here
     _planned: dict[str, Planned | WindowError] = field(default_factory=dict)
 
-    def publish(self, month: str) -> str:
+    def publish(self, month: str, *, parent: str | None = None) -> str:
         """Trains, combines and publishes the model of `month`; returns its id. Raises WindowError, TrainingFailed.
+
+        `parent` is the version before it, for the record.
 
         A part that turns out to be damaged was moved aside by then, and is made again.
         """
         met = set[str]()
         while True:
             try:
-                return self._publish(month)
+                return self._publish(month, parent)
             except DamagedPart as error:
                 if str(error) in met:  # it can't be moved
                     raise
                 met.add(str(error))
                 logger.error("{} It is made again.", error)
 
-    def _publish(self, month: str) -> str:
+    def _publish(self, month: str, parent: str | None) -> str:
         planned, history = self._plan(month), self._history_months(month)
         self._train([*history, planned])
         combiner_key = self._combiner(month)
-        return self.store.publish(self._manifest(planned, combiner_key) | {"history_months": len(history)})
+        manifest = self._manifest(planned, combiner_key) | {"history_months": len(history), "parent": parent}
+        keys = sorted(manifest_keys(manifest))
+        for key in keys:
+            self.store.get_part(key)  # a damaged one is made again, not published
+        parts = {key: self.store.part_digest(key) for key in keys}
+        return self.store.publish(manifest | {"parts": parts})
 
     def train(self, months: Sequence[str]) -> None:
         """Trains the members that the models of `months` and their histories miss. Raises as `publish` does."""
@@ -160,11 +171,16 @@ class ModelFactory:
         oldest = next(iter(self._history_months(month)), self._plan(month)).fold
         return self.bars.digest(slice(oldest.train.start, fold.test.start))
 
-    def month_odds(self, month: str) -> tuple[slice, MemberOdds]:
-        """The rows of `month`, and what its trained members say about them, made once. Raises ModelStoreError."""
+    def month_odds(self, month: str, *, trained_for: str | None = None) -> tuple[slice, MemberOdds]:
+        """The rows of `month`, and what its trained members say about them, made once. Raises ModelStoreError.
+
+        Of the members that were trained for another month where that is `trained_for`.
+        """
         planned, names = self._plan(month), tuple(spec.name for spec in self.recipe.ensemble.members)
-        rows = planned.fold.test
-        return rows, with_conditions(names, self._odds(planned), self.panel, rows)
+        keys, rows = self._plan(trained_for or month).keys, planned.fold.test
+        other = replace(planned, keys=keys, forecasts=self._forecasts_key(keys, planned.fold))
+        odds = self._odds(planned) if keys == planned.keys else self._kept_odds(other)
+        return rows, with_conditions(names, odds, self.panel, rows)
 
     def history(self, month: str) -> History:
         """What the stack of `month` learns from: the trained members' forecasts of the months before, out of sample."""
@@ -176,7 +192,9 @@ class ModelFactory:
         return {
             "month": fold.month,
             "recipe": self.recipe.digest(),
+            "question": self.recipe.question(),
             "code_version": self.recipe.code_version,
+            "libraries": library_versions(),
             "bars": self.bars_digest(fold.month),
             "symbols": list(self.panel.symbols),
             "labels": list(LABELS),
@@ -184,7 +202,9 @@ class ModelFactory:
             "trained_from": f"{self.panel.sessions[fold.train.start]:%Y-%m-%d}",
             "trained_to": f"{self.panel.sessions[fold.train.stop - 1]:%Y-%m-%d}",
             "members": [[name, list(keys)] for name, keys in planned.keys.items()],  # in the stack's order
+            "seeds": {name: [int(key[:8], 16) for key in keys] for name, keys in planned.keys.items()},  # `fit_member`
             "combiner": combiner_key,
+            "golden": self._golden(planned, combiner_key, combiner),
             "combine": self.recipe.ensemble.stack.combine,
             "methods": combiner.methods(),
             "verdicts": combiner.verdicts(),
@@ -218,11 +238,13 @@ class ModelFactory:
         check_window(training_window(self.panel, fold, self.recipe.limits), month, min_sessions=ensemble.min_sessions)
         bars = self.bars.digest(fold.train)
         keys = {spec.name: self.recipe.member_keys(spec, bars) for spec in ensemble.members}
+        return Planned(fold, keys, bars, self._forecasts_key(keys, fold))
+
+    def _forecasts_key(self, keys: Keys, fold: Fold) -> str:
+        """Under which key the members' forecasts of the fold's test rows are kept."""
         # A sequence reaches back before the test rows, but never before the window.
         read = self.bars.digest(slice(fold.train.start, fold.test.stop))
-        return Planned(
-            fold, keys, bars, _digest(["forecasts", list(keys.items()), month, read, self.recipe.code_version])
-        )
+        return _digest(["forecasts", list(keys.items()), fold.month, read, self.recipe.code_version])
 
     def _train(self, months: Sequence[Planned]) -> None:
         """Trains what is missing. What will be needed is recorded before, so that no clean-up takes half a training."""
@@ -254,11 +276,18 @@ class ModelFactory:
         records_of(self.store).put(f"{month}-{recipe}.json", json.dumps(record, sort_keys=True).encode())
 
     def _odds(self, planned: Planned) -> Floats:
+        """The same as `_kept_odds`, and recorded as what the month is forecast by."""
+        there = self.store.has_part(planned.forecasts)
+        odds = self._kept_odds(planned)
+        if not there:
+            self._record(planned)  # a month that has grown has other forecasts than it was recorded with
+        return odds
+
+    def _kept_odds(self, planned: Planned) -> Floats:
         """Members' log-odds of the fold's test rows, made once. Raises ColumnMismatch when other members are stored."""
         if not self.store.has_part(planned.forecasts):
             odds = member_odds(load_members(self.store, planned.keys), self.panel, planned.fold.test)
             self.store.put_part(planned.forecasts, {"odds.npz": pack_arrays({"log_odds": odds.log_odds})})
-            self._record(planned)  # a month that has grown has other forecasts than it was recorded with
         stored = unpack_arrays(self.store.get_part(planned.forecasts)["odds.npz"])["log_odds"]
         return with_conditions(tuple(planned.keys), stored, self.panel, planned.fold.test).log_odds
 
@@ -270,6 +299,15 @@ class ModelFactory:
             stack, seed = self.recipe.ensemble.stack, int(key[:8], 16) % 2**31
             task = CombinerTask(self.history(month), stack, seed)
             self.store.put_part(key, self.fit(task, self.workers.limits))
+        return key
+
+    def _golden(self, planned: Planned, combiner_key: str, combiner: Combiner) -> str:
+        """Key of the version's golden input, made from the newest row that its members learnt from."""
+        key = _digest(["golden", list(planned.keys.items()), combiner_key, self.recipe.code_version])
+        if not self.store.has_part(key):
+            members, row = load_members(self.store, planned.keys), planned.fold.train.stop - 1
+            seen = self.recipe.ensemble.rows_seen
+            self.store.put_part(key, make_golden(members, combiner, self.panel, row=row, rows_seen=seen))
         return key
 
     def _history(self, months: Sequence[Planned]) -> History:
@@ -306,22 +344,3 @@ def open_bar_digests(store: ModelStore, market: Market) -> BarDigests:
 
 def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def load_members(store: ModelStore, keys: Keys) -> Members:
-    """The trained members from their parts. Raises ModelStoreError."""
-    return {name: [load_member(store.get_part(key)) for key in seeds] for name, seeds in keys.items()}
-
-
-def set_damaged_aside(store: ModelStore, model_id: str) -> None:
-    """Reads every part of a model, so that the damaged ones count as missing and are made again."""
-    for key in manifest_keys(store.manifest(model_id)):
-        with suppress(ModelStoreError):
-            store.get_part(key)
-
-
-def load_model(store: ModelStore, model_id: str) -> Model:
-    """A published model. Raises ModelStoreError when it is missing or damaged, for the members when they are read."""
-    manifest = store.manifest(model_id)
-    combiner = load_combiner(store.get_part(manifest["combiner"]))
-    return Model(model_id, manifest["month"], combiner, partial(load_members, store, dict(manifest["members"])))

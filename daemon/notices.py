@@ -10,7 +10,9 @@ from ensemble.trading.account import Account
 from ensemble.trading.events import AccountEvent, EventKind
 from ensemble.trading.signals import Action, Reason, Signal
 from storage.column_types import instant_text
+from storage.live_loss_store import LiveLoss
 from storage.outbox_store import Notice
+from storage.promotion_store import ModelEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,23 @@ def digest_notice(week: Week) -> Notice:
 
 def _gain(week: Week) -> str:
     return "" if not week.equity_before else f" ({100 * (week.equity / week.equity_before - 1):+.2f} %)"
+
+
+def refused_notice(refused: ModelEvent) -> Notice:
+    """A version that served is damaged."""
+    serving = f"model {refused.rival_id} serves" if refused.rival_id else "no version served before it"
+    body = f"{one_line(refused.note)}\n{serving}; it is made again, or restore the folder of the models."
+    return _notice("model", f"model:{refused.model_id}:{refused.session}", f"model {refused.model_id} is refused", body)
+
+
+def live_loss_notice(found: LiveLoss) -> Notice:
+    """Forecasts lose more than they said they would."""
+    body = (
+        f"{found.label}: {found.excess:+.4f} nats a session more than the forecasts expected, in the newest sessions; "
+        f"without a fault this would take {found.alarm_level:,.0f} sessions or more\n"
+        "`models list` shows the versions, `models rollback` undoes the newest, `halt` stops entries."
+    )
+    return _notice("model", f"live_loss:{found.label}:{found.session}", "live forecasts do worse than they say", body)
 
 
 def _notice(kind: str, key: str, title: str, body: str) -> Notice:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from daemon.secrets import SECRET
 from ensemble.options import Options
 
-Event = Literal["signal", "failure", "halt", "resume", "recovery", "digest"]
+Event = Literal["signal", "failure", "halt", "resume", "recovery", "digest", "model"]
 LIBRARY = "apprise"
 
 
@@ -33,7 +33,7 @@ class NotifyOptions(Options):
         default=(), description="whom to tell, as URLs of Apprise", json_schema_extra=SECRET
     )
     events: tuple[Event, ...] = Field(
-        default=("signal", "failure", "halt", "resume", "recovery", "digest"), description="what they are told"
+        default=("signal", "failure", "halt", "resume", "recovery", "digest", "model"), description="what they are told"
     )
     timeout_s: float = Field(default=15, ge=1, le=300, description="how long one message to one channel may take")
 

@@ -26,7 +26,9 @@ from daemon.orders import hand_over
 from daemon.reopening import hoped_for, how_settled, reopen
 from daemon.services import Services
 from daemon.settings import Settings
+from daemon.shadows import is_published, keep_shadows
 from daemon.versions import deciding_version
+from daemon.watch import watch_live_loss
 from ensemble.sessions import SessionCalendar, trading_hours
 from ensemble.trading.account import Account, open_account
 from ensemble.trading.signals import Signal
@@ -35,7 +37,6 @@ from storage.account_store import write_settlement
 from storage.bar_store import newest_sessions
 from storage.configuration_store import keep_configuration
 from storage.engine import StoreError, reading, transaction
-from storage.model_index import find_model
 from storage.model_store import ModelStoreError
 from storage.outbox_store import Notice
 from storage.outcome_store import write_outcomes
@@ -145,23 +146,18 @@ def prepare_ahead(services: Services) -> None:
 
 def _prepare_following(services: Services, calendar: SessionCalendar, settled: pd.Timestamp) -> None:
     """In the evening, the model of the next session if it is not there yet: after the last session that another one
-    serves, or when its training has failed before. The morning has only half an hour. What fails is tried again when
-    the decision needs it.
+    serves, or when its training has failed before, or it was damaged. The morning has only half an hour. What fails is
+    tried again when the decision needs it.
     """
     following = calendar.next(settled)
     serving = services.settings.ensemble.serving
     month = serving(month_of(following))
-    if month == serving(month_of(settled)) and _is_published(services, month):
+    if month == serving(month_of(settled)) and is_published(services, month):
         return
     try:
-        open_desk(services, calendar, first=following, last=following).prepare(following)
+        open_desk(services, calendar, first=following, last=following).prepare(following, repairs=True)
     except (DaemonError, StoreError, ModelStoreError, WindowError) as error:
         logger.error("{}: the models were not made yet: {}", month_of(following), error)
-
-
-def _is_published(services: Services, month: str) -> bool:
-    with reading(services.engine) as conn:
-        return find_model(conn, month=month, recipe=services.recipe().digest()) is not None
 
 
 def timetable_of(settings: Settings, calendar: SessionCalendar) -> Timetable:
@@ -182,6 +178,9 @@ def _do(desk: Desk, task: Task) -> None:
     logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
     if task.kind == "decide":
         hand_over(desk.services)
+        keep_shadows(desk, task.session)
+    else:
+        watch_live_loss(desk.services)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from daemon.configurations import restored
 from daemon.decisions import write_decisions
 from daemon.desk import Desk, Past, open_desk
 from daemon.errors import ConfigError, DaemonError
-from daemon.models import load_model
+from daemon.loading import load_model
 from daemon.replay_plan import Batch, Needs, Step, batches
 from daemon.replay_record import Record
 from daemon.replayed_account import ReplayedAccount

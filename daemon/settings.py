@@ -17,6 +17,7 @@ from daemon.cloud_options import CloudOptions
 from daemon.complaints import complain
 from daemon.config_bounds import check_texts
 from daemon.config_file import CONFIG_PATHS, read_config
+from daemon.drift_options import DriftOptions
 from daemon.errors import ConfigError
 from daemon.health_options import HealthOptions
 from daemon.log import LogOptions
@@ -28,6 +29,7 @@ from daemon.universe import expanded
 from daemon.workers import WorkerOptions
 from ensemble.evaluation.audit.options import AuditOptions
 from ensemble.evaluation.holdout import EvaluationOptions
+from ensemble.evaluation.promotion import PromotionOptions
 from ensemble.evaluation.search_space import SweepOptions
 from ensemble.model import EnsembleOptions
 from ensemble.options import Options
@@ -188,6 +190,8 @@ class Settings(Options):
     schedule: ScheduleOptions = ScheduleOptions()
     labels: LabelOptions = LabelOptions()
     ensemble: EnsembleOptions = EnsembleOptions()
+    promotion: PromotionOptions = PromotionOptions()
+    drift: DriftOptions = DriftOptions()
     workers: WorkerOptions = WorkerOptions()
     signals: SignalOptions = SignalOptions()
     risk: RiskLimits = RiskLimits()
@@ -226,6 +230,16 @@ class Settings(Options):
             raise ValueError(
                 f"feed.delay_min was {self.feed.delay_min}; it must be at most {overnight_min}, "
                 "so that a session's bar is known when the next one is decided"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _who_wins_trials_may_serve(self) -> "Settings":
+        oldest, held = self.promotion.max_age_months, self.signals.max_model_age_months
+        if self.promotion.tries and held < oldest:
+            raise ValueError(
+                f"signals.max_model_age_months was {held} and promotion.max_age_months {oldest} with promotion.policy "
+                f'"{self.promotion.policy}"; a champion that is older than the first would only hold, so raise it'
             )
         return self
 

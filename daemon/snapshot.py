@@ -34,7 +34,7 @@ def take_snapshot(services: Services) -> Snapshot:
     """The state now. Raises StoreError."""
     now = services.clock.now()
     with reading(services.engine) as conn:
-        ledger = read_ledger(conn, services.book.read(conn, LIVE))
+        ledger = read_ledger(conn, services.book.read(conn, LIVE), services.settings.signals.label)
         session = newest_signal_session(conn, LIVE)
         done = {kind: newest_done_run(conn, LIVE, kind) for kind in ("decide", "settle")}
         return Snapshot(

@@ -51,7 +51,7 @@ def read_status(engine: Engine, settings: Settings, *, now: datetime) -> Status:
     with reading(engine) as conn:
         runs, mark = read_runs(conn, LIVE, newest=8), newest_mark(conn, LIVE)
         account = read_account(conn, LIVE)
-        ledger = read_ledger(conn, account)
+        ledger = read_ledger(conn, account, settings.signals.label)
     health = judge(ledger, settings, now)
     try:
         calendar = home_calendar(settings, now)

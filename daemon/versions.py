@@ -48,6 +48,11 @@ def deciding_version() -> str:
     return f"reliance-daemon {version('reliance-daemon')}, {_versions(JUDGES)}, tables {tables}"
 
 
+def library_versions() -> dict[str, str]:
+    """Name -> version of each library that a model is made by."""
+    return {name: version(name) for name in (*LIBRARIES, _tensorflow())}
+
+
 def code_digest(folder: Path, without: tuple[str, ...], *, suffix: str = ".py") -> str:
     """Short SHA-256 of the Python or other files in `folder`, their names and content, less those `without`."""
     digest = hashlib.sha256()
@@ -65,7 +70,7 @@ def _versions(without: tuple[str, ...]) -> str:
 
 @cache  # each takes milliseconds to read from the disk
 def _libraries() -> str:
-    return ", ".join(f"{name} {version(name)}" for name in (*LIBRARIES, _tensorflow()))
+    return ", ".join(f"{name} {number}" for name, number in library_versions().items())
 
 
 def _tensorflow() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from storage.model_store import ModelStore, ModelStoreError
 from storage.record_store import records_of
 
-KINDS = {"combiner.json": "combiner", "odds.npz": "forecasts"}
+KINDS = {"combiner.json": "combiner", "odds.npz": "forecasts", "golden.npz": "golden"}
 """File that only this kind of part has -> the kind. A member says itself what it is."""
 
 
@@ -62,7 +62,8 @@ def faults(store: ModelStore) -> Iterator[str]:
 
 def manifest_keys(manifest: Mapping[str, Any]) -> set[str]:
     """The keys of all parts that a version is made of."""
-    return {manifest["combiner"], *(key for _, keys in manifest["members"] for key in keys)}
+    golden = [key] if (key := manifest.get("golden")) else []
+    return {manifest["combiner"], *golden, *(key for _, keys in manifest["members"] for key in keys)}
 
 
 def size_bytes(path: Path) -> int:

@@ -5,13 +5,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from storage.durable import replace_durably, sync_folder, write_durably
+from storage.part_bounds import check_arrays, check_list, check_sizes
 
 Files = Mapping[str, bytes]
 CHECKSUMS = "sha256.json"
@@ -71,12 +72,15 @@ class ModelStore:
         self._rename(draft, self.part_folder(key))
         sync_folder(self.part_folder(key).parent)
 
-    def get_part(self, key: str) -> Files:
-        """The files of a part. Raises DamagedPart when it is missing or damaged; a damaged one is moved aside."""
+    def get_part(self, key: str, digest: str | None = None) -> Files:
+        """The files of a part. Raises DamagedPart when it is missing or damaged, or not the one of that digest.
+
+        A damaged one is moved aside.
+        """
         if self.read_only:
-            return self.check_part(key)
+            return self.check_part(key, digest)
         try:
-            files = self.check_part(key)
+            files = self.check_part(key, digest)
         except ModelStoreError:
             self._set_aside(self.part_folder(key))
             raise
@@ -84,18 +88,41 @@ class ModelStore:
             os.utime(self.part_folder(key))  # when it was last used: the clean-up may ask
         return files
 
-    def check_part(self, key: str) -> Files:
-        """The files of a part, which stays where it is. Raises DamagedPart when it is missing or damaged."""
+    def check_part(self, key: str, digest: str | None = None) -> Files:
+        """The files of a part, which stays where it is. Raises DamagedPart when it is missing or damaged.
+
+        With a `digest`, also when its list of files is another than the one of that SHA-256.
+        """
         folder = self.part_folder(key)
         try:
-            sums = json.loads((folder / CHECKSUMS).read_bytes())
+            listed = (folder / CHECKSUMS).read_bytes()
+            sums = check_list(json.loads(listed))
+            check_sizes([folder / name for name in sums])
             files = {name: (folder / name).read_bytes() for name in sums}
         except (OSError, ValueError) as error:
             raise DamagedPart(f"model part {key[:24]} in {self.root} cannot be read: {error}.") from error
         wrong = [name for name, content in files.items() if hashlib.sha256(content).hexdigest() != sums[name]]
         if wrong:
             raise DamagedPart(f"model part {key[:24]} in {self.root}: {wrong[0]} does not match its checksum.")
+        if digest is not None and hashlib.sha256(listed).hexdigest() != digest:
+            raise DamagedPart(f"model part {key[:24]} in {self.root} is another than the version was made of.")
+        self._check_arrays(folder, sums)
         return files
+
+    def part_digest(self, key: str) -> str:
+        """The SHA-256 of a part's list of files, for a manifest. Raises DamagedPart when it is missing."""
+        try:
+            return hashlib.sha256((self.part_folder(key) / CHECKSUMS).read_bytes()).hexdigest()
+        except OSError as error:
+            raise DamagedPart(f"model part {key[:24]} in {self.root} cannot be read: {error}.") from error
+
+    def _check_arrays(self, folder: Path, names: Iterable[str]) -> None:
+        for name in names:
+            if name.endswith(".npz"):
+                try:
+                    check_arrays(folder / name)
+                except ValueError as error:
+                    raise DamagedPart(f"model part {folder.name[:24]} in {self.root}: {error}.") from error
 
     def part_keys(self) -> list[str]:
         """Every part's key, in order."""

@@ -54,7 +54,7 @@ def read_outcomes(conn: Connection, *, first: date, last: date, label: str | Non
     return read_frame(conn, query.order_by(*key))
 
 
-def read_scored(conn: Connection, origin: Origin, *, first: date, last: date) -> pd.DataFrame:
+def read_scored(conn: Connection, origin: Origin, *, first: date, last: date, label: str | None = None) -> pd.DataFrame:
     """The forecasts for the sessions first to last and what came of them, in order; late ones count for nothing.
 
     Columns: session (datetime64), symbol, label, probability, outcome (1, 0, or NaN where it is not known).
@@ -65,6 +65,8 @@ def read_scored(conn: Connection, origin: Origin, *, first: date, last: date) ->
     of_origin = query.where(
         forecasts.c.origin == origin, forecasts.c.session.between(first, last), forecasts.c.late == 0
     )
+    if label is not None:
+        of_origin = of_origin.where(forecasts.c.label == label)
     frame = read_frame(conn, of_origin.order_by(*key))
     return frame.astype({"outcome": np.float64})
 

@@ -2,7 +2,10 @@
 
 import sqlite3
 
-LATER_TABLES = ("outbox", "feed_state", "close_checks", "corporate_actions", "restatements")
+LATER_TABLES = (
+    *("outbox", "feed_state", "close_checks", "corporate_actions", "restatements"),
+    *("model_events", "shadow_forecasts", "live_loss"),
+)
 LATER_COLUMNS = {
     "account_events": ("kept",),
     "runs": ("late_known_at",),

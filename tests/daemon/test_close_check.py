@@ -56,7 +56,7 @@ def check(services: Services) -> None:
 
 def findings(services: Services) -> list[Finding]:
     with reading(services.engine) as conn:
-        found = judge(read_ledger(conn, None), services.settings, services.clock.now()).findings
+        found = judge(read_ledger(conn, None, "gap"), services.settings, services.clock.now()).findings
     return [finding for finding in found if finding.ill is Ill.CLOSES_DIFFER]
 
 

@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine, text
 from daemon.backtest import backtest
 from daemon.desk import home_calendar, open_desk
 from daemon.errors import DaemonError
-from daemon.models import ModelFactory, load_model
+from daemon.loading import load_model
+from daemon.models import ModelFactory
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from ensemble.labels import LABELS

@@ -125,7 +125,7 @@ def test_what_is_shut_stays_shut_over_a_restart_and_status_says_so(
         assert not asked(after, provider, now)
         assert provider.asked_at == [FRIDAY_EVENING]
         with reading(after.engine) as conn:
-            findings = judge(read_ledger(conn, None), after.settings, now).findings
+            findings = judge(read_ledger(conn, None, "gap"), after.settings, now).findings
         (shut,) = [finding for finding in findings if finding.ill is Ill.FEED_SHUT]
         assert shut.text.startswith("yahoo is not asked before 2021-10-01 11:")
         assert not shut.unhealthy

@@ -317,7 +317,7 @@ def test_a_bar_that_never_comes_leaves_its_session_closed_told_and_no_failure(li
     assert [living.settle_run(day)[0] for day in AHEAD[:4]] == ["done", "no_data", "done", "done"]
     with living.services_at(living.folder, f"{AHEAD[3]} 18:00") as services:
         with reading(services.engine) as conn:
-            ledger = read_ledger(conn, read_account(conn, "live"))
+            ledger = read_ledger(conn, read_account(conn, "live"), "gap")
             health = conn.execute(text("SELECT last_done_session FROM v_run_health WHERE kind = 'settle'")).scalar_one()
         assert health == AHEAD[3]
         now = services.clock.now()

@@ -472,3 +472,10 @@ def written(value: object) -> str:
     if isinstance(value, float | int):
         return f"{value:.0f}" if value == int(value) and value < 1e9 else f"{value:g}".replace("e+", "e")
     return str(value)
+
+
+def test_a_champion_may_not_grow_older_than_the_gate_lets_act(tmp_path: Path) -> None:
+    tried = '[promotion]\npolicy = "better"\nmax_age_months = 4\n[signals]\nmax_model_age_months = {0}\n'
+    told = refusal(tmp_path, tried.format(3))
+    assert "signals.max_model_age_months was 3 and promotion.max_age_months 4 with promotion.policy" in told
+    assert load(tmp_path, tried.format(4)).promotion.tries

@@ -1,0 +1,18 @@
+"""The [drift] table."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ensemble.options import Options
+
+
+class DriftOptions(Options):
+    """What happens when live forecasts lose more than they said they would."""
+
+    policy: Literal["warn", "hold"] = Field(
+        default="warn", description="whether it is told alone, or nothing is entered until `resume`"
+    )
+    false_alarm_sessions: int = Field(
+        default=2500, ge=100, le=1_000_000, description="sessions that a false alarm takes at least, on average"
+    )

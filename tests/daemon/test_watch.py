@@ -1,0 +1,111 @@
+"""Live forecasts that lose more than they said they would are told of once, and halt where that is asked."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, text
+
+from daemon.courier import Courier
+from daemon.drift_options import DriftOptions
+from daemon.health import Ill
+from daemon.notify_options import NotifyOptions
+from daemon.services import Services
+from daemon.snapshot import take_snapshot
+from daemon.watch import watch_live_loss
+from ensemble.forecasts import Forecast
+from storage.engine import reading, transaction
+from storage.forecast_store import write_forecasts
+from storage.live_loss_store import LiveLoss, read_live_losses
+from storage.promotion_tables import live_loss
+from storage.rows import insert_rows
+from storage.tables import forecasts, outcomes
+
+ServicesAt = Callable[..., AbstractContextManager[Services]]
+FIRST = date(2021, 1, 4)
+
+
+def told(services: Services, policy: str) -> Services:
+    settings = services.settings.model_copy(
+        update={
+            "notify": NotifyOptions(urls=("json://127.0.0.1:9",)),
+            "drift": DriftOptions.model_validate({"policy": policy, "false_alarm_sessions": 100}),
+        }
+    )
+    return replace(services, settings=settings, courier=Courier(lambda _: None))
+
+
+def say(services: Services, days: range, *, outcome: int) -> None:
+    """A very sure forecast for each of the days, and what came of it; nothing else is known."""
+    sessions = [FIRST + timedelta(days=day) for day in days]
+    said = [Forecast(session, "AAA.NS", "gap", 0.9, 0.9, "mean", "model", "digest") for session in sessions]
+    now = services.clock.now()
+    with transaction(services.engine) as conn:
+        write_forecasts(conn, "live", said, decided_at=now, late=False, code_version="1")
+        rows = [
+            {"session": session, "symbol": "AAA.NS", "label": "gap", "outcome": outcome, "resolved_at": now}
+            for session in sessions
+        ]
+        insert_rows(conn, outcomes, rows)
+
+
+@pytest.fixture
+def emptied(copy: Path, services_at: ServicesAt) -> Path:
+    """The lived installation without what was forecast."""
+    with services_at(copy, "2021-10-05 18:00") as services, transaction(services.engine) as conn:
+        for table in (forecasts, outcomes, live_loss):
+            conn.execute(delete(table))
+    return copy
+
+
+def found(services: Services) -> list[LiveLoss]:
+    with reading(services.engine) as conn:
+        return read_live_losses(conn, "gap", newest=100)
+
+
+def count(services: Services, sql: str) -> Any:
+    with reading(services.engine) as conn:
+        return conn.scalar(text(sql))
+
+
+def test_each_settlement_leaves_a_row_once(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-05 18:00") as services:
+        newest, *before = found(services)
+        assert (newest.session, newest.sessions, newest.alarm) == (date(2021, 10, 5), 6, False)
+        assert len(before) == 5
+        watch_live_loss(services)
+        assert len(found(services)) == 6
+
+
+@pytest.mark.parametrize(("policy", "ills"), [("warn", {Ill.LIVE_LOSS}), ("hold", {Ill.LIVE_LOSS, Ill.HALTED})])
+def test_forecasts_that_are_sure_and_wrong_are_told_of_once_and_hold_where_that_is_asked(
+    policy: str, ills: set[Ill], emptied: Path, services_at: ServicesAt
+) -> None:
+    with services_at(emptied, "2021-10-05 18:00") as plain:
+        services = told(plain, policy)
+        say(services, range(5), outcome=0)
+        watch_live_loss(services)
+        (alarm,) = found(services)
+        assert alarm.alarm
+        assert alarm.excess > 1.5
+        assert {one.ill for one in take_snapshot(services).health.findings} - {Ill.STAND_IN} == ills
+        say(services, range(5, 30), outcome=1)
+        watch_live_loss(services)
+        assert [one.alarm for one in found(services)] == [False, True]
+        assert count(services, "SELECT count(*) FROM outbox WHERE kind = 'model'") == 1
+        held = count(services, "SELECT count(*) FROM account_events WHERE reason = 'KILL_SWITCH'")
+        assert held == (policy == "hold")
+
+
+def test_forecasts_that_come_true_raise_nothing(emptied: Path, services_at: ServicesAt) -> None:
+    with services_at(emptied, "2021-10-05 18:00") as plain:
+        services = told(plain, "hold")
+        say(services, range(40), outcome=1)
+        watch_live_loss(services)
+        (calm,) = found(services)
+        assert (calm.alarm, calm.excess < 0) == (False, True)
+        assert Ill.LIVE_LOSS not in {one.ill for one in take_snapshot(services).health.findings}
