@@ -2,10 +2,11 @@
 
 import sqlite3
 
-LATER_TABLES = ("outbox", "feed_state", "close_checks", "corporate_actions", "restatements")
+LATER_TABLES = ("outbox", "feed_state", "close_checks", "corporate_actions", "restatements", "first_reads", "histories")
 LATER_COLUMNS = {
     "account_events": ("kept",),
     "runs": ("late_known_at",),
+    "bars": ("withdrawn",),
     "quarantine": ("verdict", "decided_at", "decided_by", "note"),
 }
 """What the steps after 0008 have made."""
