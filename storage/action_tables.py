@@ -21,8 +21,8 @@ corporate_actions = Table(
     column(
         "value",
         Double,
-        "dividend: cash a share in the prices of the bars, so adjusted as they are; split, bonus: shares for each one before; "
-        "rights, demerger: the part of the close before that left the share",
+        "dividend: cash a share in the prices of the bars, so adjusted as they are; split, bonus: shares for each one "
+        "before; rights, demerger: the part of the close before that left the share",
         check=_POSITIVE,
     ),
     key("symbol", "session", "kind", "seen_at"),

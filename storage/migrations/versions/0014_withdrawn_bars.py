@@ -1,4 +1,4 @@
-"""Bars that are believed no more, first reads, histories read whole, and more kinds of actions. Frozen, as every step."""
+"""Withdrawn bars, first reads, histories read whole, and more kinds of actions. Frozen, as every step."""
 
 import sqlalchemy as sa
 from alembic import op
