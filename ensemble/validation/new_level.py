@@ -39,7 +39,8 @@ def new_level(path: PricePath, book: pd.DataFrame, series: Series, least: float)
 def _busy(gaps: Floats, volume: "pd.Series[float]") -> Mask:
     usual = volume.rolling(USUAL_SESSIONS, min_periods=LEAST_SESSIONS).median().shift(1).to_numpy()
     with np.errstate(invalid="ignore"):
-        return volume.to_numpy() >= BUSY * usual * np.exp(np.fmax(-gaps, 0.0))
+        busy: Mask = volume.to_numpy() >= BUSY * usual * np.exp(np.fmax(-gaps, 0.0))
+    return busy & (usual > 0)  # an index is traded by nobody
 
 
 def _with_the_crowd(gaps: Floats, sessions: pd.Index, series: Series) -> Mask:
