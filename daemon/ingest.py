@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from daemon.calendar_check import compare, seen_in
 from daemon.close_check import check_closes
+from daemon.confirmation import confirmed
 from daemon.context_age import silent_context
 from daemon.feed_guard import ask, can_wait
 from daemon.incoming import mistrust, of_another_provider
@@ -68,17 +69,20 @@ class News:
         return news
 
 
-def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = True) -> IngestReport:
+def ingest(
+    services: Services, calendar: SessionCalendar, *, compares: bool = True, whole: bool = False
+) -> IngestReport:
     """Brings every symbol of the configuration up to date in one transaction.
 
-    With `compares`, warns of what all of them together say against the calendar, and of context that says nothing.
+    With `compares`, warns of what all of them together say against the calendar, and of context that says nothing;
+    with `whole`, reads all from the beginning, also what is stored.
 
     A symbol that fails is reported and its old bars stay. Raises FeedError, and writes nothing, when no traded symbol
     can be had; when some cannot and a decision can still wait for them, raises it after the others were written.
     """
     market = services.settings.market
     stored = _stored(services)
-    told, failed = _fetch(services, calendar, stored)
+    told, failed = _fetch(services, calendar, stored, whole=whole)
     sifted = {symbol: _sift(services, calendar, symbol, told, stored) for symbol in told}
     failed |= _rewritten(services, stored, sifted)
     lost = [failed[symbol] for symbol in market.symbols if symbol in failed]
@@ -136,24 +140,24 @@ def _stored(services: Services) -> dict[str, pd.DataFrame]:
 
 
 def _fetch(
-    services: Services, calendar: SessionCalendar, stored: Mapping[str, pd.DataFrame]
+    services: Services, calendar: SessionCalendar, stored: Mapping[str, pd.DataFrame], *, whole: bool
 ) -> tuple[dict[str, History], dict[str, str]]:
     """Histories from where `stored` begins; from the beginning for a new symbol and one whose history has changed."""
     market = services.settings.market
     with reading(services.engine) as conn:
         foreign = of_another_provider(conn, services)
     firsts = {
-        symbol: stored[symbol].index[0].date() if symbol in stored else market.history_start
+        symbol: stored[symbol].index[0].date() if symbol in stored and not whole else market.history_start
         for symbol in market.every_symbol
         if symbol not in foreign
     }
     told, failed = _fetch_from(services, calendar, firsts)
     failed |= foreign
     restated = [symbol for symbol in told if symbol in stored and is_restated(stored[symbol], told[symbol].bars)]
-    if restated:
+    if restated and not whole:
         logger.info("history of {} was restated by the feed: reading all of it again", ", ".join(restated))
-        whole, failed_again = _fetch_from(services, calendar, dict.fromkeys(restated, market.history_start))
-        told = {symbol: history for symbol, history in told.items() if symbol not in restated} | whole
+        again, failed_again = _fetch_from(services, calendar, dict.fromkeys(restated, market.history_start))
+        told = {symbol: history for symbol, history in told.items() if symbol not in restated} | again
         failed |= failed_again
     return told, failed
 
@@ -228,6 +232,7 @@ def _keep(services: Services, news: Mapping[str, News], failed: Mapping[str, str
             withdrawn += len(withdraw_refused(conn, symbol, one.bars, seen_at=seen_at))
             bars = one.unstored()
             bars = without_rejected(conn, symbol, bars) if len(bars) else bars
+            bars = confirmed(conn, services, symbol, bars)
             changes = write_bars(conn, symbol, bars, seen_at=seen_at, provider=provider)
             refused += write_quarantine(conn, symbol, one.bars.refused, seen_at=seen_at)
             added, changed = added + changes.added, changed + changes.changed
