@@ -19,7 +19,7 @@ def show_actions(found: Sequence[CheckedAction], *, as_json: bool) -> None:
         words = (one.symbol, str(one.session), one.kind, _verdict(one))
         moves = (one.move_pct, one.explained_pct, one.rest_pct, one.limit_pct)
         table.add_row(*words, f"{one.value:.6g}", *("" if move is None else f"{move:.2f}" for move in moves))
-    console.print(table if found else "no dividend or split is stored")
+    console.print(table if found else "no action is stored")
     broken = sum(one.broken for one in found)
     if broken:
         console.print(f"{broken} moved farther over the ex-date than it explains: an adjustment is missing, or news.")

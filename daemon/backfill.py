@@ -3,7 +3,7 @@
 Memory is that of one symbol, however many there are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from daemon.ingest import ingest
 from daemon.services import Services, context_symbols
 from daemon.settings import MarketOptions
 from storage.bar_store import newest_sessions
-from storage.engine import reading
+from storage.engine import reading, transaction
 from storage.feeds import FeedError
 from storage.feeds.files import FilesFeed
+from storage.history_store import read_histories, write_history
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Filled:
     added: int = 0
     refused: int = 0
     failure: str = ""
-    """Why it has no bars; empty where it has."""
+    """Why its history was not read; empty where it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,11 @@ class Backfill:
 
     filled: tuple[Filled, ...]
     had_bars: tuple[str, ...]
-    """Symbols that were left alone, because a backfill or the daemon had read them before."""
+    """Symbols that were left alone, because their history had been read before."""
 
     @property
     def failed(self) -> tuple[Filled, ...]:
-        """Those without bars."""
+        """Those that were not read."""
         return tuple(one for one in self.filled if one.failure)
 
     def line(self) -> str:
@@ -51,24 +52,21 @@ class Backfill:
 
 
 def backfill(services: Services, symbols: Sequence[str] = ()) -> Backfill:
-    """Reads the whole history of those of `symbols`, by default of all that are configured, that have no bars yet.
+    """Reads the whole history of those of `symbols`, by default of all that are configured, of which it was not read.
 
-    One that fails is told at the end and stops no other. Raises DaemonError for one that is not configured, StoreError.
+    So one that has bars gets what is older than these once market.history_start moves back, and the actions of all
+    times. One that fails is told at the end and stops no other. Raises DaemonError for one that is not configured,
+    StoreError.
     """
-    market = services.settings.market
-    unknown = [symbol for symbol in symbols if symbol not in market.every_symbol]
-    if unknown:
-        raise DaemonError(f"{unknown[0]} stands nowhere in [market]; add it to symbols, peers or context first.")
-    wanted = [symbol for symbol in market.every_symbol if not symbols or symbol in symbols]
+    wanted, begin = _wanted(services, symbols), services.settings.market.history_start
     with reading(services.engine) as conn:
-        known = newest_sessions(conn)
-    missing = [symbol for symbol in wanted if symbol not in known]
-    filled = tuple(_filled(services, missing))
-    return Backfill(filled, tuple(symbol for symbol in wanted if symbol in known))
+        read = {symbol for symbol, first in read_histories(conn).items() if first <= begin}
+    return _backfilled(services, wanted, read)
 
 
 def import_bars(services: Services, folder: Path, symbols: Sequence[str] = ()) -> Backfill:
-    """The same from a folder of files in Yahoo's columns; without `symbols` those configured that have a file there.
+    """The same from a folder of files in Yahoo's columns, of what has no bars yet; without `symbols` of those
+    configured that have a file there.
 
     They count as bars of the configured feed, which goes on with the series: it is up to whoever imports that they are.
     Raises DaemonError where it has none.
@@ -79,7 +77,23 @@ def import_bars(services: Services, folder: Path, symbols: Sequence[str] = ()) -
     found = symbols or [symbol for symbol in services.settings.market.every_symbol if symbol in there]
     if not found:
         raise DaemonError(f"{folder} has no file of a configured symbol; name them as [market] does, RELIANCE.NS.csv.")
-    return backfill(replace(services, feed=FilesFeed(folder, name=services.feed.name)), found)
+    wanted = _wanted(services, found)
+    with reading(services.engine) as conn:
+        known = newest_sessions(conn).keys()
+    return _backfilled(replace(services, feed=FilesFeed(folder, name=services.feed.name)), wanted, known)
+
+
+def _wanted(services: Services, symbols: Sequence[str]) -> list[str]:
+    every = services.settings.market.every_symbol
+    unknown = [symbol for symbol in symbols if symbol not in every]
+    if unknown:
+        raise DaemonError(f"{unknown[0]} stands nowhere in [market]; add it to symbols, peers or context first.")
+    return [symbol for symbol in every if not symbols or symbol in symbols]
+
+
+def _backfilled(services: Services, wanted: Sequence[str], done: Collection[str]) -> Backfill:
+    filled = tuple(_filled(services, [symbol for symbol in wanted if symbol not in done]))
+    return Backfill(filled, tuple(symbol for symbol in wanted if symbol in done))
 
 
 def _filled(services: Services, symbols: Sequence[str]) -> Iterator[Filled]:
@@ -87,12 +101,22 @@ def _filled(services: Services, symbols: Sequence[str]) -> Iterator[Filled]:
     for symbol in services.progress(symbols, total=len(symbols), label="histories"):
         alone = services.settings.model_copy(update={"market": _market_of(services.settings.market, symbol)})
         try:
-            report = ingest(replace(services, settings=alone), calendar, compares=False)
+            report = ingest(replace(services, settings=alone), calendar, compares=False, whole=True)
         except FeedError as error:
             yield Filled(symbol, failure=str(error))
         else:
-            yield Filled(symbol, report.added, report.refused, report.failed.get(symbol, ""))
+            failure = report.failed.get(symbol, "")
+            if not failure:
+                _note(services, symbol)
+            yield Filled(symbol, report.added, report.refused, failure)
         services.alive()
+
+
+def _note(services: Services, symbol: str) -> None:
+    """That its history was read; killed before, the next backfill reads it again and finds nothing new."""
+    begin = services.settings.market.history_start
+    with transaction(services.engine) as conn:
+        write_history(conn, symbol, read_from=begin, read_at=services.clock.now())
 
 
 def _market_of(market: MarketOptions, symbol: str) -> MarketOptions:

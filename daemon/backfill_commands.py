@@ -18,8 +18,9 @@ Symbols = Annotated[list[str] | None, typer.Argument(metavar="[SYMBOL]...", help
 
 
 def backfill_command(context: typer.Context, symbols: Symbols = None, now: Now = None, as_json: AsJson = False) -> None:
-    """Read the whole history of every symbol that has none yet, one after the other; exit 1 when one fails.
+    """Read the whole history of every symbol of which it was not read yet, one after the other; exit 1 when one fails.
 
+    With an earlier market.history_start, that is what is older than the stored bars too.
     Interrupt it as you like: the next call goes on with what is missing.
     """
     from daemon.backfill import backfill

@@ -1,7 +1,7 @@
 """The commands `bars ...`: how far bars can be trusted, and what a person says of those that cannot."""
 
 from collections import defaultdict
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -46,13 +46,15 @@ def as_of(
     """Show the bars of a symbol as they were known on a day: nothing seen later shows."""
     from daemon.bars_display import show_bars
     from daemon.invocation import reader
-    from storage.bar_store import read_bars
+    from storage.bar_store import read_bars, read_withdrawn
     from storage.engine import reading
 
     known_at = datetime.combine(day.date(), time(23, 59, 59), tzinfo=UTC)
     with reader(context.obj) as engine, reading(engine) as conn:
-        bars = read_bars(conn, [symbol], known_at=known_at)[symbol]
-    show_bars(bars.iloc[-last:], as_json=as_json)
+        bars = read_bars(conn, [symbol], known_at=known_at)[symbol].iloc[-last:]
+        shown_from = bars.index[0].date() if len(bars) == last else date.min
+        withdrawn = [one for one in read_withdrawn(conn, symbol, known_at=known_at) if one.session >= shown_from]
+    show_bars(bars, withdrawn, as_json=as_json)
 
 
 @bars_app.command("show")
@@ -66,12 +68,14 @@ def show(
     """Show the bars of a symbol as they are now."""
     from daemon.bars_display import show_bars
     from daemon.invocation import reader
-    from storage.bar_store import read_bars
+    from storage.bar_store import read_bars, read_withdrawn
     from storage.engine import reading
 
+    begin, end = first.date() if first else date.min, last.date() if last else date.max
     with reader(context.obj) as engine, reading(engine) as conn:
-        bars = read_bars(conn, [symbol], first=None if first is None else first.date())[symbol]
-    show_bars(bars.loc[:last], as_json=as_json, nothing=f"no bar of {symbol} is stored")
+        bars = read_bars(conn, [symbol], first=begin)[symbol].loc[:last]
+        withdrawn = [one for one in read_withdrawn(conn, symbol) if begin <= one.session <= end]
+    show_bars(bars, withdrawn, as_json=as_json, nothing=f"no bar of {symbol} is stored")
 
 
 @bars_app.command("actions")
@@ -97,3 +101,30 @@ def actions(
             check_actions(symbol, own, read_bars(conn, [symbol])[symbol], rules=rules) for symbol, own in stored.items()
         ]
     show_actions(list(chain.from_iterable(checked)), as_json=as_json)
+
+
+@bars_app.command("state")
+def state_command(
+    context: typer.Context,
+    symbol: Annotated[str, typer.Argument(help="As the configuration writes it.")],
+    ex_date: Annotated[
+        datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"], help="First session without it.")
+    ],
+    kind: Annotated[str, typer.Argument(help="bonus, rights or demerger.")],
+    value: Annotated[
+        str,
+        typer.Argument(
+            help="Of a bonus the shares for each one before, 4/3; of rights or a demerger the part of the close before "
+            "that left the share, 261.85/2841.85."
+        ),
+    ],
+) -> None:
+    """State what a company did to its share and the feed does not tell. The daemon may run."""
+    from daemon.clock import SystemClock
+    from daemon.invocation import upgraded
+    from daemon.stating import state
+
+    settings, day = context.obj.settings(), ex_date.date()
+    with upgraded(context.obj, read_only=False) as engine:
+        new = state(engine, settings, told=(symbol, day, kind, value), now=SystemClock().now())
+    typer.echo(f"{kind} of {symbol} on {day} {'is known from now on' if new else 'was known already'}")

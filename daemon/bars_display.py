@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -11,6 +12,7 @@ from daemon.bars_check import Checked
 from daemon.console import new_table, open_console, print_json
 from ensemble.validation.findings import Finding
 from ensemble.validation.scorecard import Score
+from storage.bar_store import Withdrawn
 from storage.quarantine_store import Refused
 
 SHOWN = 20
@@ -32,15 +34,25 @@ def show_checked(checked: Checked, *, as_json: bool) -> None:
         _show_findings(console, symbol, findings)
 
 
-def show_bars(bars: pd.DataFrame, *, as_json: bool, nothing: str = "no bar was known by then") -> None:
-    """A bars frame, to standard output."""
-    rows = [{"session": f"{session:%Y-%m-%d}"} | row.to_dict() for session, row in bars.iterrows()]
+def show_bars(
+    bars: pd.DataFrame, withdrawn: Sequence[Withdrawn], *, as_json: bool, nothing: str = "no bar was known by then"
+) -> None:
+    """A bars frame, to standard output, and the bars of its span that are believed no more, which have no values."""
+    rows: dict[str, dict[str, Any]] = {
+        f"{session:%Y-%m-%d}": dict(zip(bars.columns, row, strict=True))
+        for session, row in zip(bars.index, bars.to_numpy().tolist(), strict=True)
+    }
+    for one in withdrawn:
+        rows[str(one.session)] = dict.fromkeys(bars.columns) | {
+            "withdrawn": f"{one.reason}, {one.since:%Y-%m-%d %H:%M}Z"
+        }
+    told = [{"session": session} | rows[session] for session in sorted(rows)]
     if as_json:
-        print_json(rows)
+        print_json(told)
         return
     console = open_console()
-    table = new_table(console, "", "session", *bars.columns)
-    for row in rows:
+    table = new_table(console, "", "session", *bars.columns, *(["withdrawn"] if withdrawn else []))
+    for row in told:
         table.add_row(*(_cell(value) for value in row.values()))
     console.print(table if rows else nothing)
 

@@ -38,6 +38,7 @@ from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.trading.situation import situation_of
 from ensemble.windows import month_of
+from storage.action_store import read_actions
 from storage.engine import reading
 from storage.model_store import ModelStoreError
 from storage.sightings import next_look
@@ -181,7 +182,10 @@ class Desk:
 
     @cached_property
     def _demergers(self) -> tuple[Demerger, ...]:
-        return known_demergers(self.services.settings)
+        settings = self.services.settings
+        with reading(self.services.engine) as conn:
+            stated = read_actions(conn, settings.market.symbols, known_at=self.known_at)
+        return known_demergers(settings, stated)
 
     @cached_property
     def _experience(self) -> Experience:

@@ -60,7 +60,10 @@ def _forecasts(conn: Connection, settings: Settings, first: date, last: date) ->
 def _held_pct(conn: Connection, symbols: tuple[str, ...], before: date, last: date) -> float | None:
     """What the symbols gained from close to close, dividends included, their mean; None where a bar is missing."""
     query = select(bars.c.symbol, bars.c.session, bars.c.adj_close).where(
-        bars.c.symbol.in_(symbols), bars.c.session.in_([before, last]), bars.c.superseded_at.is_(None)
+        bars.c.symbol.in_(symbols),
+        bars.c.session.in_([before, last]),
+        bars.c.superseded_at.is_(None),
+        bars.c.withdrawn.is_(None),
     )
     close = {(row.symbol, row.session): row.adj_close for row in conn.execute(query)}
     gains = [

@@ -10,15 +10,16 @@ from sqlalchemy import Connection
 
 from daemon.calendar_check import compare, seen_in
 from daemon.close_check import check_closes
+from daemon.confirmation import confirmed
 from daemon.context_age import silent_context
 from daemon.feed_guard import ask, can_wait
 from daemon.incoming import mistrust, of_another_provider
+from daemon.judgement import judge, withdraw_refused
 from daemon.restatements import is_restated, restatement
 from daemon.services import Services, context_symbols
 from ensemble.sessions import SessionCalendar, available_at
 from ensemble.validation.rewriting import rewritten
 from ensemble.validation.rules import Series, Sifted
-from ensemble.validation.sifting import sift_bars
 from storage.action_store import read_actions, write_actions, write_restatement
 from storage.bar_store import equal_rows, newest_sessions, read_bars, write_bars, write_quarantine
 from storage.engine import reading, transaction
@@ -39,11 +40,14 @@ class IngestReport:
     refused: int
     failed: Mapping[str, str]
     """Symbols that the feed could not give, with its reason."""
+    withdrawn: int = 0
+    """Stored bars that are believed no more."""
 
     def line(self) -> str:
         """One line for log and ledger."""
         failed = f", {len(self.failed)} symbols failed" if self.failed else ""
-        return f"{self.added} bars new, {self.changed} changed, {self.refused} refused{failed}"
+        withdrawn = f", {self.withdrawn} withdrawn" if self.withdrawn else ""
+        return f"{self.added} bars new, {self.changed} changed, {self.refused} refused{withdrawn}{failed}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,18 +69,21 @@ class News:
         return news
 
 
-def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = True) -> IngestReport:
+def ingest(
+    services: Services, calendar: SessionCalendar, *, compares: bool = True, whole: bool = False
+) -> IngestReport:
     """Brings every symbol of the configuration up to date in one transaction.
 
-    With `compares`, warns of what all of them together say against the calendar, and of context that says nothing.
+    With `compares`, warns of what all of them together say against the calendar, and of context that says nothing;
+    with `whole`, reads all from the beginning, also what is stored.
 
     A symbol that fails is reported and its old bars stay. Raises FeedError, and writes nothing, when no traded symbol
     can be had; when some cannot and a decision can still wait for them, raises it after the others were written.
     """
     market = services.settings.market
     stored = _stored(services)
-    told, failed = _fetch(services, calendar, stored)
-    sifted = {symbol: _sift(services, calendar, symbol, history.bars) for symbol, history in told.items()}
+    told, failed = _fetch(services, calendar, stored, whole=whole)
+    sifted = {symbol: _sift(services, calendar, symbol, told, stored) for symbol in told}
     failed |= _rewritten(services, stored, sifted)
     lost = [failed[symbol] for symbol in market.symbols if symbol in failed]
     if market.symbols and len(lost) == len(market.symbols):
@@ -133,24 +140,24 @@ def _stored(services: Services) -> dict[str, pd.DataFrame]:
 
 
 def _fetch(
-    services: Services, calendar: SessionCalendar, stored: Mapping[str, pd.DataFrame]
+    services: Services, calendar: SessionCalendar, stored: Mapping[str, pd.DataFrame], *, whole: bool
 ) -> tuple[dict[str, History], dict[str, str]]:
     """Histories from where `stored` begins; from the beginning for a new symbol and one whose history has changed."""
     market = services.settings.market
     with reading(services.engine) as conn:
         foreign = of_another_provider(conn, services)
     firsts = {
-        symbol: stored[symbol].index[0].date() if symbol in stored else market.history_start
+        symbol: stored[symbol].index[0].date() if symbol in stored and not whole else market.history_start
         for symbol in market.every_symbol
         if symbol not in foreign
     }
     told, failed = _fetch_from(services, calendar, firsts)
     failed |= foreign
     restated = [symbol for symbol in told if symbol in stored and is_restated(stored[symbol], told[symbol].bars)]
-    if restated:
+    if restated and not whole:
         logger.info("history of {} was restated by the feed: reading all of it again", ", ".join(restated))
-        whole, failed_again = _fetch_from(services, calendar, dict.fromkeys(restated, market.history_start))
-        told = {symbol: history for symbol, history in told.items() if symbol not in restated} | whole
+        again, failed_again = _fetch_from(services, calendar, dict.fromkeys(restated, market.history_start))
+        told = {symbol: history for symbol, history in told.items() if symbol not in restated} | again
         failed |= failed_again
     return told, failed
 
@@ -177,9 +184,15 @@ def _fetch_from(
     return told, failed
 
 
-def _sift(services: Services, calendar: SessionCalendar, symbol: str, frame: pd.DataFrame) -> Sifted:
-    """The frame's bars that are final by now and not older than the configured history, sifted."""
-    settings = services.settings
+def _sift(
+    services: Services,
+    calendar: SessionCalendar,
+    symbol: str,
+    told: Mapping[str, History],
+    stored: Mapping[str, pd.DataFrame],
+) -> Sifted:
+    """The symbol's bars that are final by now and not older than the configured history, sifted."""
+    settings, frame = services.settings, told[symbol].bars
     abroad = context_symbols(settings.market.context)
     exchange = abroad.get(symbol, settings.market.exchange)
     own = settings.calendar.corrections.get(exchange, ())
@@ -189,7 +202,7 @@ def _sift(services: Services, calendar: SessionCalendar, symbol: str, frame: pd.
     sessions = calendar.sessions if exchange == calendar.exchange else None
     # An unreadable date is neither: it stays, to be refused.
     series = Series(symbol, symbol not in abroad, sessions)
-    return sift_bars(frame[~(future | ancient)], series, rules=settings.bars)
+    return judge(services, series, frame[~(future | ancient)], told, stored.get(symbol))
 
 
 def _rewritten(services: Services, stored: Mapping[str, pd.DataFrame], sifted: Mapping[str, Sifted]) -> dict[str, str]:
@@ -210,18 +223,20 @@ def _rewritten(services: Services, stored: Mapping[str, pd.DataFrame], sifted: M
 
 
 def _keep(services: Services, news: Mapping[str, News], failed: Mapping[str, str]) -> IngestReport:
-    added = changed = refused = 0
+    added = changed = refused = withdrawn = 0
     with transaction(services.engine) as conn:
         seen_at, provider = next_sighting(conn, services.clock.now()), services.feed.name
         for symbol, one in news.items():
             write_actions(conn, symbol, one.actions, seen_at=seen_at, provider=provider)
             _keep_restatement(conn, symbol, one, seen_at)
+            withdrawn += len(withdraw_refused(conn, symbol, one.bars, seen_at=seen_at))
             bars = one.unstored()
             bars = without_rejected(conn, symbol, bars) if len(bars) else bars
+            bars = confirmed(conn, services, symbol, bars)
             changes = write_bars(conn, symbol, bars, seen_at=seen_at, provider=provider)
             refused += write_quarantine(conn, symbol, one.bars.refused, seen_at=seen_at)
             added, changed = added + changes.added, changed + changes.changed
-    return IngestReport(added, changed, refused, failed)
+    return IngestReport(added, changed, refused, failed, withdrawn)
 
 
 def _keep_restatement(conn: Connection, symbol: str, news: News, seen_at: datetime) -> None:

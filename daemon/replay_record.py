@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from daemon.replay_plan import Sighting
 from ensemble.trading.events import AccountEvent
 from storage.account_store import read_events
+from storage.action_store import read_statements
 from storage.bar_store import read_sightings
 from storage.configuration_store import read_configurations
 from storage.forecast_store import read_speakers
@@ -31,7 +32,7 @@ class Record:
     events: Mapping[int, AccountEvent]
     """All of the account, by number."""
     sightings: Sequence[Sighting]
-    """Of bars, between the first run and the last."""
+    """Of bars, and of what people stated of them, between the first run and the last."""
     ledger: Mapping[str, frozenset[date]]
     """The sessions that each kind of run is done for, of all times."""
 
@@ -46,6 +47,10 @@ def read_record(conn: Connection, first: date, last: date) -> Record:
         speakers=read_speakers(conn, LIVE, first=first, last=last),
         instants=read_decision_instants(conn, LIVE, first=first, last=last),
         events={event.number: event for event in read_events(conn, LIVE)},
-        sightings=read_sightings(conn, after=min(looks), until=max(looks)) if looks else [],
+        sightings=_sightings(conn, min(looks), max(looks)) if looks else [],
         ledger={kind: frozenset(done_runs(conn, LIVE, kind)) for kind in ("decide", "settle")},
     )
+
+
+def _sightings(conn: Connection, after: datetime, until: datetime) -> list[Sighting]:
+    return sorted([*read_sightings(conn, after=after, until=until), *read_statements(conn, after=after, until=until)])

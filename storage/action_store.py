@@ -1,9 +1,9 @@
-"""Dividends and splits as versions, as bars are kept: what was known on any day can be read again.
+"""What companies did, as versions, as bars are kept: what was known on any day can be read again.
 
 And the restatements of bars that follow from them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import isclose
@@ -16,7 +16,11 @@ from storage.action_tables import corporate_actions as table
 from storage.action_tables import restatements
 from storage.rows import Row, insert_rows, record_columns, row_of
 
-Kind = Literal["dividend", "split"]
+Kind = Literal["dividend", "split", "bonus", "rights", "demerger"]
+STATED: tuple[Kind, ...] = ("bonus", "rights", "demerger")
+"""What a person tells, because no feed does: its bars are adjusted for none of them."""
+BY_HAND = "stated"
+"""The provider of what a person told."""
 _EQUAL_WITHIN = 1e-9
 """Relative: what a feed's rounding does to a number that it did not change."""
 _NOTHING = {"dividend": 0.0, "split": 1.0}
@@ -33,9 +37,17 @@ class Action:
     """The ex-date."""
     kind: Kind
     value: float
-    """dividend: cash a share in the prices of the bars; split: new shares for each old one."""
+    """dividend: cash a share in the prices of the bars; split and bonus: shares for each one before; rights and
+    demerger: the part of the close before that left the share."""
     provider: str
     seen_at: datetime
+
+    @property
+    def left(self) -> float:
+        """What is left of the price by an action that a person stated; 1 for those of feeds."""
+        if self.kind == "bonus":
+            return 1 / self.value
+        return 1 - self.value if self.kind in ("rights", "demerger") else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +89,27 @@ def write_actions(conn: Connection, symbol: str, told: pd.DataFrame, *, seen_at:
     """
     if told.empty:  # as on most days
         return 0
+    return _write(conn, symbol, _rows(told), seen_at=seen_at, provider=provider)
+
+
+def state_action(conn: Connection, stated: Action) -> bool:
+    """Keeps what a person says the company did; False where that was known already."""
+    row = {"session": stated.session, "kind": stated.kind, "value": stated.value}
+    return _write(conn, stated.symbol, [row], seen_at=stated.seen_at, provider=BY_HAND) > 0
+
+
+def read_statements(conn: Connection, *, after: datetime, until: datetime) -> list[tuple[datetime, str, date]]:
+    """When people stated something, the symbol, and the ex-date: as `read_sightings` tells of bars."""
+    query = select(table.c.seen_at, table.c.symbol, table.c.session)
+    stated = query.where(table.c.kind.in_(STATED), table.c.seen_at > after, table.c.seen_at <= until)
+    return [(seen_at, symbol, session) for seen_at, symbol, session in conn.execute(stated)]
+
+
+def _write(conn: Connection, symbol: str, rows: Iterable[Row], *, seen_at: datetime, provider: str) -> int:
     now = seen_at.replace(microsecond=0)
     kept = _versions(conn, symbol)
     fresh = []
-    for row in _rows(told):
+    for row in rows:
         versions = kept.get((row["session"], row["kind"]), {})
         known = max((since for since in versions if since <= now), default=None)
         if known is not None and isclose(versions[known], row["value"], rel_tol=_EQUAL_WITHIN):

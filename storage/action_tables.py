@@ -6,7 +6,7 @@ from storage.column_types import Session
 from storage.columns import COUNT, column, instant, key, session, symbol
 from storage.tables import METADATA
 
-_KIND = "{0} IN ('dividend', 'split')"
+_KIND = "{0} IN ('dividend', 'split', 'bonus', 'rights', 'demerger')"
 _POSITIVE = "{0} > 0 AND {0} < 1e9"
 
 corporate_actions = Table(
@@ -14,18 +14,19 @@ corporate_actions = Table(
     METADATA,
     symbol(),
     session("The ex-date: the first trading day without the right"),
-    column("kind", Text, "dividend or split (a bonus is one)", check=_KIND),
+    column("kind", Text, "dividend or split, as a feed tells; bonus, rights or demerger, as a person did", check=_KIND),
     instant("seen_at", "When this version of it was fetched"),
     instant("superseded_at", "When a newer version replaced it; empty for the current one", null=True),
-    column("provider", Text, "The feed it came from"),
+    column("provider", Text, "The feed it came from, or stated: a person said so"),
     column(
         "value",
         Double,
-        "dividend: cash a share in the prices of the bars, so adjusted as they are; split: new shares for each old one",
+        "dividend: cash a share in the prices of the bars, so adjusted as they are; split, bonus: shares for each one "
+        "before; rights, demerger: the part of the close before that left the share",
         check=_POSITIVE,
     ),
     key("symbol", "session", "kind", "seen_at"),
-    comment="Dividends and splits as the feed tells of them, one row a version; one it tells of no more stays",
+    comment="What companies did, as feeds tell and people state, one row a version; one told of no more stays",
 )
 
 restatements = Table(

@@ -25,7 +25,11 @@ from storage.tables import quarantine
 _EQUAL_WITHIN = 1e-9
 """Relative: what a feed's rounding does to a number that it did not change."""
 
+BY_HAND = "quarantine"
+"""The provider of a version that a person let in."""
+
 _PRICES = [table.c[name] for name in BAR_COLUMNS]
+_BELIEVED = table.c.withdrawn.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,15 @@ class BarChanges:
     changed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A bar that was believed once."""
+
+    session: date
+    since: datetime
+    reason: str
+
+
 def read_bars(
     conn: Connection, symbols: Sequence[str], *, first: date | None = None, known_at: datetime | None = None
 ) -> dict[str, pd.DataFrame]:
@@ -43,7 +56,7 @@ def read_bars(
 
     With `known_at`, the bars as they were known at that instant: nothing seen later shows.
     """
-    query = select(table.c.session, *_PRICES).where(_as_known(known_at)).order_by(table.c.session)
+    query = select(table.c.session, *_PRICES).where(_as_known(known_at), _BELIEVED).order_by(table.c.session)
     if first is not None:
         query = query.where(table.c.session >= first)
     return {symbol: _frame(*raw_columns(conn, query.where(table.c.symbol == symbol))) for symbol in symbols}
@@ -55,14 +68,15 @@ def newest_sessions(conn: Connection) -> dict[str, pd.Timestamp]:
     symbols = select(func.min(table.c.symbol).label("symbol")).cte("symbols", recursive=True)
     following = select(func.min(table.c.symbol)).where(table.c.symbol > symbols.c.symbol).scalar_subquery()
     symbols = symbols.union_all(select(following).where(symbols.c.symbol.is_not(None)))
-    newest = select(func.max(table.c.session)).where(table.c.symbol == symbols.c.symbol).scalar_subquery()
+    own = select(table.c.session).where(table.c.symbol == symbols.c.symbol, _as_known(None), _BELIEVED)
+    newest = own.order_by(table.c.session.desc()).limit(1).scalar_subquery()
     query = select(symbols.c.symbol, newest).where(symbols.c.symbol.is_not(None))
-    return {symbol: pd.Timestamp(session) for symbol, session in conn.execute(query)}
+    return {symbol: pd.Timestamp(session) for symbol, session in conn.execute(query) if session is not None}
 
 
 def newest_provider(conn: Connection, symbol: str) -> str | None:
-    """The feed that the symbol's newest bar came from; None where it has none."""
-    newest = select(table.c.provider).where(table.c.symbol == symbol)
+    """The feed that the symbol's newest bar came from, but for those let in by hand; None where it has none."""
+    newest = select(table.c.provider).where(table.c.symbol == symbol, table.c.provider != BY_HAND)
     return conn.scalar(newest.order_by(table.c.session.desc(), table.c.seen_at.desc()).limit(1))
 
 
@@ -92,6 +106,33 @@ def write_bars(conn: Connection, symbol: str, bars: pd.DataFrame, *, seen_at: da
     fixed = {"symbol": symbol, "seen_at": seen_at, "provider": provider}
     _insert(conn, bars[differs], until, fixed)
     return BarChanges(added=int(added.sum()), changed=len(changed))
+
+
+def withdraw_bars(conn: Connection, symbol: str, reasons: Mapping[date, str], *, seen_at: datetime) -> list[date]:
+    """Of the sessions of `reasons`, those whose bar is believed no more from `seen_at` on, for the reason given.
+
+    Their values stay, and a later version may put another bar, or the same, in their place.
+    """
+    if not reasons:
+        return []
+    query = select(table.c.session, table.c.seen_at, table.c.provider, *_PRICES).where(
+        table.c.symbol == symbol, table.c.session.in_(reasons), _as_known(seen_at), _BELIEVED
+    )
+    rows = [dict(row) for row in conn.execute(query).mappings()]
+    _retire(conn, symbol, {row["session"]: row["seen_at"] for row in rows}, seen_at)
+    for row in rows:
+        row |= {"symbol": symbol, "seen_at": seen_at, "withdrawn": reasons[row["session"]]}
+        later = table.c.session == row["session"], table.c.symbol == symbol, table.c.seen_at > seen_at
+        row["superseded_at"] = conn.scalar(select(func.min(table.c.seen_at)).where(*later))
+    insert_rows(conn, table, rows)
+    return sorted(row["session"] for row in rows)
+
+
+def read_withdrawn(conn: Connection, symbol: str, *, known_at: datetime | None = None) -> list[Withdrawn]:
+    """The symbol's withdrawn bars, oldest first; with `known_at`, those that were withdrawn then."""
+    query = select(table.c.session, table.c.seen_at, table.c.withdrawn)
+    own = query.where(table.c.symbol == symbol, _as_known(known_at), table.c.withdrawn.is_not(None))
+    return [Withdrawn(*row) for row in conn.execute(own.order_by(table.c.session))]
 
 
 def write_quarantine(conn: Connection, symbol: str, refused: pd.DataFrame, *, seen_at: datetime) -> int:
@@ -125,10 +166,12 @@ def _frame(sessions: Sequence[str], *prices: Sequence[float | None]) -> pd.DataF
 def _known(
     conn: Connection, symbol: str, bars: pd.DataFrame, seen_at: datetime
 ) -> tuple[pd.DataFrame, dict[date, datetime]]:
-    """The bars known at `seen_at` for the span of `bars`, and since when each has been known."""
-    query = select(table.c.session, *_PRICES, table.c.seen_at).where(_as_known(seen_at), _span(symbol, bars))
-    sessions, *prices, since = raw_columns(conn, query.order_by(table.c.session))
+    """The versions in force at `seen_at` for the span of `bars`, and since when; one that withdraws has no values."""
+    columns = table.c.session, *_PRICES, table.c.withdrawn, table.c.seen_at
+    query = select(*columns).where(_as_known(seen_at), _span(symbol, bars))
+    sessions, *prices, withdrawn, since = raw_columns(conn, query.order_by(table.c.session))
     frame = _frame(sessions, *prices)
+    frame[[reason is not None for reason in withdrawn]] = np.nan
     return frame, dict(zip(_dates(frame), map(datetime.fromisoformat, since), strict=True))
 
 

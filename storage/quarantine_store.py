@@ -1,4 +1,7 @@
-"""What people say of refused bars: accepted ones become versions from then on, rejected ones stay out for good."""
+"""What people say of refused bars: accepted ones become versions from then on, rejected ones stay out for good.
+
+Rules say it too: a stored bar that is refused later is withdrawn, unless a person has accepted these values.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,14 +14,12 @@ from sqlalchemy import Connection, Row, select
 from ensemble.bars import BAR_COLUMNS, BarsError, check_bars
 from ensemble.validation.asset_class import class_rules
 from ensemble.validation.rows import mend_context, widen
-from storage.bar_store import read_bars, write_bars
+from storage.bar_store import BY_HAND, read_bars, withdraw_bars, write_bars
 from storage.errors import StoreError
 from storage.sightings import next_sighting
 from storage.tables import quarantine
 
 ACCEPTED, REJECTED = "accepted", "rejected"
-PROVIDER = "quarantine"
-"""Where the version of an accepted bar came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ def read_quarantine(conn: Connection, *, symbol: str | None = None, decided: boo
 
 
 def decide(conn: Connection, number: int, decision: Decision, *, complete: bool) -> Refused:
-    """Notes the decision; an accepted bar is known from now on, not before. Raises StoreError where that cannot be.
+    """Notes the decision: an accepted bar is known from now on, a rejected one that is stored is withdrawn.
+
+    Raises StoreError where that cannot be.
 
     `complete`: the bar's symbol is traded or a peer, so that it needs every price and a volume.
     """
@@ -71,12 +74,20 @@ def decide(conn: Connection, number: int, decision: Decision, *, complete: bool)
         raise StoreError(f"quarantine has no bar {number}; `bars quarantine list` shows those there are.")
     if row.verdict is not None:
         raise StoreError(f"bar {number} was {row.verdict} by {row.decided_by} before; a decision stands.")
+    seen_at = next_sighting(conn, decision.now)
     if decision.verdict == ACCEPTED:
-        bar = _checked(row, complete=complete)
-        write_bars(conn, row.symbol, bar, seen_at=next_sighting(conn, decision.now), provider=PROVIDER)
+        write_bars(conn, row.symbol, _checked(row, complete=complete), seen_at=seen_at, provider=BY_HAND)
+    elif _is_stored(conn, row):
+        withdraw_bars(conn, row.symbol, {row.session: REJECTED}, seen_at=seen_at)
     told = {"verdict": decision.verdict, "decided_at": decision.now, "decided_by": decision.by, "note": decision.note}
     conn.execute(quarantine.update().where(quarantine.c.id == number).values(told))
     return next(one for one in read_quarantine(conn, symbol=row.symbol, decided=True) if one.id == number)
+
+
+def read_accepted(conn: Connection, symbol: str) -> frozenset[date]:
+    """The sessions of which a person has accepted a bar that rules refuse."""
+    own = (quarantine.c.symbol == symbol) & (quarantine.c.verdict == ACCEPTED)
+    return frozenset(conn.scalars(select(quarantine.c.session).where(own)))
 
 
 def without_rejected(conn: Connection, symbol: str, bars: pd.DataFrame) -> pd.DataFrame:
@@ -88,6 +99,15 @@ def without_rejected(conn: Connection, symbol: str, bars: pd.DataFrame) -> pd.Da
         if stamp in bars.index and all(bars.at[stamp, name] == payload[name] for name in ("close", "adj_close")):
             bars = bars.drop(stamp)
     return bars
+
+
+def _is_stored(conn: Connection, row: Row[Any]) -> bool:
+    """These very values are believed now, by their closes: high and low may have been widened."""
+    if row.session is None:
+        return False
+    bars = read_bars(conn, [row.symbol], first=row.session)[row.symbol]
+    stamp = pd.Timestamp(row.session)
+    return stamp in bars.index and all(bars.at[stamp, name] == row.payload[name] for name in ("close", "adj_close"))
 
 
 def _checked(row: Row[Any], *, complete: bool) -> pd.DataFrame:

@@ -49,8 +49,9 @@ bars = Table(
     bar_price("close", "Closing price, split-adjusted"),
     bar_price("adj_close", "Closing price adjusted for splits and dividends"),
     column("volume", Double, "Shares traded; empty where the feed has none", check=COUNT, null=True),
+    column("withdrawn", Text, "Why this bar is believed no more from seen_at on; empty for one that is", null=True),
     key("symbol", "session", "seen_at"),
-    comment="Daily bars, one row a version: a revised bar is added, the old one stays",
+    comment="Daily bars, one row a version: a revised bar is added, and one that withdraws it; the old one stays",
     # Rows lie in the order of the key, which is the order they are read in: half the file, twice the speed.
     sqlite_with_rowid=False,
 )

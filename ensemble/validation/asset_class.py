@@ -31,6 +31,8 @@ class ClassRules:
     """In logarithms: a close that is nearer than this to its neighbours is not doubted."""
     least_factor: float = 0.18
     """In logarithms, a fifth: a run of bars that is off by less may be true weeks. Bonuses and splits move more."""
+    least_level: float = 0.18
+    """In logarithms: a new level nearer than this is believed at once. What has no splits may go farther."""
     most_wick: float = 0.9
     """In logarithms: how far high and low may lie from open and close on the wildest of days. One fund fell by half
     within minutes, and rose again, on 2010-05-06."""
@@ -39,9 +41,9 @@ class ClassRules:
 RULES = {
     AssetClass.EQUITY: ClassRules(traded=True),
     AssetClass.INDEX: ClassRules(),
-    AssetClass.VOLATILITY: ClassRules(wildness=1.5, least_move=1.1, least_factor=1.1),
-    AssetClass.CURRENCY: ClassRules(least_move=0.02, least_factor=0.05, most_wick=0.1),
-    AssetClass.FUTURE: ClassRules(positive=False, least_move=0.1),
+    AssetClass.VOLATILITY: ClassRules(wildness=1.5, least_move=1.1, least_factor=1.1, least_level=1.1),
+    AssetClass.CURRENCY: ClassRules(least_move=0.02, least_factor=0.05, least_level=0.05, most_wick=0.1),
+    AssetClass.FUTURE: ClassRules(positive=False, least_move=0.1, least_level=0.7),
 }
 
 # As exchanges name them: ^VIX ^INDIAVIX ^VXN ^OVX ^GVZ.

@@ -1,6 +1,8 @@
 """What a bar must keep to, and the reasons why one is not used."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 import pandas as pd
@@ -24,6 +26,20 @@ class Refusal(StrEnum):
     MISSCALED = "misscaled"
     BAD_TICK = "bad_tick"
     MOVE_LIMIT = "move_limit"
+    NEW_LEVEL = "new_level"
+
+
+BY_NEIGHBOURS = frozenset(
+    {
+        Refusal.NOT_LISTED,
+        Refusal.FROZEN,
+        Refusal.MISSCALED,
+        Refusal.BAD_TICK,
+        Refusal.MOVE_LIMIT,
+        Refusal.NEW_LEVEL,
+    }
+)
+"""Reasons that follow from the bars around, so that more of them, or news, may overturn them."""
 
 
 class BarRules(Options):
@@ -59,13 +75,20 @@ class BarRules(Options):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """Whose bars they are."""
+    """Whose bars they are, and what is known besides them."""
 
     symbol: str
     complete: bool
     """Traded, or a peer of what is: all prices and a volume are needed. Else context."""
     sessions: pd.DatetimeIndex | None
     """The days its exchange was open; None: unknown, any day will do."""
+    steps: Mapping[date, float] = field(default_factory=dict)
+    """By ex-date, the part of the price that an action has left, and that no feed adjusts for: 0.75 after a demerger
+    of a quarter."""
+    crowd: "pd.Series[float] | None" = None
+    """By session, how far the others of its exchange moved: half of them farther, in daily scales of their own."""
+    vouched: frozenset[date] = frozenset()
+    """Sessions whose bar is believed already, or was accepted by a person: no level is doubted that begins there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ import pandas as pd
 from ensemble.arrays import Floats, Integers, Mask
 from ensemble.bars import BAR_COLUMNS
 from ensemble.validation.asset_class import class_rules
+from ensemble.validation.new_level import new_level
 from ensemble.validation.price_path import bad_ticks, misscaled_runs, price_path, range_excess, strays, wild_wicks
 from ensemble.validation.rows import (
     NONE,
@@ -23,6 +24,7 @@ from ensemble.validation.rows import (
 )
 from ensemble.validation.rules import BarRules, Refusal, Series, Sifted
 from ensemble.validation.stale import before_listing, frozen
+from ensemble.validation.steps import without_steps
 
 
 def sift_bars(raw: pd.DataFrame, series: Series, *, rules: BarRules) -> Sifted:
@@ -32,7 +34,8 @@ def sift_bars(raw: pd.DataFrame, series: Series, *, rules: BarRules) -> Sifted:
     Context bars lose a missing or inconsistent open, high or low (NaN) instead of being refused.
     What looks at neighbours looks at the next bar too, so that a level shift (a crash, a split the feed did not
     adjust) is not taken for a bad tick; the newest bar has no next one and is refused, when it is beyond MOVE_LIMIT,
-    until a later one confirms it. Raises BarsError when a column is missing.
+    until a later one confirms it. A level that only the newest bars show waits for more evidence: NEW_LEVEL. Raises
+    BarsError when a column is missing.
     """
     rows = as_floats(raw)
     reasons = np.full(len(rows), NONE)
@@ -87,7 +90,8 @@ def _beside_neighbours(book: pd.DataFrame, series: Series, rules: BarRules) -> I
     own = class_rules(series.symbol)
     positive = np.flatnonzero(book["close"].to_numpy() > 0)  # what a future did below zero has no logarithm
     columns = {name: book[name].to_numpy()[positive] for name in (*BAR_COLUMNS[:4], "excess")}
-    path = price_path(columns, pd.DatetimeIndex(book.index[positive]))
+    sessions = pd.DatetimeIndex(book.index[positive])
+    path = price_path(without_steps(columns, sessions, series.steps), sessions)
     sigmas = rules.bad_tick_scales * own.wildness
 
     def of_book(mask: Mask) -> Mask:
@@ -101,6 +105,7 @@ def _beside_neighbours(book: pd.DataFrame, series: Series, rules: BarRules) -> I
         yield Refusal.BAD_TICK, of_book(wild_wicks(path, own.most_wick))
     limit_pct = rules.max_move_pct if series.complete else rules.max_context_move_pct
     yield Refusal.MOVE_LIMIT, of_book(strays(path.closes, np.log1p(limit_pct / 100.0)))
+    yield Refusal.NEW_LEVEL, of_book(new_level(path, book.iloc[positive], series, own.least_level))
 
 
 def _refused(rows: pd.DataFrame, reasons: Integers, copies: Mask) -> pd.DataFrame:

@@ -28,6 +28,12 @@ class FeedOptions(Options):
         le=1440,
         description="how long after its exchange's close a daily bar counts as final, minutes",
     )
+    confirm_min: int = Field(
+        default=0,
+        ge=0,
+        le=720,
+        description="how long after that it is believed only once two reads, ten minutes apart, were equal, minutes",
+    )
     timeout_s: float = Field(
         default=180.0,
         gt=0.0,

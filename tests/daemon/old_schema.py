@@ -3,12 +3,13 @@
 import sqlite3
 
 LATER_TABLES = (
-    *("outbox", "feed_state", "close_checks", "corporate_actions", "restatements"),
+    *("outbox", "feed_state", "close_checks", "corporate_actions", "restatements", "first_reads", "histories"),
     *("model_events", "shadow_forecasts", "live_loss"),
 )
 LATER_COLUMNS = {
     "account_events": ("kept",),
     "runs": ("late_known_at",),
+    "bars": ("withdrawn",),
     "quarantine": ("verdict", "decided_at", "decided_by", "note"),
 }
 """What the steps after 0008 have made."""

@@ -65,7 +65,7 @@ def test_what_is_broken_is_told_in_words(acted: Path) -> None:
 
 
 def test_without_actions_a_line_says_so(copy: Path) -> None:
-    assert call(copy, "actions").strip() == "no dividend or split is stored"
+    assert call(copy, "actions").strip() == "no action is stored"
     assert json.loads(call(copy, "actions", "--json")) == []
 
 

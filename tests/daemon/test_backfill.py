@@ -16,10 +16,14 @@ from typer.testing import CliRunner
 
 from daemon.backfill import backfill, import_bars
 from daemon.cli import app
+from daemon.clock import FixedClock
+from daemon.desk import home_calendar
 from daemon.errors import DaemonError
 from daemon.export_bars import export_bars
 from daemon.incoming import of_another_provider
+from daemon.ingest import ingest
 from daemon.services import Services
+from storage.action_store import read_actions
 from storage.bar_store import newest_provider, read_bars, write_bars
 from storage.engine import open_store, reading, transaction
 from storage.feed_store import read_feed_state
@@ -212,3 +216,79 @@ def test_imported_bars_are_the_configured_feeds_which_goes_on_and_was_not_asked(
             assert newest_provider(conn, "AAA.NS") == "yahoo"
             assert read_feed_state(conn, "yahoo").calls == 0
             assert of_another_provider(conn, daily) == {}
+
+
+def with_start(services: Services, day: date) -> Services:
+    market = services.settings.market.model_copy(update={"history_start": day})
+    return replace(services, settings=services.settings.model_copy(update={"market": market}))
+
+
+def at(services: Services, india: str) -> Services:
+    return replace(services, clock=FixedClock(pd.Timestamp(india, tz="Asia/Kolkata").to_pydatetime()))
+
+
+def test_an_earlier_start_extends_the_histories_back_and_what_was_known_before_stays_so(services: Services) -> None:
+    late, begin = with_start(services, date(2020, 1, 1)), services.settings.market.history_start
+    backfill(late)
+    before, then = stored(services), services.clock.now()
+    morning = at(services, "2021-10-06 06:00")
+    done = backfill(morning)
+    whole = stored(services)
+    assert {one.symbol: one.added for one in done.filled} == {
+        symbol: len(bars) - len(before[symbol]) for symbol, bars in whole.items()
+    }
+    assert min(bars.index[0] for bars in whole.values()) == pd.Timestamp(begin)
+    with reading(services.engine) as conn:
+        for symbol, bars in read_bars(conn, SYMBOLS, known_at=then).items():
+            assert_frame_equal(bars, before[symbol])
+    for symbol, bars in before.items():
+        assert_frame_equal(whole[symbol].loc[bars.index], bars)
+
+
+def test_what_was_read_whole_is_not_read_again_though_the_feed_begins_later(services: Services) -> None:
+    early = with_start(services, date(2010, 1, 1))
+    assert backfill(early).failed == ()
+    assert backfill(early).had_bars == tuple(SYMBOLS)
+    assert backfill(services).had_bars == tuple(SYMBOLS)
+    assert backfill(with_start(services, date(2009, 1, 1))).had_bars == ()
+
+
+def test_a_history_that_the_daily_reading_brought_is_read_again_with_the_actions_of_all_times(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    path = copy / "bars" / "AAA.NS.csv"
+    told = pd.read_csv(path)
+    told["Dividends"] = np.where(told["Date"] == "2019-06-03", 1.5, 0.0)
+    told.to_csv(path, index=False)
+    with services_at(copy, EVENING) as services:
+        ingest(services, home_calendar(services.settings, services.clock.now()))
+        with reading(services.engine) as conn:
+            assert read_actions(conn) == []
+        assert [one.added for one in backfill(services).filled] == [0, 0, 0, 0]
+        with reading(services.engine) as conn:
+            assert [(one.kind, str(one.session), one.value) for one in read_actions(conn)] == [
+                ("dividend", "2019-06-03", 1.5)
+            ]
+
+
+def test_files_bring_nothing_for_a_symbol_that_has_bars(services: Services, tmp_path: Path) -> None:
+    backfill(with_start(services, date(2020, 1, 1)), ["AAA.NS"])
+    list(export_bars(services.engine, tmp_path / "out", ["AAA.NS"]))
+    assert import_bars(services, tmp_path / "out").had_bars == ("AAA.NS",)
+
+
+def test_a_feed_that_has_rewritten_the_stored_bars_is_not_taken_for_older_ones(services: Services) -> None:
+    backfill(with_start(services, date(2020, 1, 1)), ["AAA.NS"])
+    before = stored(services)
+
+    class Rewritten(Witnessed):
+        def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
+            answers = super().fetch(symbols, first=first, last=last)
+            (answer,) = answers.values()
+            assert isinstance(answer, History)
+            factors = np.exp(np.random.default_rng(0).normal(0, 0.1, (len(answer.bars), 1)))
+            return {symbols[0]: replace(answer, bars=answer.bars * factors)}
+
+    (filled,) = backfill(replace(services, feed=Rewritten(services.feed)), ["AAA.NS"]).filled
+    assert "changed by odd factors" in filled.failure
+    assert_frame_equal(stored(services)["AAA.NS"], before["AAA.NS"])

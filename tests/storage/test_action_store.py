@@ -1,5 +1,6 @@
 """Dividends and splits: kept once, as versions, and read again as they were known."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
@@ -9,9 +10,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
 from storage.action_store import (
+    Action,
+    Kind,
     Restatement,
     read_actions,
     read_restatements,
+    read_statements,
+    state_action,
     write_actions,
     write_restatement,
 )
@@ -96,3 +101,19 @@ def test_a_restatement_is_read_as_it_was_written_and_joins_its_action_in_sql(con
         AND explained_by = action.kind || ' ' || action.session
     """)
     assert conn.execute(joined).scalars().all() == [2.0]
+
+
+def test_what_a_person_states_is_kept_as_versions_beside_what_feeds_tell(conn: Connection) -> None:
+    stated = Action("A.NS", date(2023, 7, 20), "demerger", 0.25, "stated", NOON)
+    write(conn, told(("2023-07-20", 1.0, 1.0)))
+    assert state_action(conn, stated)
+    assert not state_action(conn, replace(stated, seen_at=LATER))
+    assert state_action(conn, replace(stated, value=0.2, seen_at=LATER))
+    assert known(conn)[0] == (date(2023, 7, 20), "demerger", 0.2)
+    assert [one.left for one in read_actions(conn, known_at=NOON)] == [0.75, 1.0]
+    assert read_statements(conn, after=NOON, until=LATER) == [(LATER, "A.NS", date(2023, 7, 20))]
+
+
+@pytest.mark.parametrize(("kind", "value", "left"), [("bonus", 4 / 3, 0.75), ("rights", 0.1, 0.9), ("split", 2.0, 1.0)])
+def test_what_is_left_of_a_price_is_what_no_feed_adjusts_for(kind: Kind, value: float, left: float) -> None:
+    assert Action("A.NS", date(2023, 7, 20), kind, value, "any", NOON).left == pytest.approx(left)

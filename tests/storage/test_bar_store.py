@@ -14,7 +14,16 @@ from sqlalchemy import Connection, Engine, func, select, text
 from ensemble.bars import BAR_COLUMNS, BarsError, check_bars
 from ensemble.validation.rules import BarRules, Refusal, Series
 from ensemble.validation.sifting import sift_bars
-from storage.bar_store import BarChanges, newest_sessions, read_bars, write_bars, write_quarantine
+from storage.bar_store import (
+    BarChanges,
+    Withdrawn,
+    newest_sessions,
+    read_bars,
+    read_withdrawn,
+    withdraw_bars,
+    write_bars,
+    write_quarantine,
+)
 from storage.engine import StoreError, transaction
 from storage.tables import bars as bar_table
 from storage.tables import quarantine
@@ -272,3 +281,36 @@ def test_real_bars_come_back_as_they_were_written(conn: Connection, market_folde
         assert_frame_equal(read_bars(conn, [name])[name], sifted.kept)
         assert write_quarantine(conn, name, sifted.refused, seen_at=NOON) <= len(sifted.refused)
         assert write_quarantine(conn, name, sifted.refused, seen_at=NOON) == 0
+
+
+def test_a_withdrawn_bar_is_known_before_and_not_from_then_on_and_its_values_stay(conn: Connection) -> None:
+    bars = walk(3)
+    write(conn, bars)
+    first, gone, newest = pd.DatetimeIndex(bars.index).date
+    assert withdraw_bars(conn, SYMBOL, {gone: "bad_tick", date(1999, 1, 1): "x"}, seen_at=NOON + DAY) == [gone]
+    assert withdraw_bars(conn, SYMBOL, {gone: "bad_tick"}, seen_at=NOON + 2 * DAY) == []
+    assert list(closes_of(conn)) == [first, newest]
+    assert list(closes_of(conn, known_at=NOON + DAY - timedelta(seconds=1))) == [first, gone, newest]
+    assert read_withdrawn(conn, SYMBOL) == [Withdrawn(gone, NOON + DAY, "bad_tick")]
+    assert read_withdrawn(conn, SYMBOL, known_at=NOON) == []
+    kept = conn.execute(select(bar_table.c.close).where(bar_table.c.session == gone)).scalars().all()
+    assert kept == [bars["close"].iloc[1]] * 2
+
+
+def test_a_withdrawn_bar_comes_back_as_another_version(conn: Connection) -> None:
+    bars = walk(2)
+    write(conn, bars)
+    gone = pd.DatetimeIndex(bars.index)[1].date()
+    withdraw_bars(conn, SYMBOL, {gone: "bad_tick"}, seen_at=NOON + DAY)
+    assert newest_sessions(conn) == {SYMBOL: bars.index[0]}
+    assert write(conn, bars, seen_at=NOON + 2 * DAY) == BarChanges(added=0, changed=1)
+    assert_frame_equal(read_bars(conn, [SYMBOL])[SYMBOL], bars)
+    assert gone not in closes_of(conn, known_at=NOON + DAY)
+    assert read_withdrawn(conn, SYMBOL) == []
+
+
+def test_a_symbol_whose_bars_were_all_withdrawn_has_no_newest_one(conn: Connection) -> None:
+    bars = walk(2)
+    write(conn, bars)
+    withdraw_bars(conn, SYMBOL, dict.fromkeys(pd.DatetimeIndex(bars.index).date, "x"), seen_at=NOON + DAY)
+    assert newest_sessions(conn) == {}

@@ -181,7 +181,7 @@ def test_forecasts_of_the_first_schema_are_kept_and_get_an_empty_interval(blank_
     assert dict(after) == dict(before) | {"probability_low": None, "probability_high": None}
 
 
-@pytest.mark.parametrize("step", [f"{number:04}" for number in range(1, 14)])
+@pytest.mark.parametrize("step", [f"{number:04}" for number in range(1, 15)])
 def test_the_schema_goes_forward_only(step: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))

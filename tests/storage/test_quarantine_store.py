@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Connection
 
 from ensemble.bars import BAR_COLUMNS
-from storage.bar_store import read_bars, write_bars, write_quarantine
+from storage.bar_store import newest_provider, read_bars, write_bars, write_quarantine
 from storage.errors import StoreError
-from storage.quarantine_store import Decision, decide, read_quarantine, without_rejected
+from storage.quarantine_store import Decision, decide, read_accepted, read_quarantine, without_rejected
 
 NOON = datetime(2021, 10, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -92,3 +92,27 @@ def test_an_accepted_context_bar_loses_the_range_that_contradicts_it(conn: Conne
 def test_an_unknown_number_is_named(conn: Connection) -> None:
     with pytest.raises(StoreError, match="quarantine has no bar 7"):
         decide(conn, 7, said("accepted"), complete=True)
+
+
+def test_a_rejected_bar_that_is_stored_with_these_values_is_withdrawn(conn: Connection) -> None:
+    number = refuse(conn)
+    write_bars(conn, "A.NS", pd.DataFrame([FAR], index=DAYS[[1]]), seen_at=NOON, provider="test")
+    decide(conn, number, said("rejected"), complete=True)
+    assert date(2021, 9, 29) not in sessions(conn)
+    assert date(2021, 9, 29) in sessions(conn, known_at=NOON)
+
+
+def test_a_rejection_takes_nothing_from_other_values_of_the_session(conn: Connection) -> None:
+    number = refuse(conn)
+    write_bars(conn, "A.NS", pd.DataFrame([GOOD], index=DAYS[[1]]), seen_at=NOON, provider="test")
+    decide(conn, number, said("rejected"), complete=True)
+    assert date(2021, 9, 29) in sessions(conn)
+
+
+def test_an_accepted_bar_does_not_make_the_series_another_providers(conn: Connection) -> None:
+    row = {"session": DAYS[2] + pd.Timedelta(days=1), "reason": "bad_tick"} | FAR
+    write_bars(conn, "A.NS", pd.DataFrame([GOOD], index=DAYS[[0]]), seen_at=NOON, provider="test")
+    write_quarantine(conn, "A.NS", pd.DataFrame([row]), seen_at=NOON)
+    decide(conn, read_quarantine(conn)[0].id, said("accepted"), complete=True)
+    assert newest_provider(conn, "A.NS") == "test"
+    assert read_accepted(conn, "A.NS") == {date(2021, 10, 1)}
