@@ -108,6 +108,7 @@ def first_decision(conn: Connection, origin: Origin) -> datetime | None:
     at: datetime | None = conn.scalar(first.where(runs.c.status.in_(CLOSED)).order_by(runs.c.session).limit(1))
     return at
 
+
 def _done(origin: Origin, kind: str) -> Select[Any]:
     return select(runs.c.session).filter_by(origin=origin, kind=kind).where(runs.c.status.in_(CLOSED))
 

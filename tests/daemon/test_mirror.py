@@ -165,7 +165,7 @@ def test_a_bucket_that_lacks_something_for_hours_is_told(copy: Path, services_at
         lived_on(services)
         start = services.clock.now()
         with reading(services.engine) as conn:
-            ledger = read_ledger(conn, None)
+            ledger = read_ledger(conn, None, "gap")
         for hours, ill in ((5, False), (7, True)):
             health = judge(ledger, services.settings, start + timedelta(hours=hours))
             assert (Ill.NOT_MIRRORED in {finding.ill for finding in health.findings}) is ill
