@@ -31,6 +31,7 @@ from storage.cloud.layout import (
 )
 from storage.model_folder import manifest_keys
 from storage.model_store import ModelStore
+from storage.restoring import check_restorable
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Pushed:
 
 
 def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take_over: bool = False) -> Pushed:
-    """Brings the bucket to what this machine has. Raises CloudError; what went up stays.
+    """Brings the bucket to what this machine has. Raises CloudError and BackupError; what went up stays.
 
     BucketRefused where the bucket is another account's, or has a later state of this one, unless `take_over`.
     """
@@ -153,7 +154,10 @@ def _push_backup(bucket: Bucket, backup: Backup | None) -> tuple[StoredBackup | 
     if backup is None:
         return None, Pushed()
     stored = StoredBackup(name=backup.path.name, sha256=digest_of_file(backup.path), size_bytes=backup.size_bytes)
-    return stored, _send(bucket, stored.place, backup.path, bucket.listed(stored.place))
+    listed = bucket.listed(stored.place)
+    if not listed:
+        check_restorable(backup.path)  # it may have been made long ago
+    return stored, _send(bucket, stored.place, backup.path, listed)
 
 
 def _forget_old(bucket: Bucket, keep: int, newest: StoredBackup | None) -> int:

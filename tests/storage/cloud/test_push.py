@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.backups import BackupError
 from storage.cloud.bucket import BucketAway, BucketRefused, Overtaken
 from storage.cloud.layout import Latest, Snapshot, digest_of
 from storage.cloud.push import Local, Pushed, push
@@ -141,6 +142,17 @@ def test_a_damaged_piece_stays_here_and_one_that_serves_holds_up_all(cloud: Clou
     (machine.models.part_folder("member-a") / "weights.npz").write_bytes(b"flipped")
     with pytest.raises(BucketRefused, match=r"parts/member-a of the serving model .* is damaged or missing"):
         pushed(cloud, machine)
+    assert latest(cloud) == before
+
+
+def test_a_damaged_backup_is_not_mirrored(cloud: Cloud, machine: Local) -> None:
+    pushed(cloud, machine)
+    before = latest(cloud)
+    newer = settled(machine, machine.models.root.parent / "signals.db", date(2021, 10, 5))
+    assert newer.backup is not None
+    newer.backup.path.write_bytes(b"damaged")
+    with pytest.raises(BackupError, match="can't be used"):
+        pushed(cloud, newer)
     assert latest(cloud) == before
 
 
