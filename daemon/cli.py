@@ -27,6 +27,7 @@ from daemon.invocation import reader as _reader
 from daemon.invocation import services_of as _services
 from daemon.invocation import upgraded as _upgraded
 from daemon.market_commands import market_app
+from daemon.model_commands import models_app
 from daemon.notify_commands import notify_app
 from daemon.redaction import masked, one_line, redacted
 from daemon.settings import Settings
@@ -48,13 +49,9 @@ app.add_typer(forecasts_app, name="forecasts")
 cache_app = typer.Typer(help="Look after what was trained.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 app.add_typer(market_app, name="market")
+app.add_typer(models_app, name="models")
 app.add_typer(db_app, name="db")
 app.add_typer(calendar_app, name="calendar")
-models_app = typer.Typer(help="Look after the versions of the models.", no_args_is_help=True)
-models_app.command("push")(push_command)
-models_app.command("pull")(pull_command)
-app.add_typer(models_app, name="models")
-app.command("restore")(restore_command)
 bars_app.command("export")(export_command)
 app.add_typer(bars_app, name="bars")
 app.command("backfill")(backfill_command)
@@ -67,6 +64,9 @@ app.command("verify")(verify_command)
 app.command("doctor")(doctor_command)
 app.command("status")(status_command)
 app.add_typer(notify_app, name="notify")
+models_app.command("push")(push_command)
+models_app.command("pull")(pull_command)
+app.command("restore")(restore_command)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
