@@ -77,8 +77,9 @@ def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take
     """
     with local_faults(), TemporaryDirectory(prefix="cloud-push-") as scratch:
         folder = Path(scratch)
-        before, generation = read_latest(bucket, folder)
-        if before is not None and not take_over:
+        generation = bucket.read(LATEST, folder / LATEST, most_bytes=MOST_RECORD_BYTES)
+        before = None if generation is None or take_over else _decoded_latest(folder)
+        if before is not None:
             _check_ours(bucket, before, local)
         snapshot, done = _push_models(bucket, local, folder)
         database, sent = _push_backup(bucket, local.backup)
@@ -92,18 +93,20 @@ def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take
         )
         done = done.plus(sent)
         if not latest.same_as(before):
-            bucket.put(LATEST, _written(latest.encoded(), folder), replaces=generation)
+            bucket.put(LATEST, _written(latest.encoded(), folder), replaces=generation or NEW)
             done = done.plus(Pushed(1, len(latest.encoded())))
         return replace(done, removed=_forget_old(bucket, keep_backups, database))
 
 
-def read_latest(bucket: Bucket, scratch: Path) -> tuple[Latest | None, int]:
-    """What LATEST says, and its generation; None and NEW in a bucket without it. Raises CloudError."""
-    file = scratch / LATEST
-    generation = bucket.read(LATEST, file, most_bytes=MOST_RECORD_BYTES)
-    if generation is None:
-        return None, NEW
-    return decoded(Latest, file.read_bytes(), name=LATEST), generation
+def read_latest(bucket: Bucket, scratch: Path) -> Latest | None:
+    """What LATEST says; None in a bucket without it. Raises CloudError."""
+    generation = bucket.read(LATEST, scratch / LATEST, most_bytes=MOST_RECORD_BYTES)
+    return None if generation is None else _decoded_latest(scratch)
+
+
+def _decoded_latest(scratch: Path) -> Latest:
+    remedy = "it is damaged, or of a newer reliance-daemon; `models push --take-over` writes it anew."
+    return decoded(Latest, (scratch / LATEST).read_bytes(), name=LATEST, remedy=remedy)
 
 
 def _check_ours(bucket: Bucket, latest: Latest, local: Local) -> None:

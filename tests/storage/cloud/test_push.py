@@ -13,7 +13,7 @@ import pytest
 
 from storage.backups import BackupError
 from storage.cloud.bucket import BucketAway, BucketRefused, Overtaken
-from storage.cloud.layout import Latest, Snapshot, digest_of
+from storage.cloud.layout import BadRecord, Latest, Snapshot, digest_of
 from storage.cloud.push import Local, Pushed, push
 from tests.cloud_emulator import Cloud, Fault
 from tests.storage.cloud.conftest import BEGUN, NOW, publish, settled
@@ -123,6 +123,15 @@ def test_another_account_is_never_replaced_unless_somebody_says_so(cloud: Cloud,
     assert cloud.objects() == before
     pushed(cloud, replace(machine, account=None), take_over=True)
     assert latest(cloud).account is None
+
+
+def test_a_latest_that_is_damaged_is_written_anew_when_somebody_says_so(cloud: Cloud, machine: Local) -> None:
+    cloud.write(f"{ROOT}LATEST", b'{"format": 1')
+    with pytest.raises(BadRecord, match=r"LATEST is refused .*--take-over"):
+        pushed(cloud, machine)
+    assert set(cloud.objects()) == {f"{ROOT}LATEST"}
+    pushed(cloud, machine, take_over=True)
+    named(cloud)
 
 
 def test_an_older_state_does_not_replace_a_newer(cloud: Cloud, machine: Local) -> None:
