@@ -15,6 +15,7 @@ SECTIONS = (
     "The feed",
     "Disk and database",
     "Models and training",
+    "The bucket",
     "Input and secrets",
     "Long runs",
 )
@@ -40,6 +41,10 @@ ASKED_FOR = {
         *("one symbol fails", "one symbol of those traded", "days after"),
     ),
     "Disk and database": ("20 readers", "One reader", "PostgreSQL"),
+    "The bucket": (
+        *("dead", "403", "412", "503", "answer to an upload is lost", "cut short", "hostile archives", "big upload"),
+        *("kill -9 of a push", "kill -9 of a restore or a pull", "machine is lost"),
+    ),
     "Long runs": ("5,000 sessions",),
 }
 """Words that some row of the section has in its first column."""

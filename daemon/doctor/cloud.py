@@ -45,7 +45,7 @@ def bucket_finding(settings: Settings, engine: Engine | None) -> Finding:
         return ok("bucket", "cloud.bucket is not set")
     try:
         with bucket, TemporaryDirectory(prefix="cloud-look-") as scratch:
-            latest, _ = read_latest(bucket, Path(scratch))
+            latest = read_latest(bucket, Path(scratch))
     except CloudError as error:
         seen, _, remedy = str(error).rpartition("; ")
         return fail("bucket", seen or remedy, remedy if seen else _HOW)

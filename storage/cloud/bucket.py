@@ -106,6 +106,7 @@ class Bucket:
         with self._plain_errors(), target.open("wb") as file:
             blob = self._bucket.get_blob(self._full(name), **self._limits)
             if blob is None:
+                self.listed(name)  # which says so if it is the bucket that is not there
                 return None
             bounded = _Bounded(file, most_bytes, self._shown(name))
             blob.download_to_file(bounded, if_generation_match=blob.generation, **self._limits)

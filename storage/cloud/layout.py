@@ -103,16 +103,14 @@ class Latest(_Record):
 AnyRecord = TypeVar("AnyRecord", bound=_Record)
 
 
-def decoded(kind: type[AnyRecord], content: bytes, *, name: str) -> AnyRecord:
+def decoded(kind: type[AnyRecord], content: bytes, *, name: str, remedy: str) -> AnyRecord:
     """The record. Raises BadRecord for whatever this program would not have written."""
     try:
         record = kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise BadRecord(
-            f"{name} is refused ({where}: {first['msg']}); it is damaged, or of a newer reliance-daemon."
-        ) from error
+        raise BadRecord(f"{name} is refused ({where}: {first['msg']}); {remedy}") from error
     if isinstance(record, Snapshot):
         _check_whole(record, name)
     return record

@@ -28,7 +28,7 @@ ROOM_TO_LEAVE = 200_000_000
 
 def latest_of(bucket: Bucket, scratch: Path) -> Latest:
     """What LATEST says. Raises CloudError, also where there is none."""
-    latest, _ = read_latest(bucket, scratch)
+    latest = read_latest(bucket, scratch)
     if latest is None:
         raise BucketRefused(
             f"gs://{bucket.name}/{bucket.prefix} holds nothing yet; check cloud.bucket and cloud.prefix, or "
@@ -45,7 +45,7 @@ def read_snapshot(bucket: Bucket, latest: Latest, scratch: Path) -> Snapshot:
     content = file.read_bytes()
     if digest_of(content) != latest.snapshot:
         raise BadRecord(f"{latest.snapshot_name} is not what its name says; `models push` from a machine that has it.")
-    return decoded(Snapshot, content, name=latest.snapshot_name)
+    return decoded(Snapshot, content, name=latest.snapshot_name, remedy="it is of another reliance-daemon.")
 
 
 def pull(bucket: Bucket, store: ModelStore, *, scratch: Path) -> list[str]:

@@ -31,6 +31,7 @@ from storage.cloud.layout import (
 )
 from storage.model_folder import manifest_keys
 from storage.model_store import ModelStore
+from storage.restoring import check_restorable
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,15 @@ class Pushed:
 
 
 def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take_over: bool = False) -> Pushed:
-    """Brings the bucket to what this machine has. Raises CloudError; what went up stays.
+    """Brings the bucket to what this machine has. Raises CloudError and BackupError; what went up stays.
 
     BucketRefused where the bucket is another account's, or has a later state of this one, unless `take_over`.
     """
     with local_faults(), TemporaryDirectory(prefix="cloud-push-") as scratch:
         folder = Path(scratch)
-        before, generation = read_latest(bucket, folder)
-        if before is not None and not take_over:
+        generation = bucket.read(LATEST, folder / LATEST, most_bytes=MOST_RECORD_BYTES)
+        before = None if generation is None or take_over else _decoded_latest(folder)
+        if before is not None:
             _check_ours(bucket, before, local)
         snapshot, done = _push_models(bucket, local, folder)
         database, sent = _push_backup(bucket, local.backup)
@@ -91,18 +93,20 @@ def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take
         )
         done = done.plus(sent)
         if not latest.same_as(before):
-            bucket.put(LATEST, _written(latest.encoded(), folder), replaces=generation)
+            bucket.put(LATEST, _written(latest.encoded(), folder), replaces=generation or NEW)
             done = done.plus(Pushed(1, len(latest.encoded())))
         return replace(done, removed=_forget_old(bucket, keep_backups, database))
 
 
-def read_latest(bucket: Bucket, scratch: Path) -> tuple[Latest | None, int]:
-    """What LATEST says, and its generation; None and NEW in a bucket without it. Raises CloudError."""
-    file = scratch / LATEST
-    generation = bucket.read(LATEST, file, most_bytes=MOST_RECORD_BYTES)
-    if generation is None:
-        return None, NEW
-    return decoded(Latest, file.read_bytes(), name=LATEST), generation
+def read_latest(bucket: Bucket, scratch: Path) -> Latest | None:
+    """What LATEST says; None in a bucket without it. Raises CloudError."""
+    generation = bucket.read(LATEST, scratch / LATEST, most_bytes=MOST_RECORD_BYTES)
+    return None if generation is None else _decoded_latest(scratch)
+
+
+def _decoded_latest(scratch: Path) -> Latest:
+    remedy = "it is damaged, or of a newer reliance-daemon; `models push --take-over` writes it anew."
+    return decoded(Latest, (scratch / LATEST).read_bytes(), name=LATEST, remedy=remedy)
 
 
 def _check_ours(bucket: Bucket, latest: Latest, local: Local) -> None:
@@ -153,7 +157,10 @@ def _push_backup(bucket: Bucket, backup: Backup | None) -> tuple[StoredBackup | 
     if backup is None:
         return None, Pushed()
     stored = StoredBackup(name=backup.path.name, sha256=digest_of_file(backup.path), size_bytes=backup.size_bytes)
-    return stored, _send(bucket, stored.place, backup.path, bucket.listed(stored.place))
+    listed = bucket.listed(stored.place)
+    if not listed:
+        check_restorable(backup.path)  # it may have been made long ago
+    return stored, _send(bucket, stored.place, backup.path, listed)
 
 
 def _forget_old(bucket: Bucket, keep: int, newest: StoredBackup | None) -> int:

@@ -45,7 +45,8 @@ def restore_from(bucket: Bucket, state: State, *, at: datetime) -> Latest:
         draft.mkdir(parents=True)
         try:
             latest = latest_of(bucket, draft)
-            _check_database(latest, state)
+            if latest.database is not None:
+                _file_of(state)
             _fetch_all(bucket, latest, draft)
             draft.rename(state.folder / _READY)
             sync_folder(state.folder)
@@ -66,8 +67,7 @@ def finish(state: State, *, at: datetime) -> bool:
         (ready / "models").rename(state.models)
         sync_folder(state.models.parent)
     for backup in [path for path in ready.iterdir() if backup_named(path)]:
-        assert state.database is not None  # else none was fetched
-        restore(backup, state.database, at=at, why="before-restore")
+        restore(backup, _file_of(state), at=at, why="before-restore")
         backup.unlink()
     shutil.rmtree(ready)
     return True
@@ -101,12 +101,14 @@ def _check_empty(state: State) -> None:
         )
 
 
-def _check_database(latest: Latest, state: State) -> None:
-    if latest.database is not None and state.database is None:
+def _file_of(state: State) -> Path:
+    """The database's file. Raises CloudError where it is none."""
+    if state.database is None:
         raise CloudError(
             "the bucket holds the backup of a SQLite database, and storage.url names a server; leave it out, or fetch "
             "the models alone with `models pull`."
         )
+    return state.database
 
 
 def _give_to_owner(folder: Path) -> None:

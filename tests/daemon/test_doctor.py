@@ -55,7 +55,7 @@ def test_all_is_well_where_all_is_well_and_nothing_is_written(copy: Path) -> Non
     assert {finding.level for finding in own.values()} == {"ok"}, own
     assert set(found) == {
         *("installation", "python", "libraries", "configuration", "rights", "database", "backups", "clock", "feed"),
-        *("context", "sessions", "models", "calendar", "disk", "unit", "feed answer"),
+        *("context", "sessions", "models", "calendar", "disk", "unit", "feed answer", "cloud"),
     }
     assert "signals.db: whole, schema" in found["database"].seen
     assert "serves 2021-10" in found["models"].seen

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from daemon.clock import FixedClock
 from daemon.cloud_options import CloudOptions
 from daemon.doctor.cloud import bucket_finding, cloud_finding
-from daemon.health import Ill, judge, read_ledger
+from daemon.health import Ill, judge
 from daemon.metrics import write_metrics
 from daemon.mirror import FIRST_WAIT, LONGEST_WAIT, Mirror, key_of, local_state, wait_after
 from daemon.mirror_process import Answer, Order, PushProcess, push_order
@@ -164,8 +164,7 @@ def test_a_bucket_that_lacks_something_for_hours_is_told(copy: Path, services_at
         services = mirrored(bare, Porter(failing="bucket some-bucket refused"))
         lived_on(services)
         start = services.clock.now()
-        with reading(services.engine) as conn:
-            ledger = read_ledger(conn, None, "gap")
+        ledger = take_snapshot(services).ledger
         for hours, ill in ((5, False), (7, True)):
             health = judge(ledger, services.settings, start + timedelta(hours=hours))
             assert (Ill.NOT_MIRRORED in {finding.ill for finding in health.findings}) is ill

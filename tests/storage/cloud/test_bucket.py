@@ -89,6 +89,8 @@ def test_a_bucket_that_does_not_exist_is_named(cloud: Cloud, file: Path) -> None
     cloud.name = "no-such-bucket"
     with pytest.raises(BucketRefused, match=r"bucket no-such-bucket has no such thing .* check cloud\.bucket"):
         cloud.bucket().put("thing", file)
+    with pytest.raises(BucketRefused, match="bucket no-such-bucket has no such thing"):
+        cloud.bucket().read("thing", file, most_bytes=100)
 
 
 def test_an_object_larger_than_it_was_said_to_be_stops_in_the_middle(cloud: Cloud, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.backups import BackupError
 from storage.cloud.bucket import BucketAway, BucketRefused, Overtaken
-from storage.cloud.layout import Latest, Snapshot, digest_of
+from storage.cloud.layout import BadRecord, Latest, Snapshot, digest_of
 from storage.cloud.push import Local, Pushed, push
 from tests.cloud_emulator import Cloud, Fault
 from tests.storage.cloud.conftest import BEGUN, NOW, publish, settled
@@ -124,6 +125,15 @@ def test_another_account_is_never_replaced_unless_somebody_says_so(cloud: Cloud,
     assert latest(cloud).account is None
 
 
+def test_a_latest_that_is_damaged_is_written_anew_when_somebody_says_so(cloud: Cloud, machine: Local) -> None:
+    cloud.write(f"{ROOT}LATEST", b'{"format": 1')
+    with pytest.raises(BadRecord, match=r"LATEST is refused .*--take-over"):
+        pushed(cloud, machine)
+    assert set(cloud.objects()) == {f"{ROOT}LATEST"}
+    pushed(cloud, machine, take_over=True)
+    named(cloud)
+
+
 def test_an_older_state_does_not_replace_a_newer(cloud: Cloud, machine: Local) -> None:
     newer = settled(machine, machine.models.root.parent / "signals.db", date(2021, 10, 5))
     pushed(cloud, newer)
@@ -141,6 +151,17 @@ def test_a_damaged_piece_stays_here_and_one_that_serves_holds_up_all(cloud: Clou
     (machine.models.part_folder("member-a") / "weights.npz").write_bytes(b"flipped")
     with pytest.raises(BucketRefused, match=r"parts/member-a of the serving model .* is damaged or missing"):
         pushed(cloud, machine)
+    assert latest(cloud) == before
+
+
+def test_a_damaged_backup_is_not_mirrored(cloud: Cloud, machine: Local) -> None:
+    pushed(cloud, machine)
+    before = latest(cloud)
+    newer = settled(machine, machine.models.root.parent / "signals.db", date(2021, 10, 5))
+    assert newer.backup is not None
+    newer.backup.path.write_bytes(b"damaged")
+    with pytest.raises(BackupError, match="can't be used"):
+        pushed(cloud, newer)
     assert latest(cloud) == before
 
 
