@@ -23,11 +23,11 @@ from ensemble.trading.holdings import Hold
 from ensemble.windows import month_of
 from storage.feed_store import CloseCheck, FeedState, failing_feeds, read_close_checks
 from storage.feeds.breaker import is_shut
-from storage.live_loss_store import LiveLoss, read_live_losses
 from storage.outbox_store import count_waiting
 from storage.promotion_store import ModelEvent, ModelEventKind, read_model_events
 from storage.run_store import Run, done_runs, failed_runs, runs_without_data
 from storage.tables import LIVE, forecasts, models
+from storage.watch_store import DriftRow, LiveLoss, newest_drift, read_live_losses
 
 CALENDAR_WARNING = timedelta(days=45)
 ALARM_TOLD_SESSIONS = 20
@@ -59,6 +59,8 @@ class Ill(StrEnum):
     """A model of an earlier month speaks."""
     MODEL_CHOSEN = "MODEL_CHOSEN"
     """A person said which version serves, or one waits for a person."""
+    FEATURE_DRIFT = "FEATURE_DRIFT"
+    """The features look like none that the version that spoke has learnt from."""
     LIVE_LOSS = "LIVE_LOSS"
     """Live forecasts lost more than they said they would, some sessions ago at most."""
     FEED_SHUT = "FEED_SHUT"
@@ -109,6 +111,8 @@ class Ledger:
     """What happened to the versions of the models."""
     losses: Sequence[LiveLoss] = ()
     """How live forecasts did in the last sessions, newest first."""
+    drift: DriftRow | None = None
+    """How far the features of the newest decision are from what was learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ def read_ledger(conn: Connection, account: Account | None, label: str) -> Ledger
         read_close_checks(conn),
         read_model_events(conn, LIVE),
         read_live_losses(conn, label, newest=ALARM_TOLD_SESSIONS),
+        newest_drift(conn),
     )
 
 
@@ -172,6 +177,7 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         *_stand_in(ledger, settings),
         *_chosen(ledger),
         *_losses(ledger),
+        *_drift(ledger),
         *_feeds(ledger, settings, now),
         *_calendar_end(settings, now.date()),
     ]
@@ -252,6 +258,16 @@ def _losses(ledger: Ledger) -> Iterator[Finding]:
     if alarm is not None:
         text = f"{alarm.label} lost {alarm.excess:.4f} nats a session more than was expected, found {alarm.session}"
         yield Finding(Ill.LIVE_LOSS, text, alarm.watched_at)
+
+
+def _drift(ledger: Ledger) -> Iterator[Finding]:
+    if ledger.drift is not None and ledger.drift.is_unusual:
+        one = ledger.drift
+        text = (
+            f"the features of the 30 sessions to {one.session} are {one.drift_index:.2f} from what {one.model_id} has "
+            f"learnt from, {one.most_usual:.2f} at most is usual; furthest {', '.join(one.furthest)}"
+        )
+        yield Finding(Ill.FEATURE_DRIFT, text, one.watched_at)
 
 
 def _feeds(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Finding]:

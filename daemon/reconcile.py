@@ -26,7 +26,7 @@ from daemon.orders import hand_over
 from daemon.reopening import hoped_for, how_settled, reopen
 from daemon.services import Services
 from daemon.settings import Settings
-from daemon.shadows import is_published, keep_shadows
+from daemon.shadows import is_published, keep_beside
 from daemon.versions import deciding_version
 from daemon.watch import watch_live_loss
 from ensemble.sessions import SessionCalendar, trading_hours
@@ -177,7 +177,7 @@ def _do(desk: Desk, task: Task) -> None:
     logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
     if task.kind == "decide":
         hand_over(desk.services)
-        keep_shadows(desk, task.session)
+        keep_beside(desk, task.session)
     else:
         watch_live_loss(desk.services)
 

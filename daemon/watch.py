@@ -16,9 +16,9 @@ from daemon.services import Services
 from ensemble.evaluation.live_loss import watch_losses
 from ensemble.evaluation.scored import scored_labels
 from storage.engine import reading, transaction
-from storage.live_loss_store import LiveLoss, read_live_losses, write_live_loss
 from storage.outcome_store import read_scored
 from storage.tables import LIVE
+from storage.watch_store import LiveLoss, read_live_losses, write_live_loss
 
 RECENT_SESSIONS = 60
 """Over which the excess is told."""

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import delete, text
 
 from daemon.courier import Courier
+from daemon.drift import shape_in
 from daemon.drift_options import DriftOptions
 from daemon.health import Ill
 from daemon.notify_options import NotifyOptions
@@ -20,10 +21,10 @@ from daemon.watch import watch_live_loss
 from ensemble.forecasts import Forecast
 from storage.engine import reading, transaction
 from storage.forecast_store import write_forecasts
-from storage.live_loss_store import LiveLoss, read_live_losses
 from storage.promotion_tables import live_loss
 from storage.rows import insert_rows
 from storage.tables import forecasts, outcomes
+from storage.watch_store import LiveLoss, newest_drift, read_live_losses, write_drift
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 FIRST = date(2021, 1, 4)
@@ -70,6 +71,26 @@ def found(services: Services) -> list[LiveLoss]:
 def count(services: Services, sql: str) -> Any:
     with reading(services.engine) as conn:
         return conn.scalar(text(sql))
+
+
+def test_each_decision_says_how_far_its_features_are_from_what_was_learnt_from(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-10-05 18:00") as services:
+        assert count(services, "SELECT count(*) FROM feature_drift") == 6
+        with reading(services.engine) as conn:
+            newest = newest_drift(conn)
+        assert newest is not None
+        assert (newest.session, newest.model_id[:7], len(newest.furthest)) == (date(2021, 10, 5), "2021-10", 3)
+        shape = shape_in(services.models, newest.model_id)
+        assert shape is not None
+        assert newest.most_usual == shape.usual.max()
+        moved = replace(newest, session=date(2021, 10, 6), drift_index=99.0)
+        with transaction(services.engine) as conn:
+            write_drift(conn, moved)
+            write_drift(conn, replace(moved, drift_index=0.0))  # a second try at the same session
+        (finding,) = (one for one in take_snapshot(services).health.findings if one.ill is Ill.FEATURE_DRIFT)
+        assert "features of the 30 sessions to 2021-10-06 are 99.00 from what" in finding.text
 
 
 def test_each_settlement_leaves_a_row_once(copy: Path, services_at: ServicesAt) -> None:

@@ -29,7 +29,8 @@ def test_every_table_of_decisions_knows_its_origin(conn: Connection) -> None:
     without = {name for name, table in METADATA.tables.items() if "origin" not in table.columns}
     records = {"trials", "trial_sessions", "holdout_openings", "configurations", "outbox"}  # never cleared
     of_feeds = {"bars", "quarantine", "corporate_actions", "restatements", "feed_state", "close_checks"}
-    assert without == {"models", "shadow_forecasts", "live_loss", "outcomes", "data_dictionary", *of_feeds, *records}
+    of_models = {"models", "shadow_forecasts", "live_loss", "feature_drift"}
+    assert without == {*of_models, "outcomes", "data_dictionary", *of_feeds, *records}
     for name in METADATA.tables.keys() - without:
         table = METADATA.tables[name]
         count = select(func.count()).select_from(table).where(table.c.origin == "backtest")
