@@ -10,6 +10,7 @@ import pandas as pd
 from loguru import logger
 
 from daemon.beliefs import Experience, beliefs_about, open_experience
+from daemon.caution import Caution, caution_for
 from daemon.decisions import Decision
 from daemon.demergers import known_demergers
 from daemon.market import Seen, load_market
@@ -102,13 +103,22 @@ class Desk:
         late = bool(pd.Timestamp(decided_at) >= calendar.opens[calendar.position(session)])
         said = self._said(row) if self.is_fed(session) else nothing_said(session.date())
         probabilities = said.probabilities(settings.signals.label)
+        caution = self.caution(session, decided_at)
         signals = decide_signals(
             {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
             replace(self._situation(row, account, late=late), beliefs=self._beliefs(session, said, account)),
-            options=settings.signals,
-            limits=settings.risk,
+            options=caution.options,
+            limits=caution.limits,
         )
         return Decision(session.date(), decided_at, late, said, signals, self._digest(row), len(self.panel.features))
+
+    def caution(self, session: pd.Timestamp, decided_at: datetime) -> Caution:
+        """Whether `session` is decided with care, as live forecasts did; a backtest has none that are live."""
+        settings = self.services.settings
+        if self.whole:
+            return Caution(settings.signals, settings.risk)
+        with reading(self.services.engine) as conn:
+            return caution_for(conn, settings, session.date(), decided_at=decided_at)
 
     def settle(self, session: pd.Timestamp, account: Account, signals: Sequence[Signal]) -> Settlement:
         """The account after `session`."""

@@ -12,6 +12,7 @@ from enum import StrEnum
 import pandas as pd
 from sqlalchemy import Connection, select
 
+from daemon.caution import CAREFUL_SESSIONS
 from daemon.close_check import difference_text
 from daemon.desk import home_calendar
 from daemon.due import REOPENS_WITHIN, Task, Timetable
@@ -30,8 +31,6 @@ from storage.tables import LIVE, forecasts, models
 from storage.watch_store import DriftRow, LiveLoss, newest_drift, read_live_losses
 
 CALENDAR_WARNING = timedelta(days=45)
-ALARM_TOLD_SESSIONS = 20
-"""So long after it an alarm is still told."""
 DIFFERENCES_TOLD = timedelta(days=10)
 """Of an older session the two providers are not compared again, so that nothing would end the finding."""
 
@@ -150,7 +149,7 @@ def read_ledger(conn: Connection, account: Account | None, label: str) -> Ledger
         failing_feeds(conn),
         read_close_checks(conn),
         read_model_events(conn, LIVE),
-        read_live_losses(conn, label, newest=ALARM_TOLD_SESSIONS),
+        read_live_losses(conn, label, newest=CAREFUL_SESSIONS),
         newest_drift(conn),
     )
 

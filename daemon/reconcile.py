@@ -223,7 +223,8 @@ def _decide(job: _Job) -> str:
     with reading(services.engine) as conn:
         account = _account(desk, conn)
     decision = desk.decide(task.session, account, decided_at=services.clock.now())
-    lines = [*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])]
+    notes = (stand_in, desk.caution(task.session, decision.decided_at).line)
+    lines = [*map(describe_signal, decision.signals), *filter(None, notes)]
     detail = "; ".join(lines)
     with transaction(services.engine) as conn:
         write_decisions(conn, LIVE, [decision], code_version=services.recipe().code_version)

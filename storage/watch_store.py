@@ -61,7 +61,11 @@ def write_live_loss(conn: Connection, found: LiveLoss) -> None:
     insert_rows(conn, live_loss, [row_of(found)])
 
 
-def read_live_losses(conn: Connection, label: str, *, newest: int) -> list[LiveLoss]:
-    """The newest rows of that label, newest first."""
-    query = select(*record_columns(LiveLoss, live_loss)).where(live_loss.c.label == label)
+def read_live_losses(
+    conn: Connection, label: str, *, newest: int, before: date = date.max, known_at: datetime | None = None
+) -> list[LiveLoss]:
+    """The newest rows of that label, of sessions before `before` and written by `known_at`, newest first."""
+    query = select(*record_columns(LiveLoss, live_loss)).where(live_loss.c.label == label, live_loss.c.session < before)
+    if known_at is not None:
+        query = query.where(live_loss.c.watched_at <= known_at)
     return [LiveLoss(*row) for row in conn.execute(query.order_by(live_loss.c.session.desc()).limit(newest))]
