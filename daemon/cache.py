@@ -57,6 +57,8 @@ class PruneOptions:
     """Models that a stored forecast names, with their manifests: they and their parts stay in any case."""
     recipe: Recipe | None = None
     """If given, models and months made by other settings than these go too; not members that these would use."""
+    expendable: frozenset[str] = frozenset()
+    """Versions that go in any case."""
 
     def keeps(self, recipe: str | None) -> bool:
         """Nothing that was made by that recipe goes for the sake of its settings."""
@@ -129,7 +131,9 @@ def prune(store: ModelStore, options: PruneOptions, *, dry_run: bool) -> Pruned:
 
 
 def _may_go(store: ModelStore, model_id: str, manifest: Mapping[str, Any], options: PruneOptions) -> bool:
-    """Made by other settings, unused for long, and no stored forecast speaks of it."""
+    """Expendable; or made by other settings, unused for long, and no stored forecast speaks of it."""
+    if model_id in options.expendable:
+        return True
     if options.keeps(manifest.get("recipe")) or model_id in options.spoken:
         return False
     return changed_at(store.manifest_file(model_id)) < options.unused_since

@@ -12,13 +12,13 @@ from ensemble.corrections import Correction
 from ensemble.options import Options
 
 DECIDES: Mapping[str, Any] = {
-    **dict.fromkeys(("market", "labels", "ensemble", "signals", "risk", "costs"), True),
+    **dict.fromkeys(("market", "labels", "ensemble", "drift", "signals", "risk", "costs"), True),
     "feed": {"delay_min"},
     "schedule": {"decision_time"},
 }
 """Table -> all of it, or its keys. Where things lie, and so every secret, decides nothing."""
 DECIDES_NOTHING = frozenset(
-    {"bars", "calendar", "promotion", "drift", "workers", "broker", "evaluation", "audit", "sweep"}
+    {"bars", "calendar", "promotion", "workers", "broker", "evaluation", "audit", "sweep"}
     | {"storage", "cloud", "log", "notify", "health", "metrics"}
 )
 """Tables of no use to a replay: its bars are sifted, its models trained, its results judged elsewhere. Of the calendar

@@ -11,6 +11,7 @@ import pandas as pd
 from loguru import logger
 
 from daemon.beliefs import Experience, beliefs_about, open_experience
+from daemon.caution import Caution, caution_for
 from daemon.decisions import Decision
 from daemon.demergers import known_demergers
 from daemon.market import Seen, load_market
@@ -90,11 +91,11 @@ class Desk:
         the next desk tries again: then a line says so, which is empty otherwise. So does a damaged model, unless it is
         `repairs` that is asked for. Raises TrainingFailed when there is no earlier model.
         """
-        return self.serving.prepare(session, repairs=repairs) if self._is_fed(self._row(session)) else ""
+        return self.serving.prepare(session, repairs=repairs) if self.is_fed(session) else ""
 
     def prepare_all(self, sessions: pd.DatetimeIndex) -> None:
         """Trains what the models of all these sessions miss, all at once: no core waits for the end of a month."""
-        fed = [session for session in sessions if self._is_fed(self._row(session))]
+        fed = [session for session in sessions if self.is_fed(session)]
         months = dict.fromkeys(self.services.settings.ensemble.serving(month_of(session)) for session in fed)
         self.past_serving.prepare(list(months))
 
@@ -102,15 +103,24 @@ class Desk:
         """Forecasts and signals for `session`, from what was known at its decision time."""
         row, calendar, settings = self._row(session), self.market.calendar, self.services.settings
         late = bool(pd.Timestamp(decided_at) >= calendar.opens[calendar.position(session)])
-        said = self._said(row) if self._is_fed(row) else nothing_said(session.date())
+        said = self._said(row) if self.is_fed(session) else nothing_said(session.date())
         probabilities = said.probabilities(settings.signals.label)
+        caution = self.caution(session, decided_at)
         signals = decide_signals(
             {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
             replace(self._situation(row, account, late=late), beliefs=self._beliefs(session, said, account)),
-            options=settings.signals,
-            limits=settings.risk,
+            options=caution.options,
+            limits=caution.limits,
         )
         return Decision(session.date(), decided_at, late, said, signals, self._digest(row), len(self.panel.features))
+
+    def caution(self, session: pd.Timestamp, decided_at: datetime) -> Caution:
+        """Whether `session` is decided with care, as live forecasts did; a backtest has none that are live."""
+        settings = self.services.settings
+        if self.whole:
+            return Caution(settings.signals, settings.risk)
+        with reading(self.services.engine) as conn:
+            return caution_for(conn, settings, session.date(), decided_at=decided_at)
 
     def settle(self, session: pd.Timestamp, account: Account, signals: Sequence[Signal]) -> Settlement:
         """The account after `session`."""
@@ -147,9 +157,13 @@ class Desk:
 
     def shadows(self, session: pd.Timestamp) -> list[Forecast]:
         """What the version that is scored beside the one that serves says of `session`; nothing where there is none."""
-        row = self._row(session)
-        rival = self.serving.rival(session) if self._is_fed(row) else None
-        return [] if rival is None else self._said_by(rival, row).forecasts()
+        rival = self.serving.rival(session)
+        return [] if rival is None else self._said_by(rival, self._row(session)).forecasts()
+
+    def is_fed(self, session: pd.Timestamp) -> bool:
+        """Some traded symbol has a bar to forecast from; without one, no model is worth training."""
+        traded = [self.panel.symbols.index(symbol) for symbol in self.services.settings.market.symbols]
+        return bool((self.panel.bar_age[traded, self._row(session)] >= 1).any())
 
     @cached_property
     def serving(self) -> Serving:
@@ -248,11 +262,6 @@ class Desk:
             logger.error("{} Making it again.", error)
             self.past_serving.remake(trained_for)
             return self.factory.month_odds(month, trained_for=trained_for)
-
-    def _is_fed(self, row: int) -> bool:
-        """Some traded symbol has a bar to forecast from; without one, no model is worth training."""
-        traded = [self.panel.symbols.index(symbol) for symbol in self.services.settings.market.symbols]
-        return bool((self.panel.bar_age[traded, row] >= 1).any())
 
     def _before_open(self) -> OutOfTime:
         """Out of time shortly before the next open that somebody waits for."""

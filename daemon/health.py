@@ -12,6 +12,7 @@ from enum import StrEnum
 import pandas as pd
 from sqlalchemy import Connection, select
 
+from daemon.caution import CAREFUL_SESSIONS
 from daemon.close_check import difference_text
 from daemon.desk import home_calendar
 from daemon.due import REOPENS_WITHIN, Task, Timetable
@@ -23,16 +24,14 @@ from ensemble.trading.holdings import Hold
 from ensemble.windows import month_of
 from storage.feed_store import CloseCheck, FeedState, failing_feeds, read_close_checks
 from storage.feeds.breaker import is_shut
-from storage.live_loss_store import LiveLoss, read_live_losses
 from storage.mirror_spool import MirrorState, read_mirror
 from storage.outbox_store import count_waiting
 from storage.promotion_store import ModelEvent, ModelEventKind, read_model_events
 from storage.run_store import Run, done_runs, failed_runs, runs_without_data
 from storage.tables import LIVE, forecasts, models
+from storage.watch_store import DriftRow, LiveLoss, newest_drift, read_live_losses
 
 CALENDAR_WARNING = timedelta(days=45)
-ALARM_TOLD_SESSIONS = 20
-"""So long after it an alarm is still told."""
 DIFFERENCES_TOLD = timedelta(days=10)
 """Of an older session the two providers are not compared again, so that nothing would end the finding."""
 
@@ -64,6 +63,8 @@ class Ill(StrEnum):
     """A model of an earlier month speaks."""
     MODEL_CHOSEN = "MODEL_CHOSEN"
     """A person said which version serves, or one waits for a person."""
+    FEATURE_DRIFT = "FEATURE_DRIFT"
+    """The features look like none that the version that spoke has learnt from."""
     LIVE_LOSS = "LIVE_LOSS"
     """Live forecasts lost more than they said they would, some sessions ago at most."""
     FEED_SHUT = "FEED_SHUT"
@@ -118,6 +119,8 @@ class Ledger:
     """What happened to the versions of the models."""
     losses: Sequence[LiveLoss] = ()
     """How live forecasts did in the last sessions, newest first."""
+    drift: DriftRow | None = None
+    """How far the features of the newest decision are from what was learnt from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,8 @@ def read_ledger(conn: Connection, account: Account | None, label: str) -> Ledger
         read_close_checks(conn),
         read_mirror(conn),
         read_model_events(conn, LIVE),
-        read_live_losses(conn, label, newest=ALARM_TOLD_SESSIONS),
+        read_live_losses(conn, label, newest=CAREFUL_SESSIONS),
+        newest_drift(conn),
     )
 
 
@@ -182,6 +186,7 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         *_stand_in(ledger, settings),
         *_chosen(ledger),
         *_losses(ledger),
+        *_drift(ledger),
         *_feeds(ledger, settings, now),
         *_mirror(ledger, settings, now),
         *_calendar_end(settings, now.date()),
@@ -263,6 +268,16 @@ def _losses(ledger: Ledger) -> Iterator[Finding]:
     if alarm is not None:
         text = f"{alarm.label} lost {alarm.excess:.4f} nats a session more than was expected, found {alarm.session}"
         yield Finding(Ill.LIVE_LOSS, text, alarm.watched_at)
+
+
+def _drift(ledger: Ledger) -> Iterator[Finding]:
+    if ledger.drift is not None and ledger.drift.is_unusual:
+        one = ledger.drift
+        text = (
+            f"the features of the 30 sessions to {one.session} are {one.drift_index:.2f} from what {one.model_id} has "
+            f"learnt from, {one.most_usual:.2f} at most is usual; furthest {', '.join(one.furthest)}"
+        )
+        yield Finding(Ill.FEATURE_DRIFT, text, one.watched_at)
 
 
 def _feeds(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Finding]:

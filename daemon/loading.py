@@ -1,9 +1,8 @@
 """Published versions, read: each part by its digest, and asked whether it still says what it said."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
 
 from daemon.golden import check_golden
 from ensemble.members.tasks import load_member
@@ -24,10 +23,11 @@ def load_members(store: ModelStore, keys: Keys, digests: Mapping[str, str] | Non
 
 def load_model(store: ModelStore, model_id: str) -> Model:
     """A published version. Raises ModelStoreError when it is missing or damaged, for the members when they are read."""
-    manifest = store.manifest(model_id)
-    key = manifest["combiner"]
-    combiner = load_combiner(store.get_part(key, manifest.get("parts", {}).get(key)))
-    return Model(model_id, manifest["month"], combiner, partial(_members, store, manifest, combiner))
+    with _readable(model_id):
+        manifest = store.manifest(model_id)
+        key = manifest["combiner"]
+        combiner = load_combiner(store.get_part(key, manifest.get("parts", {}).get(key)))
+        return Model(model_id, manifest["month"], combiner, partial(_members, store, model_id, combiner))
 
 
 def set_damaged_aside(store: ModelStore, model_id: str) -> None:
@@ -37,10 +37,21 @@ def set_damaged_aside(store: ModelStore, model_id: str) -> None:
             store.get_part(key)
 
 
-def _members(store: ModelStore, manifest: Mapping[str, Any], combiner: Combiner) -> Members:
+def _members(store: ModelStore, model_id: str, combiner: Combiner) -> Members:
+    manifest = store.manifest(model_id)
     digests = manifest.get("parts", {})
-    members = load_members(store, dict(manifest["members"]), digests)
-    golden = manifest.get("golden")  # a version from before there were any has none
-    if golden is not None:
-        check_golden(store.get_part(golden, digests[golden]), members, combiner, tuple(manifest["features"]))
-    return members
+    with _readable(model_id):
+        members = load_members(store, dict(manifest["members"]), digests)
+        golden = manifest.get("golden")  # a version from before there were any has none
+        if golden is not None:
+            check_golden(store.get_part(golden, digests[golden]), members, combiner, tuple(manifest["features"]))
+        return members
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Files that are as listed and yet make no sense are a damaged version too: they may come from elsewhere."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ModelStoreError(f"model {name} cannot be read: {type(error).__name__}: {error}.") from error

@@ -151,6 +151,9 @@ def _models(shot: Snapshot) -> Iterator[Metric]:
         yield _gauge("live_excess_loss", "Log loss beyond the expected, mean of 60 sessions, nats", newest.excess)
         share = newest.level / newest.alarm_level
         yield _gauge("live_loss_level_ratio", "Evidence that it is not luck; 1 is the alarm", share)
+    if shot.ledger.drift is not None:
+        usual = shot.ledger.drift.drift_index / max(shot.ledger.drift.most_usual, 1e-9)
+        yield _gauge("feature_drift_ratio", "Of the features; above 1 further off than any learnt from", usual)
 
 
 def _count(tasks: tuple[Task, ...], kind: str) -> int:

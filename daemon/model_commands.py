@@ -2,6 +2,7 @@
 
 import getpass
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -113,6 +114,68 @@ def verify(context: typer.Context, model: ModelOrNone = None, as_json: AsJson = 
     show_checked(faults, as_json=as_json)
     if any(faults.values()):
         raise typer.Exit(1)
+
+
+@models_app.command("export")
+def export(
+    context: typer.Context,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write a version as a folder for people: manifest, weights as arrays, trees as text, history.csv of training."""
+    from daemon.console import print_json
+    from daemon.invocation import reader
+    from daemon.model_control import find_version
+    from daemon.model_export import export_version
+    from storage.engine import reading
+    from storage.model_store import ModelStore
+
+    with reader(context.obj) as engine, reading(engine) as conn:
+        entry = find_version(conn, model)
+    store = ModelStore(context.obj.settings().storage.models_dir, read_only=True)
+    written = export_version(store, entry.model_id, out)
+    if as_json:
+        print_json([str(path) for path in written])
+    else:
+        typer.echo(f"model {entry.model_id} written to {out}: {len(written)} files")
+
+
+@models_app.command("prune")
+def prune(  # noqa: PLR0913 - one for each option
+    context: typer.Context,
+    keep: Annotated[int, typer.Option(min=0, help="Newest versions that stay in any case.")] = 3,
+    budget_mb: Annotated[
+        float | None, typer.Option(min=0, help="Remove the oldest only as long as the folder has more megabytes.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, only say what would go.")] = False,
+    now: Now = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove versions that no stored forecast names and that neither serve nor can be rolled back to."""
+    from contextlib import nullcontext
+
+    from daemon.cache_display import megabytes, show_pruned
+    from daemon.errors import DaemonError
+    from daemon.instance import only_instance
+    from daemon.invocation import reader
+    from daemon.retention import expendable_versions, prune_versions
+    from storage.engine import reading
+    from storage.model_index import spoken_models
+
+    control = _control(context, now, "")
+    alone = nullcontext() if dry_run else only_instance(control.settings.storage.state_dir)
+    with alone, reader(context.obj) as engine, reading(engine) as conn:
+        spoken = {entry.model_id: entry.manifest for entry in spoken_models(conn)}
+        expendable = expendable_versions(conn, control.standing(conn), spoken, keep=keep)
+        budget = None if budget_mb is None else int(budget_mb * 1e6)
+        pruned, left = prune_versions(control.store, expendable, spoken, budget_bytes=budget, dry_run=dry_run)
+    show_pruned(pruned, dry_run=dry_run, as_json=as_json)
+    if budget is not None and left > budget:
+        raise DaemonError(
+            f"{megabytes(left)} are left, --budget-mb was {budget_mb:g}; stored forecasts, months or who serves need "
+            "them."
+        )
 
 
 def _say(

@@ -18,6 +18,7 @@ import numpy as np
 from loguru import logger
 
 from daemon.combining import CombinerTask, Fit, fit_here
+from daemon.drift import shape_files
 from daemon.golden import make_golden
 from daemon.loading import Keys, load_members
 from daemon.progress import Progress
@@ -302,12 +303,13 @@ class ModelFactory:
         return key
 
     def _golden(self, planned: Planned, combiner_key: str, combiner: Combiner) -> str:
-        """Key of the version's golden input, made from the newest row that its members learnt from."""
+        """Key of the part that it is checked by: its golden input, and how its features were distributed."""
         key = _digest(["golden", list(planned.keys.items()), combiner_key, self.recipe.code_version])
         if not self.store.has_part(key):
             members, row = load_members(self.store, planned.keys), planned.fold.train.stop - 1
             seen = self.recipe.ensemble.rows_seen
-            self.store.put_part(key, make_golden(members, combiner, self.panel, row=row, rows_seen=seen))
+            golden = make_golden(members, combiner, self.panel, row=row, rows_seen=seen)
+            self.store.put_part(key, {**golden, **shape_files(self.panel.values[:, planned.fold.train])})
         return key
 
     def _history(self, months: Sequence[Planned]) -> History:

@@ -10,9 +10,9 @@ from ensemble.trading.account import Account
 from ensemble.trading.events import AccountEvent, EventKind
 from ensemble.trading.signals import Action, Reason, Signal
 from storage.column_types import instant_text
-from storage.live_loss_store import LiveLoss
 from storage.outbox_store import Notice
 from storage.promotion_store import ModelEvent
+from storage.watch_store import LiveLoss
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from daemon.orders import hand_over
 from daemon.reopening import hoped_for, how_settled, reopen
 from daemon.services import Services
 from daemon.settings import Settings
-from daemon.shadows import is_published, keep_shadows
+from daemon.shadows import is_published, keep_beside
 from daemon.versions import deciding_version
 from daemon.watch import watch_live_loss
 from ensemble.sessions import SessionCalendar, trading_hours
@@ -178,7 +178,7 @@ def _do(desk: Desk, task: Task) -> None:
     logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
     if task.kind == "decide":
         hand_over(desk.services)
-        keep_shadows(desk, task.session)
+        keep_beside(desk, task.session)
     else:
         watch_live_loss(desk.services)
 
@@ -224,7 +224,8 @@ def _decide(job: _Job) -> str:
     with reading(services.engine) as conn:
         account = _account(desk, conn)
     decision = desk.decide(task.session, account, decided_at=services.clock.now())
-    lines = [*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])]
+    notes = (stand_in, desk.caution(task.session, decision.decided_at).line)
+    lines = [*map(describe_signal, decision.signals), *filter(None, notes)]
     detail = "; ".join(lines)
     with transaction(services.engine) as conn:
         write_decisions(conn, LIVE, [decision], code_version=services.recipe().code_version)

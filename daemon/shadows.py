@@ -1,9 +1,10 @@
-"""What a version that does not serve says, kept beside what was decided; and whether the one of a month is there."""
+"""What is kept beside a decision once it is made: what another version says, and how far the features have moved."""
 
 import pandas as pd
 from loguru import logger
 
 from daemon.desk import Desk
+from daemon.drift import drift_row, shape_in
 from daemon.services import Services
 from daemon.standing import is_refused
 from storage.engine import StoreError, reading, transaction
@@ -11,16 +12,35 @@ from storage.model_index import find_model
 from storage.model_store import ModelStoreError
 from storage.promotion_store import read_model_events, write_shadows
 from storage.tables import LIVE
+from storage.watch_store import write_drift
 
 
-def keep_shadows(desk: Desk, session: pd.Timestamp) -> None:
+def keep_beside(desk: Desk, session: pd.Timestamp) -> None:
     """After the decision, which waits for none of it: a failure is a line in the log, and the session goes without."""
+    if desk.is_fed(session):
+        _keep_shadows(desk, session)
+        _keep_drift(desk, session)
+
+
+def _keep_shadows(desk: Desk, session: pd.Timestamp) -> None:
     try:
         said = desk.shadows(session)
         with transaction(desk.services.engine) as conn:
             write_shadows(conn, said, made_at=desk.services.clock.now())
     except (ModelStoreError, StoreError, ValueError) as error:
         logger.warning("{:%Y-%m-%d}: no shadow forecasts are kept: {}", session, error)
+
+
+def _keep_drift(desk: Desk, session: pd.Timestamp) -> None:
+    services, model_id = desk.services, desk.serving.speaker(session).model_id
+    try:
+        shape = shape_in(services.models, model_id)
+        if shape is not None:
+            row = drift_row(desk.panel, session, shape, model_id=model_id, now=services.clock.now())
+            with transaction(services.engine) as conn:
+                write_drift(conn, row)
+    except (ModelStoreError, StoreError, ValueError) as error:
+        logger.warning("{:%Y-%m-%d}: it is not known whether features drift: {}", session, error)
 
 
 def is_published(services: Services, month: str) -> bool:

@@ -8,6 +8,7 @@ from storage.promotion_store import POLICY, ModelEvent, ModelEventKind
 
 SERVING = (ModelEventKind.PROMOTED, ModelEventKind.ROLLED_BACK, ModelEventKind.PINNED)
 """From such an event on, its version serves."""
+DECIDED_BY_POLICY = (ModelEventKind.PROMOTED, ModelEventKind.TRIED, ModelEventKind.HELD, ModelEventKind.KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Standing:
 
     def after(self, event: ModelEvent) -> "Standing":
         """The standing once `event` has happened."""
+        # Somebody may have pinned another version while the policy made up its mind.
+        in_vain = self.pinned and event.actor == POLICY and event.kind in DECIDED_BY_POLICY
+        return self if in_vain else self._after(event)
+
+    def _after(self, event: ModelEvent) -> "Standing":
         model_id, now = event.model_id, self
         match event.kind:
             case ModelEventKind.PROMOTED | ModelEventKind.PINNED:

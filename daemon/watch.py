@@ -15,10 +15,10 @@ from daemon.notify import announce
 from daemon.services import Services
 from ensemble.evaluation.live_loss import watch_losses
 from ensemble.evaluation.scored import scored_labels
-from storage.engine import reading, transaction
-from storage.live_loss_store import LiveLoss, read_live_losses, write_live_loss
+from storage.engine import StoreError, reading, transaction
 from storage.outcome_store import read_scored
 from storage.tables import LIVE
+from storage.watch_store import LiveLoss, read_live_losses, write_live_loss
 
 RECENT_SESSIONS = 60
 """Over which the excess is told."""
@@ -37,7 +37,17 @@ class _Watched:
 
 
 def watch_live_loss(services: Services) -> None:
-    """Writes down how the traded label's forecasts do; an alarm is told, and halts where that is asked."""
+    """Writes down how the traded label's forecasts do; an alarm is told, and halts where that is asked.
+
+    A failure is a line in the log, and the next settlement looks again.
+    """
+    try:
+        _watch(services)
+    except StoreError as error:
+        logger.error("live losses were not looked at: {}", error)
+
+
+def _watch(services: Services) -> None:
     watched = _watched(services)
     if watched is None or not watched.is_new:
         return

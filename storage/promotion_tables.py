@@ -49,6 +49,19 @@ shadow_forecasts = Table(
     sqlite_with_rowid=False,
 )
 
+feature_drift = Table(
+    "feature_drift",
+    METADATA,
+    session("The trading day decided"),
+    column("model_id", Text, "The version that spoke, see models"),
+    column("drift_index", Double, "Population stability index of its last 30 sessions, mean over features"),
+    column("most_usual", Double, "The largest that 30 sessions of what the version learnt from had"),
+    column("furthest", Json, "The features that moved most, a JSON list, the furthest first"),
+    instant("watched_at", "When it was worked out"),
+    key("session"),
+    comment="Whether the features still look as they did when the version was trained, after each decision",
+)
+
 live_loss = Table(
     "live_loss",
     METADATA,

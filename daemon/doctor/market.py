@@ -85,5 +85,9 @@ def model_finding(engine: Engine, settings: Settings, now: datetime) -> Finding:
         for key in sorted(parts):
             store.check_part(key)
     except ModelStoreError as error:
-        return warn("models", str(error), "the next session trains it again; `cache verify` looks at all of them.")
+        return warn(
+            "models",
+            str(error),
+            "the version before it serves until it is made again; `models verify` looks at all of them.",
+        )
     return ok("models", f"{entry.model_id} serves {month}; its {len(parts)} parts are whole")

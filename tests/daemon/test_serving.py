@@ -39,7 +39,9 @@ def versions(folder: Path) -> tuple[str, str]:
 
 def say(folder: Path, *words: str, now: str = "2021-10-05T14:00:00Z") -> Result:
     command = ["--config", str(folder / "config.toml"), "models", *words]
-    return CliRunner().invoke(app, [*command, "--now", now] if words[0] not in ("show", "diff", "verify") else command)
+    return CliRunner().invoke(
+        app, [*command, "--now", now] if words[0] not in ("show", "diff", "verify", "export") else command
+    )
 
 
 def live(folder: Path, services_at: ServicesAt, *moments: str) -> None:
@@ -83,6 +85,10 @@ def test_after_a_rollback_the_version_before_serves_the_next_session_and_verify_
     for session, speaker in (("2021-10-05", october), ("2021-10-06", september), ("2021-10-07", september)):
         assert speakers(copy, session) == [speaker]
     assert shadows(copy)[-1] == ("2021-10-07", october, 8)
+    status = ["--config", str(copy / "config.toml"), "status", "--json", "--now", "2021-10-07T14:00:00Z"]
+    findings = json.loads(CliRunner().invoke(app, status).output)["findings"]
+    chosen = [finding["text"] for finding in findings if finding["ill"] in ("MODEL_CHOSEN", "STAND_IN")]
+    assert [text.partition(", ")[0] for text in chosen] == [f"{september} serves since 2021-10-06"]
     with services_at(copy, "2021-10-07 18:00") as services:
         verified = verify(services, since=date(2021, 9, 28))
     assert (verified.differences, verified.not_replayed) == ((), ())
@@ -194,3 +200,13 @@ def test_the_events_read_back_as_they_were_written(copy: Path, services_at: Serv
         events = read_model_events(conn, "live")
         assert conn.scalar(text("SELECT count(*) FROM model_events")) == len(events) == 3
     assert [event.kind for event in events] == [ModelEventKind.PROMOTED] * 2 + [ModelEventKind.ROLLED_BACK]
+
+
+def test_a_version_is_written_out_for_people_with_the_history_of_its_training(copy: Path) -> None:
+    _, october = versions(copy)
+    assert "written to" in say(copy, "export", "2021-10", "--out", str(copy / "out")).output
+    store = ModelStore(copy / "state" / "models")
+    assert json.loads((copy / "out" / "manifest.json").read_bytes()) == store.manifest(october)
+    assert (copy / "out" / "small-0" / "history.csv").read_text().startswith("epoch")
+    assert (copy / "out" / "lightgbm-0").is_dir()
+    assert "cannot be written: File exists" in str(say(copy, "export", "2021-10", "--out", str(copy / "out")).exception)

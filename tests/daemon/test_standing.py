@@ -13,8 +13,8 @@ AT = datetime(2021, 10, 1, 3, tzinfo=UTC)
 MONDAY, TUESDAY = date(2021, 10, 4), date(2021, 10, 5)
 
 
-def event(kind: str, model_id: str, session: date = MONDAY, recipe: str = "") -> ModelEvent:
-    return ModelEvent(AT, session, ModelEventKind(kind), model_id, recipe=recipe)
+def event(kind: str, model_id: str, session: date = MONDAY, *, recipe: str = "", actor: str = "somebody") -> ModelEvent:
+    return ModelEvent(AT, session, ModelEventKind(kind), model_id, recipe=recipe, actor=actor)
 
 
 def standing(*events: ModelEvent, session: date = TUESDAY) -> Standing:
@@ -52,6 +52,13 @@ def test_a_pin_stays_until_it_is_let_go_and_a_rollback_lets_it_go() -> None:
     assert not pinned.after(event("unpinned", "oct")).pinned
     back = pinned.after(event("rolled_back", "sep"))
     assert (back.champion, back.pinned) == ("sep", False)
+
+
+def test_what_the_policy_says_while_a_version_is_pinned_changes_nothing() -> None:
+    pinned = standing(event("pinned", "sep"))
+    for kind in ("promoted", "tried", "held", "kept"):
+        assert pinned.after(event(kind, "oct", actor="policy")) == pinned
+    assert pinned.after(event("promoted", "oct")).champion == "oct"  # a person may
 
 
 def test_a_damaged_version_gives_way_and_may_come_back_once_it_is_whole() -> None:

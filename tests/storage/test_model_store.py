@@ -1,9 +1,16 @@
 """A stored model is whole or not there, and what was damaged is refused."""
 
+import hashlib
+import io
+import json
+import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from storage import part_bounds
 from storage.model_store import ModelStore, ModelStoreError
 
 FILES = {"member.json": b'{"kind": "logit"}', "weights.npz": b"\x00\x01"}
@@ -97,3 +104,63 @@ def test_a_part_without_its_checksums_does_not_hold_the_place_of_one_that_is_mad
     assert not store.has_part("abc")
     store.put_part("abc", FILES)
     assert store.get_part("abc") == FILES
+
+
+def test_a_part_is_the_one_that_a_manifest_names_or_refused(store: ModelStore) -> None:
+    store.put_part("abc", FILES)
+    assert store.get_part("abc", store.part_digest("abc")) == FILES
+    with pytest.raises(ModelStoreError, match="is another than the version was made of"):
+        store.get_part("abc", "0" * 64)
+    with pytest.raises(ModelStoreError, match="cannot be read"):
+        store.part_digest("abc")  # it was put aside
+
+
+def put_listed(store: ModelStore, listed: Any) -> None:
+    """A part from elsewhere, with that list of files."""
+    store.put_part("abc", FILES)
+    (store.part_folder("abc") / "sha256.json").write_text(json.dumps(listed))
+
+
+@pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "", ".hidden", "a/b"])
+def test_a_list_that_leads_out_of_its_folder_is_refused(name: str, store: ModelStore) -> None:
+    (store.root / "parts" / "secret").parent.mkdir(parents=True)
+    put_listed(store, {name: hashlib.sha256(b"").hexdigest()})
+    with pytest.raises(ModelStoreError, match="no plain file name"):
+        store.get_part("abc")
+
+
+@pytest.mark.parametrize("listed", [[], {"member.json": 1}, {str(place): "0" for place in range(65)}])
+def test_a_list_of_another_form_or_length_is_refused(listed: Any, store: ModelStore) -> None:
+    put_listed(store, listed)
+    with pytest.raises(ModelStoreError, match=r"its list"):
+        store.get_part("abc")
+
+
+def test_a_part_larger_than_any_that_is_made_is_not_read(store: ModelStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put_part("abc", {"weights.bin": b"1" * 1001})
+    monkeypatch.setattr(part_bounds, "MOST_BYTES", 1000)
+    with pytest.raises(ModelStoreError, match="its files have 1001 bytes; at most 1000 are read"):
+        store.get_part("abc")
+
+
+def test_an_archive_that_would_unpack_to_too_much_is_refused_by_its_directory(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = io.BytesIO()
+    np.savez_compressed(packed, zeros=np.zeros(100_000))
+    assert len(packed.getvalue()) < 2000
+    store.put_part("abc", {"weights.npz": packed.getvalue()})
+    assert store.get_part("abc")
+    monkeypatch.setattr(part_bounds, "MOST_BYTES", 100_000)
+    with pytest.raises(ModelStoreError, match="would unpack to 1 arrays of 800128 bytes"):
+        store.get_part("abc")
+
+
+def test_an_archive_of_too_many_arrays_is_refused(store: ModelStore) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for place in range(part_bounds.MOST_ARRAYS + 1):
+            archive.writestr(f"{place}.npy", b"")
+    store.put_part("abc", {"weights.npz": packed.getvalue()})
+    with pytest.raises(ModelStoreError, match="would unpack to 257 arrays"):
+        store.get_part("abc")

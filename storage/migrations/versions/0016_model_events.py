@@ -47,6 +47,16 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "feature_drift",
+        sa.Column("session", sa.Text(), sa.CheckConstraint(_SESSION, name="session"), nullable=False),
+        sa.Column("model_id", sa.Text(), nullable=False),
+        sa.Column("drift_index", sa.Double(), nullable=False),
+        sa.Column("most_usual", sa.Double(), nullable=False),
+        sa.Column("furthest", sa.Text(), nullable=False),
+        sa.Column("watched_at", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("session", name="feature_drift_key"),
+    )
+    op.create_table(
         "live_loss",
         sa.Column("session", sa.Text(), sa.CheckConstraint(_SESSION, name="session"), nullable=False),
         sa.Column("label", sa.Text(), nullable=False),

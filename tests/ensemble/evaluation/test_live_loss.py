@@ -49,7 +49,7 @@ def test_forecasts_that_are_right_expect_no_excess(said: float) -> None:
     assert_allclose(said * up + (1 - said) * down, 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("horizon", [1, 5])
+@pytest.mark.parametrize("horizon", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_without_a_fault_an_alarm_takes_at_least_as_many_sessions_as_its_level_says(horizon: int) -> None:
     random, lengths = np.random.default_rng(2), []
     for _ in range(40):
