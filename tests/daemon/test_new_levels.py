@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -17,10 +18,12 @@ from daemon.desk import home_calendar
 from daemon.errors import DaemonError
 from daemon.evidence import crowd_of, steps_of
 from daemon.ingest import ingest
+from daemon.market import Seen, load_market
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from daemon.stating import read_value, state
 from daemon.verify import verify
+from ensemble.features.matrix import Market
 from ensemble.trading.demerger_table import Demerger
 from storage.action_store import Action
 from storage.bar_store import read_bars
@@ -49,6 +52,10 @@ def newest(services: Services) -> date:
     ingest(services, home_calendar(services.settings, services.clock.now()))
     with reading(services.engine) as conn:
         return pd.DatetimeIndex(read_bars(conn, ["AAA.NS"])["AAA.NS"].index)[-1].date()
+
+
+def market_of(services: Services) -> Market:
+    return load_market(services.engine, services.settings, home_calendar(services.settings, services.clock.now()))
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.75])
@@ -198,3 +205,25 @@ def test_the_crowd_is_the_median_of_the_others_of_an_exchange_in_their_own_measu
     assert -14 < crowd.iloc[50] < -7
     assert np.nanmax(np.abs(crowd.drop(days[50]))) < 4
     assert crowd_of("E", told, dict.fromkeys("ABCD", "X") | {"E": "Y"}) is None
+
+
+def test_features_and_adjusted_closes_go_on_over_a_stated_demerger(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, FIRST) as services:
+        newest(services)
+        plain = market_of(services)
+    fall(copy, 0.75)
+    with services_at(copy, SECOND) as services:
+        told = ("AAA.NS", EX_DATE, "demerger", "0.25")
+        state(services.engine, services.settings, told=told, now=services.clock.now())
+        newest(services)
+        after = market_of(services).bars["AAA.NS"].loc[: str(EX_DATE)]
+        unknown = load_market(
+            services.engine,
+            services.settings,
+            home_calendar(services.settings, services.clock.now()),
+            seen=Seen(datetime(2021, 10, 6, 23, tzinfo=UTC)),
+        )
+    moves = [frame["adj_close"].pct_change() for frame in (after, plain.bars["AAA.NS"].loc[: str(EX_DATE)])]
+    np.testing.assert_allclose(moves[0][1:], moves[1][1:], atol=1e-3)
+    assert after["close"].pct_change().iloc[-1] < -0.2  # what was traded is what it was
+    assert_frame_equal(unknown.bars["AAA.NS"], plain.bars["AAA.NS"].loc[: unknown.bars["AAA.NS"].index[-1]])
