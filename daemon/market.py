@@ -13,7 +13,7 @@ from daemon.settings import Settings
 from ensemble.bars import above_zero
 from ensemble.features.matrix import Market
 from ensemble.sessions import SessionCalendar
-from ensemble.validation.steps import adjusted_for
+from ensemble.trading.continuity import adjusted_for
 from storage.action_store import read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading

@@ -1,4 +1,7 @@
-"""What companies did to their shares that no feed adjusts a price for: the falls that are no moves."""
+"""Prices over what companies did to their shares and feeds adjust for in nothing: the falls that are no moves.
+
+A step is the part of the price that was left: 0.75 after a demerger of a quarter.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -7,23 +10,6 @@ import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats
-from ensemble.bars import BAR_COLUMNS
-
-_PRICES = BAR_COLUMNS[:4]
-
-
-def without_steps(
-    values: Mapping[str, Floats], sessions: pd.DatetimeIndex, steps: Mapping[date, float]
-) -> dict[str, Floats]:
-    """The same columns; the prices before each session of `steps` are multiplied by what was left of them then.
-
-    Only where the bars fell so: a price that opened nearer to where it had closed has been adjusted by the feed.
-    """
-    continuous = dict(values)
-    for place, left in _fallen(values, sessions, steps):
-        before = np.where(np.arange(len(sessions)) < place, left, 1.0)
-        continuous |= {name: continuous[name] * before for name in _PRICES}
-    return continuous
 
 
 def adjusted_for(bars: pd.DataFrame, steps: Mapping[date, float]) -> pd.DataFrame:
@@ -31,20 +17,24 @@ def adjusted_for(bars: pd.DataFrame, steps: Mapping[date, float]) -> pd.DataFram
 
     Only where the bars fell so, and where the feed has not counted the fall as a dividend.
     """
-    sessions = pd.DatetimeIndex(bars.index)
-    values = {name: bars[name].to_numpy() for name in (*_PRICES, "adj_close")}
+    if not steps:
+        return bars
+    values = {name: bars[name].to_numpy() for name in ("open", "close", "adj_close")}
     payout, adjusted = values["adj_close"] / values["close"], values["adj_close"]
-    for place, left in _fallen(values, sessions, steps):
+    for place, left in fallen(values, pd.DatetimeIndex(bars.index), steps):
         told = np.log(payout[place - 1] / payout[place])
         if abs(told) < abs(told - np.log(left)):
-            adjusted = adjusted * np.where(np.arange(len(sessions)) < place, left, 1.0)
+            adjusted = np.where(np.arange(len(adjusted)) < place, left, 1.0) * adjusted
     return bars if adjusted is values["adj_close"] else bars.assign(adj_close=adjusted)
 
 
-def _fallen(
+def fallen(
     values: Mapping[str, Floats], sessions: pd.DatetimeIndex, steps: Mapping[date, float]
 ) -> Iterator[tuple[int, float]]:
-    """The places over which the bars fell nearer to the step than to nothing, and what was left."""
+    """The places of the steps over which the bars fell nearer to the step than to nothing, and what was left.
+
+    `values`: columns open and close, a close above 0.
+    """
     for day, left in steps.items():
         place = int(sessions.searchsorted(pd.Timestamp(day)))
         if not 0 < place < len(sessions):

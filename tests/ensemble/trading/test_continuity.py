@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from ensemble.trading.continuity import adjusted_for
 from ensemble.trading.demerger_table import shipped_demergers
-from ensemble.validation.steps import adjusted_for, without_steps
 from tests.ensemble.validation.faulty import clean_bars
 
 EX = 200
@@ -29,10 +29,6 @@ def test_the_adjusted_closes_go_on_over_a_step_and_the_closes_stay(left: float) 
     mended = adjusted_for(bars, {day: left})
     np.testing.assert_allclose(mended["adj_close"], whole["adj_close"] * left, rtol=1e-12)
     assert_frame_equal(mended.drop(columns="adj_close"), bars.drop(columns="adj_close"))
-    values = {name: bars[name].to_numpy() for name in bars.columns}
-    judged = without_steps(values, pd.DatetimeIndex(bars.index), {day: left})
-    for name in ("open", "high", "low", "close"):
-        np.testing.assert_allclose(judged[name], whole[name] * left, rtol=1e-12)
 
 
 def test_steps_of_several_sessions_multiply() -> None:
