@@ -30,7 +30,8 @@ def with_evidence(
     actions = read_actions(conn, [symbol])
     fallen = {one.session: 1 - one.share for one in known_demergers(settings, actions) if one.symbol == symbol}
     paid = {pd.Timestamp(one.session): one.value for one in actions if one.kind == "dividend"}
-    paid |= told[symbol].actions["dividend"].to_dict()
+    newest = told[symbol].actions
+    paid |= dict(zip(pd.DatetimeIndex(newest.index), newest["dividend"].tolist(), strict=True))
     return replace(
         series, steps=dividend_steps(paid, closes) | fallen, crowd=crowd_of(symbol, told, _exchanges(settings))
     )
