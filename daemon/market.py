@@ -14,7 +14,7 @@ from ensemble.bars import above_zero
 from ensemble.features.matrix import Market
 from ensemble.sessions import SessionCalendar
 from ensemble.trading.continuity import adjusted_for
-from storage.action_store import read_actions
+from storage.action_store import STATED, read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.late_bars import read_bars_with_late
@@ -68,7 +68,7 @@ def load_market(
 def _steps(conn: Connection, settings: Settings, seen: Seen) -> dict[str, dict[date, float]]:
     """By symbol and session, what is left of a price after what its feed adjusts nothing for."""
     steps: dict[str, dict[date, float]] = {}
-    for one in known_demergers(settings, read_actions(conn, known_at=seen.known_at)):
+    for one in known_demergers(settings, read_actions(conn, known_at=seen.known_at, kinds=STATED)):
         steps.setdefault(one.symbol, {})[one.session] = 1 - one.share
     return steps
 
