@@ -59,3 +59,11 @@ def test_a_demerger_that_this_feed_scaled_by_a_factor_of_its_own_is_left_as_it_i
     (step,) = [one for one in shipped_demergers("XNSE") if one.session == date(2006, 1, 18)]
     assert bars["close"].pct_change()["2006-01-18"] > 0.15  # the market fell by 23 %
     assert adjusted_for(bars, {step.session: 1 - step.share}) is bars
+
+
+def test_the_bonus_that_no_feed_told_of_is_no_move_once_it_is_stated(market_folder: Path) -> None:
+    raw = pd.read_csv(market_folder / "WIT.csv", index_col="Date", parse_dates=True).loc["2019-01-01":"2019-06-30"]
+    bars = raw.set_axis(["open", "high", "low", "close", "adj_close", "volume"], axis=1)
+    mended = adjusted_for(bars, {date(2019, 3, 15): 3 / 4})
+    assert bars["adj_close"].pct_change()["2019-03-15"] < -0.2
+    assert abs(mended["adj_close"].pct_change()["2019-03-15"]) < 0.03
