@@ -20,6 +20,7 @@ from ensemble.evaluation.right_share import LabelScore, score_labels
 from ensemble.evaluation.scored import scored_labels
 from ensemble.trading.account import Direction
 from ensemble.trading.signals import Action, Reason, Signal, SignalOptions
+from storage.action_store import STATED, read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.trial_store import number_of_accounts
@@ -103,12 +104,14 @@ def account_market(services: Services, seen: Sequence[Replayed], bars: Mapping[s
     """The market that the account traded in, over the sessions that may be seen; `bars` at least of what is traded."""
     settings = services.settings
     traded = {symbol: bars[symbol] for symbol in settings.market.symbols}
+    with reading(services.engine) as conn:
+        stated = read_actions(conn, settings.market.symbols, kinds=STATED)
     market = TradedMarket(
         home_calendar(settings, services.clock.now()),
         traded,
         settings.schedule.decision_time,
         settings.feed.delay_min,
-        known_demergers(settings),
+        known_demergers(settings, stated),
     )
     sessions = traded_sessions(market, seen[0].decision.session, seen[-1].decision.session)
     # Entries are told to it, so no gate is asked; only old bars may keep it from one.

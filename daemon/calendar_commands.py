@@ -29,7 +29,7 @@ def show_calendar(  # noqa: PLR0913 - one for each option
     as_json: AsJson = False,
 ) -> None:
     """Show sessions with their hours, weekdays that are none, and what is not known yet."""
-    from daemon.calendar_days import calendar_days
+    from daemon.calendar_days import calendar_days, unsure_before
     from daemon.console import print_json
 
     settings = context.obj.settings()
@@ -39,17 +39,21 @@ def show_calendar(  # noqa: PLR0913 - one for each option
     days = calendar_days(settings, where, first=begin, last=end)
     if as_json:
         known_until = settings.calendar.known_until(where)
-        print_json({"exchange": where, "holidays_known_until": known_until, "days": [asdict(day) for day in days]})
+        told = {"exchange": where, "holidays_known_until": known_until, "unsure": unsure_before(where, begin)}
+        print_json(told | {"days": [asdict(day) for day in days]})
         return
     for day in days:
         typer.echo(day.line())
     typer.echo(_summary(settings, where, days))
+    if unsure := unsure_before(where, begin):
+        typer.echo(unsure)
 
 
 @calendar_app.command("check")
 def check_calendar(context: typer.Context, now: Now = None, as_json: AsJson = False) -> None:
     """Compare calendars with the stored bars; exit 1 when they contradict each other on the traded exchange."""
     from daemon.calendar_check import check_stored, exchanges_of
+    from daemon.calendar_days import unsure_before
     from daemon.console import print_json
     from storage.engine import reading
 
@@ -66,6 +70,8 @@ def check_calendar(context: typer.Context, now: Now = None, as_json: AsJson = Fa
     for one in () if as_json else found:
         for line in one.lines() or [f"{one.exchange}: calendar and bars agree"]:
             typer.echo(line)
+        if unsure := unsure_before(one.exchange, begin):
+            typer.echo(unsure)
     raise typer.Exit(0 if agrees else 1)
 
 

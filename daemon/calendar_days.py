@@ -9,6 +9,20 @@ from daemon.settings import Settings
 from ensemble.corrections import corrections_of
 from ensemble.sessions import trading_hours
 
+WEEKENDS_KNOWN_FROM = {"XNSE": date(2006, 1, 2)}
+"""By exchange, since when the sessions on Saturdays and Sundays are all known."""
+
+
+def unsure_before(exchange: str, first: date) -> str | None:
+    """What to say of a calendar that is asked from `first` on; None where there is nothing to say."""
+    known_from = WEEKENDS_KNOWN_FROM.get(exchange)
+    if known_from is None or first >= known_from:
+        return None
+    return (
+        f"{exchange}: before {known_from} sessions on Saturdays and Sundays are not known, and not shown; those that "
+        "you know of belong into calendar.overrides (docs/data-quality.md)"
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class CalendarDay:

@@ -39,7 +39,7 @@ from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.trading.situation import situation_of
 from ensemble.windows import month_of
-from storage.action_store import read_actions
+from storage.action_store import STATED, read_actions
 from storage.engine import reading
 from storage.model_store import ModelStoreError
 from storage.sightings import next_look
@@ -198,7 +198,7 @@ class Desk:
     def _demergers(self) -> tuple[Demerger, ...]:
         settings = self.services.settings
         with reading(self.services.engine) as conn:
-            stated = read_actions(conn, settings.market.symbols, known_at=self.known_at)
+            stated = read_actions(conn, settings.market.symbols, known_at=self.known_at, kinds=STATED)
         return known_demergers(settings, stated)
 
     @cached_property

@@ -21,6 +21,8 @@ from ensemble.evaluation.scored import Scored, scored_labels
 from ensemble.evaluation.slices import only_symbol, only_symbols
 from ensemble.evaluation.thresholds import THRESHOLDS, ThresholdAdvice, advise
 from ensemble.sessions import SessionCalendar
+from ensemble.trading.demerger_table import Demerger
+from storage.action_store import STATED, read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.forecast_store import read_member_forecasts
@@ -59,6 +61,7 @@ class Material:
     """Sessions that stay unseen."""
     opening: HoldoutOpening | None
     """The look by which held-out sessions are seen."""
+    demergers: tuple[Demerger, ...]
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -106,7 +109,9 @@ def gather(engine: Engine, settings: Settings, question: Question, *, now: datet
     symbols = list(dict.fromkeys(symbol for scored in labels.values() for symbol in scored.symbols))
     with reading(engine) as conn:
         bars = read_bars(conn, symbols, first=settings.market.history_start)
-    return Material(question, labels, bars, home_calendar(settings, now), released.held_back, released.opening)
+        demergers = known_demergers(settings, read_actions(conn, symbols, kinds=STATED))
+    calendar = home_calendar(settings, now)
+    return Material(question, labels, bars, calendar, released.held_back, released.opening, demergers)
 
 
 def grade(engine: Engine, settings: Settings, material: Material) -> Graded:
@@ -162,7 +167,7 @@ def thresholds(settings: Settings, material: Material) -> tuple[str, tuple[Thres
         {symbol: material.bars[symbol] for symbol in traded},
         settings.schedule.decision_time,
         settings.feed.delay_min,
-        known_demergers(settings),
+        material.demergers,
     )
     sessions = traded_sessions(market, own.sessions[0].date(), own.sessions[-1].date())
     levels = sorted({*THRESHOLDS, settings.signals.min_confidence})

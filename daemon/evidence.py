@@ -1,6 +1,6 @@
 """What else is known of a bar that looks wrong beside its neighbours: actions of its company, and the other symbols."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from math import log
@@ -12,10 +12,9 @@ from sqlalchemy import Connection
 from daemon.demergers import known_demergers
 from daemon.services import context_symbols
 from daemon.settings import Settings
-from ensemble.trading.demerger_table import Demerger
 from ensemble.validation.price_path import daily_scale
 from ensemble.validation.rules import Series
-from storage.action_store import STATED, Action, read_actions
+from storage.action_store import read_actions
 from storage.feeds import History
 
 LEAST_STEP = 0.05
@@ -28,21 +27,24 @@ def with_evidence(
 ) -> Series:
     """The series with what the feed said just now of others, `told`, and of actions; `closes` are its own."""
     symbol = series.symbol
-    demergers = [one for one in known_demergers(settings) if one.symbol == symbol]
-    steps = steps_of(read_actions(conn, [symbol]), demergers, closes)
+    actions = read_actions(conn, [symbol])
+    fallen = {one.session: 1 - one.share for one in known_demergers(settings, actions) if one.symbol == symbol}
+    paid = {pd.Timestamp(one.session): one.value for one in actions if one.kind == "dividend"}
+    newest = told[symbol].actions
+    paid |= dict(zip(pd.DatetimeIndex(newest.index), newest["dividend"].tolist(), strict=True))
     return replace(
-        series,
-        steps=_dividends(told[symbol].actions["dividend"], closes) | steps,
-        crowd=crowd_of(symbol, told, _exchanges(settings)),
+        series, steps=dividend_steps(paid, closes) | fallen, crowd=crowd_of(symbol, told, _exchanges(settings))
     )
 
 
-def steps_of(actions: Sequence[Action], demergers: Sequence[Demerger], closes: "pd.Series[float]") -> dict[date, float]:
-    """By ex-date, what is left of a price; a split is none, for feeds adjust for it. Actions go before the table."""
-    left = {one.session: 1 - one.share for one in demergers}
-    dividends = pd.Series({pd.Timestamp(one.session): one.value for one in actions if one.kind == "dividend"})
-    left = _dividends(dividends, closes) | left
-    return left | {one.session: one.left for one in actions if one.kind in STATED}
+def dividend_steps(paid: Mapping[pd.Timestamp, float], closes: "pd.Series[float]") -> dict[date, float]:
+    """By ex-date, what is left of the close before by a dividend of more than LEAST_STEP."""
+    left = {}
+    for day, value in paid.items():
+        before = closes[closes.index < day]
+        if len(before) and 0 < value < before.iloc[-1] and -log(1 - value / before.iloc[-1]) > LEAST_STEP:
+            left[day.date()] = 1 - float(value / before.iloc[-1])
+    return left
 
 
 def crowd_of(symbol: str, told: Mapping[str, History], exchanges: Mapping[str, str]) -> "pd.Series[float] | None":
@@ -60,16 +62,6 @@ def _scaled_moves(closes: "pd.Series[float]") -> "pd.Series[float]":
     closes = closes[closes.index.notna() & ~closes.index.duplicated() & (closes > 0).to_numpy()].sort_index()
     logs = np.log(closes.to_numpy())
     return pd.Series(np.diff(logs, prepend=np.nan) / daily_scale(logs), index=closes.index)
-
-
-def _dividends(paid: "pd.Series[float]", closes: "pd.Series[float]") -> dict[date, float]:
-    """What is left of a price on which more than LEAST_STEP was paid."""
-    left = {}
-    for day, value in paid.items():
-        before = closes[closes.index < day]
-        if len(before) and 0 < value < before.iloc[-1] and -log(1 - value / before.iloc[-1]) > LEAST_STEP:
-            left[pd.Timestamp(str(day)).date()] = 1 - float(value / before.iloc[-1])
-    return left
 
 
 def _exchanges(settings: Settings) -> dict[str, str]:

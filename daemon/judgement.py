@@ -33,6 +33,8 @@ def judge(
     """The frame sifted. `told`: what the feed said of all symbols; `stored`: the stored bars of the same sessions."""
     rules, symbol = services.settings.bars, series.symbol
     sifted = sift_bars(frame, series, rules=rules)
+    if sifted.refused.empty:  # as on most days
+        return sifted
     by_neighbours = bool(sifted.refused["reason"].isin(BY_NEIGHBOURS).any())
     if not by_neighbours and (stored is None or doubted(stored, sifted).empty):
         return sifted

@@ -7,11 +7,14 @@ from datetime import date, datetime
 import pandas as pd
 from sqlalchemy import Connection, Engine
 
+from daemon.demergers import known_demergers
 from daemon.services import context_symbols
 from daemon.settings import Settings
 from ensemble.bars import above_zero
 from ensemble.features.matrix import Market
 from ensemble.sessions import SessionCalendar
+from ensemble.trading.continuity import adjusted_for
+from storage.action_store import STATED, read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.late_bars import read_bars_with_late
@@ -35,7 +38,10 @@ def load_market(
     context_from: date | None = None,
     seen: Seen = Seen(),  # frozen
 ) -> Market:
-    """The stored bars up to the last session of `calendar`, as `seen`; of the context those from `context_from` on."""
+    """The stored bars up to the last session of `calendar`, as `seen`; of the context those from `context_from` on.
+
+    Their adjusted closes go on over demergers, and over what people stated.
+    """
     last = calendar.sessions[-1]
     begin = settings.market.history_start
     panel, exchanges = (*settings.market.symbols, *settings.market.peers), context_symbols(settings.market.context)
@@ -43,15 +49,28 @@ def load_market(
         bars = _read(conn, panel, begin, seen)
         needed_from = begin if context_from is None else max(begin, context_from)
         context = _read(conn, list(exchanges), needed_from, seen)
+        steps = _steps(conn, settings, seen)
+    continued = {symbol: adjusted_for(frame.loc[:last], steps.get(symbol, {})) for symbol, frame in bars.items()}
+    context = {
+        symbol: adjusted_for(above_zero(frame.loc[:last]), steps.get(symbol, {})) for symbol, frame in context.items()
+    }
     return Market(
         calendar=calendar,
-        bars={symbol: frame.loc[:last] for symbol, frame in bars.items()},
-        context={symbol: (exchanges[symbol], above_zero(frame.loc[:last])) for symbol, frame in context.items()},
+        bars=continued,
+        context={symbol: (exchanges[symbol], frame) for symbol, frame in context.items()},
         decision_time=settings.schedule.decision_time,
         delay_min=settings.feed.delay_min,
         limits=settings.labels.barrier.limits,
         corrections=settings.calendar.corrections,
     )
+
+
+def _steps(conn: Connection, settings: Settings, seen: Seen) -> dict[str, dict[date, float]]:
+    """By symbol and session, what is left of a price after what its feed adjusts nothing for."""
+    steps: dict[str, dict[date, float]] = {}
+    for one in known_demergers(settings, read_actions(conn, known_at=seen.known_at, kinds=STATED)):
+        steps.setdefault(one.symbol, {})[one.session] = 1 - one.share
+    return steps
 
 
 def _read(conn: Connection, symbols: Sequence[str], first: date, seen: Seen) -> Mapping[str, pd.DataFrame]:

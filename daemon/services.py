@@ -56,7 +56,7 @@ class Services:
 def recipe_of(settings: Settings) -> Recipe:
     """What a model made by these settings and the present code would be made by."""
     when = f"decided {settings.schedule.decision_time}, bars final after {settings.feed.delay_min} min"
-    market = settings.market.model_copy(update={"demergers": None})  # they are the account's: no model sees them
+    market = settings.market.model_copy(update={"demergers": None})  # of a model's inputs the bars tell
     inputs = f"{market.model_dump_json()} {when}"
     return Recipe(settings.ensemble, settings.labels.barrier.limits, inputs, code_version(), training_version())
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 MARK = "@"
-FIRST_DAY = {"nifty50": date(2020, 7, 31)}
+FIRST_DAY = {"nifty50": date(2017, 9, 29)}
 """By list, since when its members are known."""
 EXCHANGES = {"nifty50": "XNSE"}
 

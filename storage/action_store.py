@@ -67,12 +67,18 @@ class Restatement:
 
 
 def read_actions(
-    conn: Connection, symbols: Sequence[str] | None = None, *, known_at: datetime | None = None
+    conn: Connection,
+    symbols: Sequence[str] | None = None,
+    *,
+    known_at: datetime | None = None,
+    kinds: Sequence[Kind] | None = None,
 ) -> list[Action]:
-    """The actions by symbol and session, of `symbols` alone where they are given; with `known_at` as known then."""
+    """The actions by symbol and session, of `symbols` or `kinds` alone where given; with `known_at` as known then."""
     query = select(*record_columns(Action, table))
     if symbols is not None:
         query = query.where(table.c.symbol.in_(symbols))
+    if kinds is not None:
+        query = query.where(table.c.kind.in_(kinds))
     if known_at is None:
         query = query.where(table.c.superseded_at.is_(None))
     else:

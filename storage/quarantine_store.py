@@ -51,7 +51,7 @@ class Decision:
 
 
 def read_quarantine(conn: Connection, *, symbol: str | None = None, decided: bool = False) -> list[Refused]:
-    """Refused bars, newest session first; with `decided` also those that somebody has decided."""
+    """Refused bars that are not believed meanwhile, newest session first; with `decided` all there were."""
     query = select(quarantine).order_by(quarantine.c.session.desc(), quarantine.c.id)
     if symbol is not None:
         query = query.where(quarantine.c.symbol == symbol)
@@ -59,7 +59,8 @@ def read_quarantine(conn: Connection, *, symbol: str | None = None, decided: boo
         query = query.where(quarantine.c.verdict.is_(None))
     rows = conn.execute(query).all()
     closes = {one: frame["close"] for one, frame in read_bars(conn, sorted({row.symbol for row in rows})).items()}
-    return [_refused(row, closes[row.symbol]) for row in rows]
+    open_ones = [row for row in rows if decided or not _is_believed(row, closes[row.symbol])]
+    return [_refused(row, closes[row.symbol]) for row in open_ones]
 
 
 def decide(conn: Connection, number: int, decision: Decision, *, complete: bool) -> Refused:
@@ -99,6 +100,11 @@ def without_rejected(conn: Connection, symbol: str, bars: pd.DataFrame) -> pd.Da
         if stamp in bars.index and all(bars.at[stamp, name] == payload[name] for name in ("close", "adj_close")):
             bars = bars.drop(stamp)
     return bars
+
+
+def _is_believed(row: Row[Any], closes: "pd.Series[float]") -> bool:
+    """A later bar, or a rule, let it in."""
+    return row.session is not None and bool(closes.get(pd.Timestamp(row.session), np.nan) == row.payload["close"])
 
 
 def _is_stored(conn: Connection, row: Row[Any]) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ensemble.arrays import Floats, Integers, Mask
 from ensemble.bars import BAR_COLUMNS
+from ensemble.trading.continuity import fallen
 from ensemble.validation.asset_class import class_rules
 from ensemble.validation.new_level import new_level
 from ensemble.validation.price_path import bad_ticks, misscaled_runs, price_path, range_excess, strays, wild_wicks
@@ -24,7 +25,6 @@ from ensemble.validation.rows import (
 )
 from ensemble.validation.rules import BarRules, Refusal, Series, Sifted
 from ensemble.validation.stale import before_listing, frozen
-from ensemble.validation.steps import without_steps
 
 
 def sift_bars(raw: pd.DataFrame, series: Series, *, rules: BarRules) -> Sifted:
@@ -91,7 +91,10 @@ def _beside_neighbours(book: pd.DataFrame, series: Series, rules: BarRules) -> I
     positive = np.flatnonzero(book["close"].to_numpy() > 0)  # what a future did below zero has no logarithm
     columns = {name: book[name].to_numpy()[positive] for name in (*BAR_COLUMNS[:4], "excess")}
     sessions = pd.DatetimeIndex(book.index[positive])
-    path = price_path(without_steps(columns, sessions, series.steps), sessions)
+    for place, left in fallen(columns, sessions, series.steps):
+        before = np.where(np.arange(len(sessions)) < place, left, 1.0)
+        columns |= {name: columns[name] * before for name in BAR_COLUMNS[:4]}
+    path = price_path(columns, sessions)
     sigmas = rules.bad_tick_scales * own.wildness
 
     def of_book(mask: Mask) -> Mask:

@@ -251,3 +251,14 @@ def test_an_unknown_exchange_gets_the_likely_one(tmp_path: Path) -> None:
 def test_what_never_closes_is_shown_on_its_own_clock() -> None:
     (day,) = calendar_days(Settings(), "ALWAYS", first=date(2024, 3, 2), last=date(2024, 3, 2))
     assert day.line() == "Sat 2024-03-02  00:00-24:00"
+
+
+def test_what_is_not_known_of_weekends_long_ago_is_said(tmp_path: Path) -> None:
+    words = ("--from", "2003-03-20", "--to", "2003-03-24")
+    assert (
+        show(tmp_path, *words).splitlines()[-1].startswith("XNSE: before 2006-01-02 sessions on Saturdays and Sundays")
+    )
+    assert json.loads(show(tmp_path, *words, "--json"))["unsure"]
+    later = show(tmp_path, "--from", "2006-01-02", "--to", "2006-01-06")
+    assert later.splitlines()[-1].startswith("XNSE: 5 sessions")
+    assert json.loads(show(tmp_path, "--exchange", "XNYS", *words, "--json"))["unsure"] is None

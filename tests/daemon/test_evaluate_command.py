@@ -262,7 +262,8 @@ def old(folder: Path, tmp_path: Path) -> Path:
     with engine.connect() as conn:
         conn.execute(text("ATTACH :stored AS stored"), {"stored": f"{folder}/state/signals.db"})
         for table in kept:
-            conn.execute(text(f"INSERT INTO main.{table} SELECT * FROM stored.{table}"))
+            names = ", ".join(conn.execute(text(f"SELECT name FROM main.pragma_table_info('{table}')")).scalars())
+            conn.execute(text(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM stored.{table}"))
         conn.commit()
     engine.dispose()
     return own

@@ -167,7 +167,7 @@ def test_a_table_of_demergers_of_ones_own_is_read_or_refused_in_one_line(copy: P
             reconcile(services)
     table.write_text("symbol,session,value,close_before\nAAA.NS,2021-10-06,10,100\n")
     with services_at(copy, "2021-10-06 20:00") as services:
-        assert [task.kind for task in reconcile(services).done] == ["settle"]
+        assert [task.kind for task in reconcile(services).done] == ["decide", "settle"]
 
 
 def test_a_position_at_the_end_of_a_backtest_is_marked_and_not_sold(plain: Path, services_at: ServicesAt) -> None:

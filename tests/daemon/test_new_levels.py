@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -15,13 +16,14 @@ from daemon.cli import app
 from daemon.demergers import known_demergers
 from daemon.desk import home_calendar
 from daemon.errors import DaemonError
-from daemon.evidence import crowd_of, steps_of
+from daemon.evidence import crowd_of, dividend_steps
 from daemon.ingest import ingest
+from daemon.market import Seen, load_market
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from daemon.stating import read_value, state
 from daemon.verify import verify
-from ensemble.trading.demerger_table import Demerger
+from ensemble.features.matrix import Market
 from storage.action_store import Action
 from storage.bar_store import read_bars
 from storage.engine import reading, transaction
@@ -51,6 +53,10 @@ def newest(services: Services) -> date:
         return pd.DatetimeIndex(read_bars(conn, ["AAA.NS"])["AAA.NS"].index)[-1].date()
 
 
+def market_of(services: Services) -> Market:
+    return load_market(services.engine, services.settings, home_calendar(services.settings, services.clock.now()))
+
+
 @pytest.mark.parametrize("factor", [0.5, 0.75])
 def test_an_unexplained_level_is_not_believed_after_two_sessions_either(
     copy: Path, services_at: ServicesAt, factor: float
@@ -70,6 +76,17 @@ def test_a_false_level_that_the_feed_takes_back_leaves_the_true_bars(copy: Path,
         assert newest(services) == date(2021, 10, 7)
         with reading(services.engine) as conn:
             assert conn.scalar(text("SELECT count(*) FROM bars WHERE withdrawn IS NOT NULL")) == 0
+
+
+def test_a_fall_by_a_dividend_that_the_feed_tells_is_believed_at_once(copy: Path, services_at: ServicesAt) -> None:
+    fall(copy, 0.75)
+    path = copy / "bars" / "AAA.NS.csv"
+    bars = pd.read_csv(path)
+    paid = 0.25 * bars["Close"][bars["Date"] < str(EX_DATE)].iloc[-1]
+    bars["Dividends"] = np.where(bars["Date"] == str(EX_DATE), paid, 0.0)
+    bars.to_csv(path, index=False)
+    with services_at(copy, FIRST) as services:
+        assert newest(services) == EX_DATE
 
 
 def test_what_falls_with_the_whole_market_is_believed_at_once(copy: Path, services_at: ServicesAt) -> None:
@@ -162,23 +179,11 @@ def test_a_value_that_is_none_of_its_kind_is_refused(kind: str, wrong: str) -> N
         read_value(kind, wrong)
 
 
-def test_steps_are_what_no_feed_adjusts_for_and_large_dividends() -> None:
+def test_a_large_dividend_is_a_step_and_a_small_one_none() -> None:
     days = pd.DatetimeIndex(["2021-10-04", "2021-10-05", "2021-10-06"])
     closes = pd.Series([100.0, 90.0, 80.0], index=days)
-
-    def action(day: str, kind: str, value: float) -> Action:
-        return Action("A.NS", date.fromisoformat(day), kind, value, "any", NOW)  # type: ignore[arg-type]
-
-    actions = [
-        action("2021-10-05", "dividend", 10.0),
-        action("2021-10-06", "dividend", 1.0),
-        action("2021-10-06", "split", 2.0),
-        action("2021-10-07", "bonus", 2.0),
-        action("2020-01-01", "rights", 0.1),
-    ]
-    table = [Demerger("A.NS", date(2020, 1, 1), 0.5), Demerger("A.NS", date(2019, 1, 1), 0.25)]
-    steps = {date(2019, 1, 1): 0.75, date(2020, 1, 1): 0.9, date(2021, 10, 5): 0.9, date(2021, 10, 7): 0.5}
-    assert steps_of(actions, table, closes) == pytest.approx(steps)
+    paid = {days[0]: 50.0, days[1]: 10.0, days[2]: 1.0, pd.Timestamp("2021-10-07"): 90.0}
+    assert dividend_steps(paid, closes) == pytest.approx({date(2021, 10, 5): 0.9})
 
 
 def test_the_crowd_is_the_median_of_the_others_of_an_exchange_in_their_own_measure() -> None:
@@ -198,3 +203,25 @@ def test_the_crowd_is_the_median_of_the_others_of_an_exchange_in_their_own_measu
     assert -14 < crowd.iloc[50] < -7
     assert np.nanmax(np.abs(crowd.drop(days[50]))) < 4
     assert crowd_of("E", told, dict.fromkeys("ABCD", "X") | {"E": "Y"}) is None
+
+
+def test_features_and_adjusted_closes_go_on_over_a_stated_demerger(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, FIRST) as services:
+        newest(services)
+        plain = market_of(services)
+    fall(copy, 0.75)
+    with services_at(copy, SECOND) as services:
+        told = ("AAA.NS", EX_DATE, "demerger", "0.25")
+        state(services.engine, services.settings, told=told, now=services.clock.now())
+        newest(services)
+        after = market_of(services).bars["AAA.NS"].loc[: str(EX_DATE)]
+        unknown = load_market(
+            services.engine,
+            services.settings,
+            home_calendar(services.settings, services.clock.now()),
+            seen=Seen(datetime(2021, 10, 6, 23, tzinfo=UTC)),
+        )
+    moves = [frame["adj_close"].pct_change() for frame in (after, plain.bars["AAA.NS"].loc[: str(EX_DATE)])]
+    np.testing.assert_allclose(moves[0][1:], moves[1][1:], atol=1e-3)
+    assert after["close"].pct_change().iloc[-1] < -0.2  # what was traded is what it was
+    assert_frame_equal(unknown.bars["AAA.NS"], plain.bars["AAA.NS"].loc[: unknown.bars["AAA.NS"].index[-1]])

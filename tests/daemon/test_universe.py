@@ -36,6 +36,12 @@ def test_the_index_has_fifty_members_on_every_day(days: int) -> None:
 @pytest.mark.parametrize(
     ("day", "joined", "left"),
     [
+        ("2018-04-02", {"BAJAJFINSV.NS", "GRASIM.NS", "TITAN.NS"}, {"AMBUJACEM.NS", "AUROPHARMA.NS", "BOSCHLTD.NS"}),
+        ("2018-09-28", {"JSWSTEEL.NS"}, {"LUPIN.NS"}),
+        ("2019-03-29", {"BRITANNIA.NS"}, {"HINDPETRO.NS"}),
+        ("2019-09-27", {"NESTLEIND.NS"}, {"SAMMAANCAP.NS"}),
+        ("2020-03-19", {"SHREECEM.NS"}, {"YESBANK.NS"}),
+        ("2020-07-31", {"HDFCLIFE.NS"}, {"VEDL.NS"}),
         ("2020-09-25", {"DIVISLAB.NS", "SBILIFE.NS"}, {"INDUSTOWER.NS", "ZEEL.NS"}),
         ("2021-03-31", {"TATACONSUM.NS"}, {"GAIL.NS"}),
         ("2022-03-31", {"APOLLOHOSP.NS"}, {"IOC.NS"}),
@@ -57,7 +63,7 @@ def test_every_change_names_its_source() -> None:
     with (files("daemon") / "universes" / "nifty50.csv").open(encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     assert all(bool(row["source"]) == bool(row["joined"] or row["left"]) for row in rows)
-    assert sum(bool(row["source"]) for row in rows) == 25
+    assert sum(bool(row["source"]) for row in rows) == 38
 
 
 def test_a_list_stands_for_its_members_and_leaves_out_what_is_named_otherwise() -> None:
@@ -81,7 +87,7 @@ def test_the_configuration_shown_names_the_members() -> None:
         ("@nifty", 'is no list; did you mean "@nifty50"?'),
         ("@", "is no list; it must be one of nifty50"),
         ("@nifty50:", "must end with a date"),
-        ("@nifty50:2020-07-30", "is before 2020-07-31, the oldest day whose members are known"),
+        ("@nifty50:2017-09-28", "is before 2017-09-29, the oldest day whose members are known"),
     ],
 )
 def test_a_list_that_there_is_not_is_told(entry: str, told: str) -> None:

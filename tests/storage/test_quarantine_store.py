@@ -116,3 +116,10 @@ def test_an_accepted_bar_does_not_make_the_series_another_providers(conn: Connec
     decide(conn, read_quarantine(conn)[0].id, said("accepted"), complete=True)
     assert newest_provider(conn, "A.NS") == "test"
     assert read_accepted(conn, "A.NS") == {date(2021, 10, 1)}
+
+
+def test_a_bar_that_is_believed_meanwhile_waits_for_nobody(conn: Connection) -> None:
+    refuse(conn)
+    write_bars(conn, "A.NS", pd.DataFrame([FAR], index=DAYS[[1]]), seen_at=LATER, provider="test")
+    assert read_quarantine(conn) == []
+    assert len(read_quarantine(conn, decided=True)) == 1

@@ -1,0 +1,45 @@
+"""Prices over what companies did to their shares and feeds adjust for in nothing: the falls that are no moves.
+
+A step is the part of the price that was left: 0.75 after a demerger of a quarter.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from ensemble.arrays import Floats
+
+
+def adjusted_for(bars: pd.DataFrame, steps: Mapping[date, float]) -> pd.DataFrame:
+    """The bars frame with its adj_close before each session of `steps` multiplied by what was left of the price then.
+
+    Only where the bars fell so, and where the feed has not counted the fall as a dividend.
+    """
+    if not steps:
+        return bars
+    values = {name: bars[name].to_numpy() for name in ("open", "close", "adj_close")}
+    payout, adjusted = values["adj_close"] / values["close"], values["adj_close"]
+    for place, left in fallen(values, pd.DatetimeIndex(bars.index), steps):
+        told = np.log(payout[place - 1] / payout[place])
+        if abs(told) < abs(told - np.log(left)):
+            adjusted = np.where(np.arange(len(adjusted)) < place, left, 1.0) * adjusted
+    return bars if adjusted is values["adj_close"] else bars.assign(adj_close=adjusted)
+
+
+def fallen(
+    values: Mapping[str, Floats], sessions: pd.DatetimeIndex, steps: Mapping[date, float]
+) -> Iterator[tuple[int, float]]:
+    """The places of the steps over which the bars fell nearer to the step than to nothing, and what was left.
+
+    `values`: columns open and close, a close above 0.
+    """
+    for day, left in steps.items():
+        place = int(sessions.searchsorted(pd.Timestamp(day)))
+        if not 0 < place < len(sessions):
+            continue
+        opened, closed = (float(values[name][place]) for name in ("open", "close"))
+        gap = np.log((opened if opened > 0 else closed) / values["close"][place - 1])
+        if abs(gap - np.log(left)) < abs(gap):
+            yield place, left
