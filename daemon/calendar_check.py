@@ -36,7 +36,7 @@ class Witness:
 
     def days(self) -> "np.ndarray[tuple[int], np.dtype[np.datetime64]]":
         """Each day once."""
-        return self.sessions.union(self.refused).to_numpy()
+        return (self.sessions.union(self.refused) if len(self.refused) else self.sessions).to_numpy()
 
 
 @dataclass(frozen=True, slots=True)

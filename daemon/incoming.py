@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from daemon.services import Services
 from daemon.settings import Settings
 from ensemble.sessions import trading_hours
-from storage.bar_store import newest_provider
+from storage.bar_store import newest_of
 from storage.feeds import History
 
 CURRENCIES = {
@@ -32,9 +32,9 @@ def of_another_provider(conn: Connection, services: Services) -> dict[str, str]:
     They adjust, round and date differently, so that the joint would look like a move of the market.
     """
     refused = {}
-    for symbol in services.settings.market.every_symbol:
-        provider = newest_provider(conn, symbol)
-        if provider is not None and provider != services.feed.name:
+    for symbol, newest in newest_of(conn, services.settings.market.every_symbol).items():
+        provider = newest.provider
+        if provider != services.feed.name:
             refused[symbol] = (
                 f"the stored bars of {symbol} are from {provider}, and feed.provider was {services.feed.name}; set it "
                 f"back to {provider}, or begin with an empty storage.state_dir: one series has one provider."

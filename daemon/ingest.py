@@ -1,6 +1,6 @@
 """Reads the feed, sifts the bars, keeps what can be trusted: either everything a call brought, or nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -18,12 +18,21 @@ from daemon.services import Services, context_symbols
 from ensemble.sessions import SessionCalendar, available_at
 from ensemble.validation.rewriting import rewritten
 from ensemble.validation.rules import Series, Sifted
-from ensemble.validation.sifting import sift_bars
+from ensemble.validation.sifting import nothing_refused, sift_bars
+from ensemble.validation.spotless import spotless
 from storage.action_store import read_actions, write_actions, write_restatement
-from storage.bar_store import equal_rows, newest_sessions, read_bars, write_bars, write_quarantine
+from storage.bar_store import (
+    begins_with,
+    equal_rows,
+    newest_of,
+    read_bars,
+    read_newest_bars,
+    write_all_bars,
+    write_quarantine,
+)
 from storage.engine import reading, transaction
 from storage.feeds import FeedError, History
-from storage.quarantine_store import without_rejected
+from storage.quarantine_store import symbols_with_rejected, without_rejected
 from storage.sightings import next_sighting
 
 REREAD_DAYS = 60
@@ -54,13 +63,17 @@ class News:
     actions: pd.DataFrame
     """As `History.actions`."""
     stored: pd.DataFrame | None
-    """The newest stored bars, which were read again; None where there are none."""
+    """The stored bars that were read again: the newest, or all where all were; None where there are none."""
+    goes_on: bool
+    """The kept bars begin with the stored ones, as they are."""
 
     def unstored(self) -> pd.DataFrame:
         """The rows that are not stored as they are; the store would find so too, but takes longer."""
         kept = self.bars.kept
         if self.stored is None:
             return kept
+        if self.goes_on:
+            return kept.iloc[len(self.stored) :]
         news: pd.DataFrame = kept[~equal_rows(kept, self.stored.reindex(kept.index))]
         return news
 
@@ -76,8 +89,16 @@ def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = Tr
     market = services.settings.market
     stored = _stored(services)
     told, failed = _fetch(services, calendar, stored)
-    sifted = {symbol: _sift(services, calendar, symbol, history.bars) for symbol, history in told.items()}
-    failed |= _rewritten(services, stored, sifted)
+    restated = [symbol for symbol in told if symbol in stored and is_restated(stored[symbol], told[symbol].bars)]
+    if restated:
+        whole, failed_again = _fetch_whole(services, calendar, restated)
+        told = {symbol: history for symbol, history in told.items() if symbol not in restated} | whole
+        failed |= failed_again
+        with reading(services.engine) as conn:
+            stored |= read_bars(conn, restated)
+    sifted = _sift(services, calendar, {symbol: history.bars for symbol, history in told.items()})
+    going_on = {symbol for symbol in stored.keys() & sifted if begins_with(sifted[symbol].kept, stored[symbol])}
+    failed |= _rewritten(stored, {symbol: one for symbol, one in sifted.items() if symbol not in going_on})
     lost = [failed[symbol] for symbol in market.symbols if symbol in failed]
     if market.symbols and len(lost) == len(market.symbols):
         raise FeedError(lost[0])
@@ -89,7 +110,10 @@ def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = Tr
         at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
         _compare_with(calendar, at_home, stored)
         _tell_silent(services, sifted, stored)
-    news = {symbol: News(bars, told[symbol].actions, stored.get(symbol)) for symbol, bars in sifted.items()}
+    news = {
+        symbol: News(bars, told[symbol].actions, stored.get(symbol), symbol in going_on)
+        for symbol, bars in sifted.items()
+    }
     report = _keep(services, news, failed)
     if report.added or report.changed:
         check_closes(services, calendar)
@@ -106,14 +130,11 @@ def _compare_with(calendar: SessionCalendar, sifted: Sequence[Sifted], stored: M
 
 
 def _tell_silent(services: Services, sifted: Mapping[str, Sifted], stored: Mapping[str, pd.DataFrame]) -> None:
-    fresh = {symbol: one.kept for symbol, one in sifted.items()}
     newest: dict[str, pd.Timestamp] = {}
-    for frames in (stored, fresh):
-        newest |= {
-            symbol: max(bars.index[-1], newest.get(symbol, bars.index[-1]))
-            for symbol, bars in frames.items()
-            if len(bars)
-        }
+    for symbol in context_symbols(services.settings.market.context):
+        frames = [*([sifted[symbol].kept] if symbol in sifted else ()), *([stored[symbol]] if symbol in stored else ())]
+        ends = [bars.index[-1] for bars in frames if len(bars)]
+        newest |= {symbol: max(ends)} if ends else {}
     silent = silent_context(newest, services.settings, services.clock.now())
     if silent:
         logger.warning("context unknown to the forecasts: {} (docs/universe.md)", ", ".join(silent))
@@ -125,17 +146,16 @@ def _stored(services: Services) -> dict[str, pd.DataFrame]:
     They begin with a month, so that symbols whose newest bars are a day apart are fetched together.
     """
     with reading(services.engine) as conn:
-        newest = newest_sessions(conn)
-        known = [symbol for symbol in services.settings.market.every_symbol if symbol in newest]
-        begins = {symbol: (newest[symbol].date() - timedelta(days=REREAD_DAYS)).replace(day=1) for symbol in known}
-        bars = read_bars(conn, known, first=min(begins.values(), default=None))
-    return {symbol: frame.loc[pd.Timestamp(begins[symbol]) :] for symbol, frame in bars.items()}
+        newest = newest_of(conn, services.settings.market.every_symbol)
+        begins = {symbol: (one.session - timedelta(days=REREAD_DAYS)).replace(day=1) for symbol, one in newest.items()}
+        bars = read_newest_bars(conn, begins)
+    return {symbol: frame for symbol, frame in bars.items() if len(frame)}
 
 
 def _fetch(
     services: Services, calendar: SessionCalendar, stored: Mapping[str, pd.DataFrame]
 ) -> tuple[dict[str, History], dict[str, str]]:
-    """Histories from where `stored` begins; from the beginning for a new symbol and one whose history has changed."""
+    """Histories from where `stored` begins, from the beginning for a new symbol; why of the others there is none."""
     market = services.settings.market
     with reading(services.engine) as conn:
         foreign = of_another_provider(conn, services)
@@ -145,14 +165,14 @@ def _fetch(
         if symbol not in foreign
     }
     told, failed = _fetch_from(services, calendar, firsts)
-    failed |= foreign
-    restated = [symbol for symbol in told if symbol in stored and is_restated(stored[symbol], told[symbol].bars)]
-    if restated:
-        logger.info("history of {} was restated by the feed: reading all of it again", ", ".join(restated))
-        whole, failed_again = _fetch_from(services, calendar, dict.fromkeys(restated, market.history_start))
-        told = {symbol: history for symbol, history in told.items() if symbol not in restated} | whole
-        failed |= failed_again
-    return told, failed
+    return told, failed | foreign
+
+
+def _fetch_whole(
+    services: Services, calendar: SessionCalendar, restated: Sequence[str]
+) -> tuple[dict[str, History], dict[str, str]]:
+    logger.info("history of {} was restated by the feed: reading all of it again", ", ".join(restated))
+    return _fetch_from(services, calendar, dict.fromkeys(restated, services.settings.market.history_start))
 
 
 def _fetch_from(
@@ -177,56 +197,80 @@ def _fetch_from(
     return told, failed
 
 
-def _sift(services: Services, calendar: SessionCalendar, symbol: str, frame: pd.DataFrame) -> Sifted:
-    """The frame's bars that are final by now and not older than the configured history, sifted."""
-    settings = services.settings
-    abroad = context_symbols(settings.market.context)
-    exchange = abroad.get(symbol, settings.market.exchange)
+def _sift(services: Services, calendar: SessionCalendar, raw: Mapping[str, pd.DataFrame]) -> dict[str, Sifted]:
+    """Of each frame the bars that are final by now and not older than the configured history, sifted."""
+    rules, series = services.settings.bars, {symbol: _series(services, calendar, symbol) for symbol in raw}
+    final = {exchange: _newest_final(services, exchange) for exchange in {*_exchanges(services, raw).values()}}
+    oldest = pd.Timestamp(services.settings.market.history_start)
+    frames = {
+        symbol: _between(raw[symbol], oldest, final[exchange]) for symbol, exchange in _exchanges(services, raw).items()
+    }
+    passed = spotless(frames, series, rules=rules)
+    nothing = nothing_refused()
+    return {
+        symbol: Sifted(frame, nothing) if symbol in passed else sift_bars(frame, series[symbol], rules=rules)
+        for symbol, frame in frames.items()
+    }
+
+
+def _exchanges(services: Services, symbols: Iterable[str]) -> dict[str, str]:
+    market = services.settings.market
+    abroad = context_symbols(market.context)
+    return {symbol: abroad.get(symbol, market.exchange) for symbol in symbols}
+
+
+def _series(services: Services, calendar: SessionCalendar, symbol: str) -> Series:
+    abroad = context_symbols(services.settings.market.context)
+    at_home = abroad.get(symbol, calendar.exchange) == calendar.exchange
+    return Series(symbol, symbol not in abroad, calendar.sessions if at_home else None)
+
+
+def _newest_final(services: Services, exchange: str) -> pd.Timestamp:
+    """The newest day whose bar is final by now."""
+    settings, now = services.settings, pd.Timestamp(services.clock.now())
+    days = pd.date_range(now.tz_localize(None).normalize() - pd.Timedelta(days=3), periods=6, unit="us")
     own = settings.calendar.corrections.get(exchange, ())
-    known_at = available_at(pd.DatetimeIndex(frame.index), exchange, delay_min=settings.feed.delay_min, own=own)
-    future = known_at > pd.Timestamp(services.clock.now())
-    ancient = frame.index < pd.Timestamp(settings.market.history_start)
-    sessions = calendar.sessions if exchange == calendar.exchange else None
-    # An unreadable date is neither: it stays, to be refused.
-    series = Series(symbol, symbol not in abroad, sessions)
-    return sift_bars(frame[~(future | ancient)], series, rules=settings.bars)
+    known_at = available_at(days, exchange, delay_min=settings.feed.delay_min, own=own)
+    return days[known_at <= now][-1]
 
 
-def _rewritten(services: Services, stored: Mapping[str, pd.DataFrame], sifted: Mapping[str, Sifted]) -> dict[str, str]:
+def _between(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """The bars from `first` to `last`; one whose date is unreadable stays, to be refused."""
+    days = pd.DatetimeIndex(frame.index)
+    outside = (days < first) | (days > last)
+    return frame[~outside] if outside.any() else frame
+
+
+def _rewritten(stored: Mapping[str, pd.DataFrame], sifted: Mapping[str, Sifted]) -> dict[str, str]:
     """Symbols whose stored bars the feed changed as no split, dividend or correction does, and what to say of each."""
     reasons = {}
     for symbol in stored.keys() & sifted.keys():
-        fresh, known = sifted[symbol].kept, stored[symbol]
-        if len(fresh) and fresh.index[0] < known.index[0]:  # read from the beginning: compare all of it
-            with reading(services.engine) as conn:
-                known = read_bars(conn, [symbol])[symbol]
-        count = rewritten(known, fresh)
+        count = rewritten(stored[symbol], sifted[symbol].kept)
         if count:
             reasons[symbol] = (
-                f"{symbol}: {count} of {len(known)} stored bars came back changed by odd factors, which no split or "
-                "dividend does; nothing of it is taken. If the feed is right, begin with an empty state_dir."
+                f"{symbol}: {count} of {len(stored[symbol])} stored bars came back changed by odd factors, which no "
+                "split or dividend does; nothing of it is taken. If the feed is right, begin with an empty state_dir."
             )
     return reasons
 
 
 def _keep(services: Services, news: Mapping[str, News], failed: Mapping[str, str]) -> IngestReport:
-    added = changed = refused = 0
+    refused = 0
     with transaction(services.engine) as conn:
         seen_at, provider = next_sighting(conn, services.clock.now()), services.feed.name
         for symbol, one in news.items():
             write_actions(conn, symbol, one.actions, seen_at=seen_at, provider=provider)
             _keep_restatement(conn, symbol, one, seen_at)
-            bars = one.unstored()
-            bars = without_rejected(conn, symbol, bars) if len(bars) else bars
-            changes = write_bars(conn, symbol, bars, seen_at=seen_at, provider=provider)
             refused += write_quarantine(conn, symbol, one.bars.refused, seen_at=seen_at)
-            added, changed = added + changes.added, changed + changes.changed
-    return IngestReport(added, changed, refused, failed)
+        bars = {symbol: fresh for symbol, one in news.items() if len(fresh := one.unstored())}
+        for symbol in symbols_with_rejected(conn) & bars.keys():
+            bars[symbol] = without_rejected(conn, symbol, bars[symbol])
+        changes = write_all_bars(conn, bars, seen_at=seen_at, provider=provider)
+    return IngestReport(changes.added, changes.changed, refused, failed)
 
 
 def _keep_restatement(conn: Connection, symbol: str, news: News, seen_at: datetime) -> None:
-    if news.stored is not None and is_restated(news.stored, news.bars.kept):
-        known, actions = read_bars(conn, [symbol])[symbol], read_actions(conn, [symbol])
-        found = restatement(symbol, known, news.bars.kept, actions, seen_at)
+    if news.stored is not None and not news.goes_on and is_restated(news.stored, news.bars.kept):
+        found = restatement(symbol, news.stored, news.bars.kept, read_actions(conn, [symbol]), seen_at)
         if found is not None:
             write_restatement(conn, found)

@@ -79,6 +79,11 @@ def decide(conn: Connection, number: int, decision: Decision, *, complete: bool)
     return next(one for one in read_quarantine(conn, symbol=row.symbol, decided=True) if one.id == number)
 
 
+def symbols_with_rejected(conn: Connection) -> set[str]:
+    """Symbols of which a person rejected a bar."""
+    return set(conn.scalars(select(quarantine.c.symbol).where(quarantine.c.verdict == REJECTED)))
+
+
 def without_rejected(conn: Connection, symbol: str, bars: pd.DataFrame) -> pd.DataFrame:
     """`bars` less those that a person rejected with these very values: no rule lets them in again."""
     own = (quarantine.c.symbol == symbol) & (quarantine.c.verdict == REJECTED)

@@ -20,7 +20,7 @@ from daemon.errors import DaemonError
 from daemon.export_bars import export_bars
 from daemon.incoming import of_another_provider
 from daemon.services import Services
-from storage.bar_store import newest_provider, read_bars, write_bars
+from storage.bar_store import newest_of, read_bars, write_bars
 from storage.engine import open_store, reading, transaction
 from storage.feed_store import read_feed_state
 from storage.feeds import Feed, FeedError, History
@@ -209,6 +209,6 @@ def test_imported_bars_are_the_configured_feeds_which_goes_on_and_was_not_asked(
         daily = replace(other, feed=Witnessed(other.feed, name="yahoo"))
         assert import_bars(daily, tmp_path / "out").failed == ()
         with reading(other.engine) as conn:
-            assert newest_provider(conn, "AAA.NS") == "yahoo"
+            assert newest_of(conn, ["AAA.NS"])["AAA.NS"].provider == "yahoo"
             assert read_feed_state(conn, "yahoo").calls == 0
             assert of_another_provider(conn, daily) == {}

@@ -13,7 +13,7 @@ from daemon.incoming import mistrust
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from daemon.settings import Settings
-from storage.bar_store import newest_provider, read_bars
+from storage.bar_store import Newest, newest_of, read_bars
 from storage.engine import reading
 from storage.feeds import Feed, FeedError, History
 from storage.feeds.feed import no_actions
@@ -83,8 +83,7 @@ def test_a_series_stays_with_its_provider_and_the_line_says_how_to_go_on(copy: P
             reconcile(other)
         with reading(services.engine) as conn:
             after = read_bars(conn, ["AAA.NS", "BBB.NS"])
-            assert newest_provider(conn, "AAA.NS") == "files"
-            assert newest_provider(conn, "NEW.NS") is None
+            assert newest_of(conn, ["AAA.NS", "NEW.NS"]) == {"AAA.NS": Newest(date(2021, 10, 5), "files")}
         assert all(after[symbol].equals(before[symbol]) for symbol in before)
         assert [task.kind for task in reconcile(services).done] == ["decide"]
 

@@ -32,7 +32,11 @@ def killed(*given, **named):
     os.kill(os.getpid(), signal.SIGKILL)
 {module}.{name} = killed
 """
-IN_TRANSACTIONS = ("daemon.ingest.write_bars", "daemon.reconcile.write_decisions", "daemon.reconcile.write_settlement")
+IN_TRANSACTIONS = (
+    "daemon.ingest.write_all_bars",
+    "daemon.reconcile.write_decisions",
+    "daemon.reconcile.write_settlement",
+)
 ELSEWHERE = (
     *("daemon.reconcile.ingest", "daemon.reconcile.reopen", "daemon.reconcile.follow_file"),
     *("daemon.reconcile.hand_over", "daemon.reconcile.write_outcomes", "daemon.reconcile.write_runs"),
