@@ -20,6 +20,7 @@ from ensemble.bars import BAR_COLUMNS, check_bars
 from ensemble.validation.asset_class import class_rules
 from ensemble.validation.block import Block, block_of
 from storage.column_types import session_text
+from storage.feed_tables import sightings
 from storage.rows import Row, insert_columns, insert_rows, raw_columns
 from storage.tables import bars as table
 from storage.tables import quarantine
@@ -131,6 +132,8 @@ def write_bars(conn: Connection, symbol: str, bars: pd.DataFrame, *, seen_at: da
     until = _next_versions(conn, symbol, bars, seen_at) if differs.any() else {}
     fixed = {"symbol": symbol, "seen_at": seen_at, "provider": provider}
     _insert(conn, bars[differs], until, fixed)
+    if differs.any():
+        _note_sighting(conn, seen_at)
     return BarChanges(added=int(added.sum()), changed=len(changed))
 
 
@@ -143,7 +146,9 @@ def write_all_bars(
     positive = block.of_class("positive") > 0
     if (block.unordered | block.faulty(np.zeros_like(positive), positive)).any():
         block = block_of({})  # `write_bars` says what is wrong with which
-    _insert_block(conn, block, {"seen_at": seen_at, "superseded_at": None, "provider": provider})
+    if block.symbols:
+        _insert_block(conn, block, {"seen_at": seen_at, "superseded_at": None, "provider": provider})
+        _note_sighting(conn, seen_at)
     changes = [
         write_bars(conn, symbol, frame, seen_at=seen_at, provider=provider)
         for symbol, frame in bars.items()
@@ -239,6 +244,12 @@ def _next_versions(conn: Connection, symbol: str, bars: pd.DataFrame, seen_at: d
     """When the next version of each session was seen, for the sessions that have one seen after `seen_at`."""
     query = select(table.c.session, func.min(table.c.seen_at)).where(_span(symbol, bars), table.c.seen_at > seen_at)
     return dict(conn.execute(query.group_by(table.c.session)).all())
+
+
+def _note_sighting(conn: Connection, seen_at: datetime) -> None:
+    known = select(sightings.c.seen_at).where(sightings.c.seen_at == seen_at)
+    if conn.scalar(known) is None:
+        conn.execute(sightings.insert().values(seen_at=seen_at))
 
 
 def _goes_on(bars: pd.DataFrame, newest: Newest | None) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-HEAD_REVISION = "0013"
+HEAD_REVISION = "0015"
 """The newest step. Kept here too, so that opening a database that is up to date need not import Alembic."""
 
 _FOLDER = Path(__file__).parent

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-LATER_TABLES = ("outbox", "feed_state", "close_checks", "corporate_actions", "restatements")
+LATER_TABLES = ("outbox", "feed_state", "close_checks", "corporate_actions", "restatements", "sightings")
 LATER_COLUMNS = {
     "account_events": ("kept",),
     "runs": ("late_known_at",),
