@@ -45,12 +45,14 @@ def as_of(
 ) -> None:
     """Show the bars of a symbol as they were known on a day: nothing seen later shows."""
     from daemon.bars_display import show_bars
+    from daemon.export_bars import require_bars
     from daemon.invocation import reader
     from storage.bar_store import read_bars
     from storage.engine import reading
 
     known_at = datetime.combine(day.date(), time(23, 59, 59), tzinfo=UTC)
     with reader(context.obj) as engine, reading(engine) as conn:
+        require_bars(conn, [symbol])
         bars = read_bars(conn, [symbol], known_at=known_at)[symbol]
     show_bars(bars.iloc[-last:], as_json=as_json)
 
@@ -65,13 +67,15 @@ def show(
 ) -> None:
     """Show the bars of a symbol as they are now."""
     from daemon.bars_display import show_bars
+    from daemon.export_bars import require_bars
     from daemon.invocation import reader
     from storage.bar_store import read_bars
     from storage.engine import reading
 
     with reader(context.obj) as engine, reading(engine) as conn:
+        require_bars(conn, [symbol])
         bars = read_bars(conn, [symbol], first=None if first is None else first.date())[symbol]
-    show_bars(bars.loc[:last], as_json=as_json, nothing=f"no bar of {symbol} is stored")
+    show_bars(bars.loc[:last], as_json=as_json, nothing=f"no bar of {symbol} is stored of those days")
 
 
 @bars_app.command("actions")
@@ -83,6 +87,7 @@ def actions(
     """Show dividends and splits, and whether prices went on over each as it says."""
     from daemon.action_check import check_actions
     from daemon.action_display import show_actions
+    from daemon.export_bars import require_bars
     from daemon.invocation import reader
     from storage.action_store import read_actions
     from storage.bar_store import read_bars
@@ -90,6 +95,7 @@ def actions(
 
     rules = context.obj.settings().bars
     with reader(context.obj) as engine, reading(engine) as conn:
+        require_bars(conn, symbols or ())
         stored = defaultdict(list)
         for one in read_actions(conn, symbols or None):
             stored[one.symbol].append(one)
