@@ -31,6 +31,7 @@ from daemon.redaction import masked, one_line, redacted
 from daemon.settings import Settings
 from daemon.status_command import status_command
 from daemon.verify_command import verify_command
+from ensemble.counted import counted
 from ensemble.labels import Label
 
 app = typer.Typer(
@@ -243,7 +244,7 @@ def export_forecasts(
         table.to_csv(sys.stdout if str(out) == "-" else out, index=False, date_format="%Y-%m-%d")
     except OSError as error:
         raise DaemonError(f"--out {out} cannot be written: {error.strerror}; choose another file.") from error
-    typer.echo(f"{len(table)} forecasts written to {out}", err=True)
+    typer.echo(f"{counted(len(table), 'forecast')} written to {out}", err=True)
 
 
 @cache_app.command("list")

@@ -8,13 +8,14 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
-from daemon.calendar_check import compare, seen_in
+from daemon.calendar_check import compare, half_days, seen_in
 from daemon.close_check import check_closes
 from daemon.context_age import silent_context
 from daemon.feed_guard import ask, can_wait
 from daemon.incoming import mistrust, of_another_provider
 from daemon.restatements import is_restated, restatement
 from daemon.services import Services, context_symbols
+from ensemble.counted import counted
 from ensemble.sessions import SessionCalendar, available_at
 from ensemble.validation.rewriting import rewritten
 from ensemble.validation.rules import Series, Sifted
@@ -51,8 +52,8 @@ class IngestReport:
 
     def line(self) -> str:
         """One line for log and ledger."""
-        failed = f", {len(self.failed)} symbols failed" if self.failed else ""
-        return f"{self.added} bars new, {self.changed} changed, {self.refused} refused{failed}"
+        failed = f", {counted(len(self.failed), 'symbol')} failed" if self.failed else ""
+        return f"{counted(self.added, 'bar')} new, {self.changed} changed, {self.refused} refused{failed}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +109,7 @@ def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = Tr
     if compares:
         abroad = context_symbols(market.context)
         at_home = [one for symbol, one in sifted.items() if abroad.get(symbol, market.exchange) == market.exchange]
-        _compare_with(calendar, at_home, stored)
+        _compare_with(services, calendar, at_home, stored)
         _tell_silent(services, sifted, stored)
     news = {
         symbol: News(bars, told[symbol].actions, stored.get(symbol), symbol in going_on)
@@ -122,10 +123,13 @@ def ingest(services: Services, calendar: SessionCalendar, *, compares: bool = Tr
     return report
 
 
-def _compare_with(calendar: SessionCalendar, sifted: Sequence[Sifted], stored: Mapping[str, pd.DataFrame]) -> None:
+def _compare_with(
+    services: Services, calendar: SessionCalendar, sifted: Sequence[Sifted], stored: Mapping[str, pd.DataFrame]
+) -> None:
     """Warns of what is new since the newest stored bar and contradicts the calendar."""
     newest = max((bars.index[-1].date() for bars in stored.values() if len(bars)), default=None)
-    for line in compare(calendar, map(seen_in, sifted), since=newest).lines():
+    barless = half_days(services.settings, calendar)
+    for line in compare(calendar, map(seen_in, sifted), since=newest, barless=barless).lines():
         logger.warning("{} (`calendar check`, docs/calendar.md)", line)
 
 

@@ -84,7 +84,7 @@ def _all_due_done(services: Services, clock_doubted: bool) -> Reconciled:
     with recorded(services, tasks[0]):
         report = ingest(services, calendar)
     logger.info("bars: {}", report.line())
-    tasks = _witnessed(services, tasks, doubted=(calendar, now) if clock_doubted else None)
+    tasks = _witnessed(services, tasks, doubted=Doubt(calendar, now) if clock_doubted else None)
     with recorded(services, tasks[0]):
         reopen(services, calendar)
     sessions = [task.session for task in tasks]
@@ -105,9 +105,19 @@ def _all_due_done(services: Services, clock_doubted: bool) -> Reconciled:
     return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now))
 
 
-def _witnessed(
-    services: Services, tasks: list[Task], *, doubted: tuple[SessionCalendar, pd.Timestamp] | None
-) -> list[Task]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Doubt:
+    """What a clock says that was moved forward."""
+
+    calendar: SessionCalendar
+    now: pd.Timestamp
+
+    def has_opened(self, session: pd.Timestamp) -> bool:
+        """By that clock the session is under way, or over."""
+        return bool(self.calendar.opens[self.calendar.position(session)] <= self.now)
+
+
+def _witnessed(services: Services, tasks: list[Task], *, doubted: Doubt | None) -> list[Task]:
     """The tasks, unless so many sessions have passed without a bar that it may be the clock that is wrong.
 
     Then those alone that have bars: what is decided for a session that is yet to come could never be decided again.
@@ -119,7 +129,7 @@ def _witnessed(
     unseen = {task.session for task in tasks if task.session > newest}
     if len(unseen) <= (MOST_UNSEEN_SESSIONS if doubted is None else 1):
         undecided = (task.session for task in tasks if task.kind == "decide" and task.session > newest)
-        if doubted is None or not any(_has_opened(session, *doubted) for session in undecided):
+        if doubted is None or not any(map(doubted.has_opened, undecided)):
             return tasks
     seen = [task for task in tasks if task.session <= newest]
     if not seen:
@@ -129,10 +139,6 @@ def _witnessed(
             "whether the clock is right (timedatectl), then whether the feed is."
         )
     return seen
-
-
-def _has_opened(session: pd.Timestamp, calendar: SessionCalendar, now: pd.Timestamp) -> bool:
-    return bool(calendar.opens[calendar.position(session)] <= now)
 
 
 def prepare_ahead(services: Services) -> None:

@@ -28,6 +28,7 @@ class Renamed:
 
     inner: Feed
     name: str = "files"
+    on_network: bool = False
     currency: str | None = None
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:

@@ -39,7 +39,7 @@ class ChangedFeed:
     """The installation's files, each frame changed on its way."""
 
     def __init__(self, services: Services, change: Callable[[str, pd.DataFrame], pd.DataFrame]) -> None:
-        self.name = services.feed.name
+        self.name, self.on_network = services.feed.name, services.feed.on_network
         self._feed, self._change = services.feed, change
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:

@@ -95,6 +95,7 @@ class WorldlyFeed:
     inner: Feed
     world: World
     name: str = "files"
+    on_network: bool = False
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
         if not self.world.reach_feed():
