@@ -48,7 +48,7 @@ def show_pruned(pruned: Pruned, *, dry_run: bool, as_json: bool) -> None:
     ]
     typer.echo(
         f"{'would remove' if dry_run else 'removed'} {', '.join([counted(len(pruned.parts), 'part'), *others])}: "
-        f"{megabytes(pruned.size_bytes)}; {counted(pruned.kept, 'part')} left"
+        f"{megabytes(pruned.size_bytes)}; kept: {counted(pruned.kept, 'part')}"
     )
 
 

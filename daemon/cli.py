@@ -99,11 +99,12 @@ def run(context: typer.Context) -> None:
     """Stay, and do what is due when it is due, until SIGTERM or Ctrl-C."""
     from daemon.loop import run_forever
     from daemon.metrics import served
+    from daemon.patience import Patience
     from daemon.service_manager import ServiceManager
 
     clock, manager = SystemClock(), ServiceManager()
     with (
-        _services(context.obj, clock, quiet=False) as services,
+        _services(context.obj, clock, quiet=False, open_store=Patience(manager.starting).open) as services,
         served(services.page, services.settings),
     ):
         run_forever(services, clock, read=context.obj.settings, manager=manager)

@@ -1,7 +1,7 @@
 """What a command works with: the configuration, and the database and all else opened by it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from daemon.services import Services
+    from daemon.settings import StorageOptions
+
+    OpenStore = Callable[[StorageOptions, Clock], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,13 @@ class Invocation:
 
 
 @contextmanager
-def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
-    """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
+def services_of(
+    invocation: Invocation, clock: Clock, *, quiet: bool, open_store: "OpenStore | None" = None
+) -> "Iterator[Services]":
+    """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError.
+
+    `open_store`: who opens the database, by default `open_database`.
+    """
     from daemon.broker import open_broker
     from daemon.courier import Courier
     from daemon.instance import only_instance
@@ -50,7 +58,7 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
     settings = invocation.settings()
     with only_instance(settings.storage.state_dir):
         open_log(settings.storage.state_dir, settings.log, debug=invocation.debug, quiet=quiet)
-        engine, courier = open_database(settings.storage, clock), Courier()
+        engine, courier = (open_store or open_database)(settings.storage, clock), Courier()
         try:
             models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
             feed, check_feed = open_feed(settings.feed), open_check_feed(settings.feed)
