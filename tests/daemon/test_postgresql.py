@@ -249,7 +249,7 @@ def cut_off(server: PostgresqlServer, url: str) -> None:
     server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{make_url(url).database}'")
 
 
-@pytest.mark.parametrize("statements", [0, 1, 12, 40, 70])
+@pytest.mark.parametrize("statements", [0, 1, 12, 40, 50])
 def test_cut_off_between_two_turns_or_after_any_statement_of_one_it_does_all_of_it_and_nothing_twice(
     statements: int,
     server: PostgresqlServer,
