@@ -1,6 +1,6 @@
 """Reads the feed, sifts the bars, keeps what can be trusted: either everything a call brought, or nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -12,11 +12,11 @@ from daemon.calendar_check import compare, half_days, seen_in
 from daemon.close_check import check_closes
 from daemon.context_age import silent_context
 from daemon.feed_guard import ask, can_wait
-from daemon.incoming import mistrust, of_another_provider
+from daemon.incoming import between, mistrust, newest_final, of_another_provider
 from daemon.restatements import is_restated, restatement
 from daemon.services import Services, context_symbols
 from ensemble.counted import counted
-from ensemble.sessions import SessionCalendar, available_at
+from ensemble.sessions import SessionCalendar
 from ensemble.validation.rewriting import rewritten
 from ensemble.validation.rules import Series, Sifted
 from ensemble.validation.sifting import nothing_refused, sift_bars
@@ -136,8 +136,8 @@ def _compare_with(
 def _tell_silent(services: Services, sifted: Mapping[str, Sifted], stored: Mapping[str, pd.DataFrame]) -> None:
     newest: dict[str, pd.Timestamp] = {}
     for symbol in context_symbols(services.settings.market.context):
-        frames = [*([sifted[symbol].kept] if symbol in sifted else ()), *([stored[symbol]] if symbol in stored else ())]
-        ends = [bars.index[-1] for bars in frames if len(bars)]
+        fresh = sifted[symbol].kept if symbol in sifted else None
+        ends = [bars.index[-1] for bars in (stored.get(symbol), fresh) if bars is not None and len(bars)]
         newest |= {symbol: max(ends)} if ends else {}
     silent = silent_context(newest, services.settings, services.clock.now())
     if silent:
@@ -203,46 +203,19 @@ def _fetch_from(
 
 def _sift(services: Services, calendar: SessionCalendar, raw: Mapping[str, pd.DataFrame]) -> dict[str, Sifted]:
     """Of each frame the bars that are final by now and not older than the configured history, sifted."""
-    rules, series = services.settings.bars, {symbol: _series(services, calendar, symbol) for symbol in raw}
-    final = {exchange: _newest_final(services, exchange) for exchange in {*_exchanges(services, raw).values()}}
-    oldest = pd.Timestamp(services.settings.market.history_start)
-    frames = {
-        symbol: _between(raw[symbol], oldest, final[exchange]) for symbol, exchange in _exchanges(services, raw).items()
-    }
-    passed = spotless(frames, series, rules=rules)
-    nothing = nothing_refused()
+    settings, now = services.settings, services.clock.now()
+    abroad = context_symbols(settings.market.context)
+    exchanges = {symbol: abroad.get(symbol, settings.market.exchange) for symbol in raw}
+    final = {exchange: newest_final(settings, exchange, now) for exchange in {*exchanges.values()}}
+    oldest = pd.Timestamp(settings.market.history_start)
+    frames = {symbol: between(frame, oldest, final[exchanges[symbol]]) for symbol, frame in raw.items()}
+    sessions = {calendar.exchange: calendar.sessions}
+    series = {symbol: Series(symbol, symbol not in abroad, sessions.get(exchanges[symbol])) for symbol in raw}
+    passed, nothing = spotless(frames, series, rules=settings.bars), nothing_refused()
     return {
-        symbol: Sifted(frame, nothing) if symbol in passed else sift_bars(frame, series[symbol], rules=rules)
+        symbol: Sifted(frame, nothing) if symbol in passed else sift_bars(frame, series[symbol], rules=settings.bars)
         for symbol, frame in frames.items()
     }
-
-
-def _exchanges(services: Services, symbols: Iterable[str]) -> dict[str, str]:
-    market = services.settings.market
-    abroad = context_symbols(market.context)
-    return {symbol: abroad.get(symbol, market.exchange) for symbol in symbols}
-
-
-def _series(services: Services, calendar: SessionCalendar, symbol: str) -> Series:
-    abroad = context_symbols(services.settings.market.context)
-    at_home = abroad.get(symbol, calendar.exchange) == calendar.exchange
-    return Series(symbol, symbol not in abroad, calendar.sessions if at_home else None)
-
-
-def _newest_final(services: Services, exchange: str) -> pd.Timestamp:
-    """The newest day whose bar is final by now."""
-    settings, now = services.settings, pd.Timestamp(services.clock.now())
-    days = pd.date_range(now.tz_localize(None).normalize() - pd.Timedelta(days=3), periods=6, unit="us")
-    own = settings.calendar.corrections.get(exchange, ())
-    known_at = available_at(days, exchange, delay_min=settings.feed.delay_min, own=own)
-    return days[known_at <= now][-1]
-
-
-def _between(frame: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    """The bars from `first` to `last`; one whose date is unreadable stays, to be refused."""
-    days = pd.DatetimeIndex(frame.index)
-    outside = (days < first) | (days > last)
-    return frame[~outside] if outside.any() else frame
 
 
 def _rewritten(stored: Mapping[str, pd.DataFrame], sifted: Mapping[str, Sifted]) -> dict[str, str]:

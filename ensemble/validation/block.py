@@ -16,7 +16,7 @@ from ensemble.bars import BAR_COLUMNS, bar_faults
 from ensemble.validation.asset_class import ClassRules, class_rules
 
 _DAY_US = 24 * 3600 * 1_000_000
-_COLUMNS = pd.Index(BAR_COLUMNS)
+_COLUMNS, _FLOAT = pd.Index(BAR_COLUMNS), np.dtype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)  # no slots: cached_property needs a dictionary
@@ -97,5 +97,5 @@ def _has_shape(frame: pd.DataFrame) -> bool:
         index.dtype == "datetime64[us]"
         and index.name == "session"
         and frame.columns.equals(_COLUMNS)
-        and frame.to_numpy().dtype == np.float64
+        and set(frame.dtypes.tolist()) == {_FLOAT}
     )

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from daemon.incoming import mistrust
+from daemon.incoming import between, mistrust, newest_final
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from daemon.settings import Settings
+from ensemble.sessions import EXCHANGES, available_at
 from storage.bar_store import Newest, newest_of, read_bars
 from storage.engine import reading
 from storage.feeds import Feed, FeedError, History
@@ -72,6 +75,17 @@ def test_a_currency_that_is_configured_goes_before_the_exchange_s() -> None:
 
 def test_context_follows_habits_of_its_own() -> None:
     assert mistrust(Settings(), "^VIX", told("USD", "America/Chicago"), NOW) is None
+
+
+@given(exchange=st.sampled_from(list(EXCHANGES)), minutes=st.integers(0, 40 * 24 * 60), delay_min=st.integers(0, 90))
+def test_the_newest_final_day_parts_what_is_known_from_what_is_not(exchange: str, minutes: int, delay_min: int) -> None:
+    now = datetime(2021, 10, 20, tzinfo=UTC) + timedelta(minutes=minutes)  # with a Muhurat evening and clocks set back
+    settings = Settings.model_validate({"feed": {"delay_min": delay_min}})
+    days = pd.date_range("2021-10-01", "2021-12-10", name="session", unit="us")
+    known = days[available_at(days, exchange, delay_min=delay_min) <= pd.Timestamp(now)]
+    newest = newest_final(settings, exchange, now)
+    assert known[-1] == newest
+    assert between(pd.DataFrame(index=days), days[3], newest).index.equals(known[3:])
 
 
 def test_a_series_stays_with_its_provider_and_the_line_says_how_to_go_on(copy: Path, services_at: ServicesAt) -> None:

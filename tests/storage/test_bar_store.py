@@ -197,7 +197,7 @@ def test_bars_of_many_symbols_are_checked_as_those_of_one(conn: Connection) -> N
     with pytest.raises(BarsError, match="strictly increasing"):
         write_all_bars(conn, {"A": walk(3), "B": walk(3)[::-1]}, seen_at=NOON, provider="test")
     with pytest.raises(BarsError, match="column types"):
-        write_all_bars(conn, {"A": walk(3).astype({"volume": int})}, seen_at=NOON, provider="test")
+        write_all_bars(conn, {"C": walk(3).astype({"volume": int})}, seen_at=NOON, provider="test")
 
 
 @pytest.mark.parametrize("close", [0.0, -1.0, 1e9, float("inf"), float("nan"), "cheap"])

@@ -101,6 +101,18 @@ def test_most_histories_without_fault_are_spotless() -> None:
     assert len(spotless(frames, series, rules=RULES)) > 0.6 * len(whole) > 30
 
 
+def test_what_has_not_the_shape_of_bars_is_for_the_sieve() -> None:
+    whose, bars = {"A.NS": Series("A.NS", complete=True, sessions=None)}, made(0, 60).round(0)
+    assert spotless({"A.NS": bars}, whose, rules=RULES)
+    for odd in (
+        bars.astype({"volume": int}),
+        bars[bars.columns[::-1]],
+        bars.tz_localize("Asia/Kolkata"),
+        bars.iloc[::-1],
+    ):
+        assert not spotless({"A.NS": odd}, whose, rules=RULES)
+
+
 def test_of_no_histories_none_is_spotless() -> None:
     empty = made(0, 1).iloc[:0]
     assert spotless({}, {}, rules=RULES) == spotless({"A.NS": empty}, {"A.NS": Series("A.NS", True, None)}, rules=RULES)
