@@ -28,7 +28,7 @@ def is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
 
 def _same_oldest(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     new, old = fresh["adj_close"].to_numpy()[0], stored["adj_close"].to_numpy()[0]
-    return bool(new == old and stored.index[0] == fresh.index[0])
+    return bool(new == old and stored.index.to_numpy()[0] == fresh.index.to_numpy()[0])
 
 
 def restatement(
