@@ -14,6 +14,7 @@ from daemon.desk import home_calendar
 from daemon.display import hold_line
 from daemon.halt import holds_in_force, next_session
 from daemon.settings import Settings
+from ensemble.counted import counted
 from ensemble.trading.account import AccountMark, Position, Trade
 from ensemble.trading.events import EventKind
 from ensemble.trading.holdings import Hold
@@ -114,7 +115,9 @@ def _account_table(console: Console, marks: Sequence[AccountMark], began_with: d
     table.add_row("cash", f"{mark.cash:,.2f}", _share(mark.cash, mark))
     if mark.receivable:
         table.add_row("dividends to come", f"{mark.receivable:,.2f}", _share(mark.receivable, mark))
-    table.add_row(f"exposure, {mark.positions} positions", f"{mark.exposure:,.2f}", _share(mark.exposure, mark))
+    table.add_row(
+        f"exposure, {counted(mark.positions, 'position')}", f"{mark.exposure:,.2f}", _share(mark.exposure, mark)
+    )
     table.add_row("below its peak", f"{mark.peak_equity - mark.equity:,.2f}", f"{mark.drawdown_pct:.2f}")
     table.add_row("deepest so far", "", f"{began_with['deepest_drawdown_pct']:.2f}")
     return table
@@ -158,7 +161,7 @@ def _trade_table(console: Console, trades: Sequence[Trade]) -> Table:
             *(f"{trade.cost:,.2f}", f"{trade.profit:+,.2f}"),
         )
     total = _total(trades)
-    words = f"{total['trades']} trades, {total['won']} won"
+    words = f"{counted(total['trades'], 'trade')}, {total['won']} won"
     table.add_row(words, "", "", "", "", "", "", "", f"{total['cost']:,.2f}", f"{total['profit']:+,.2f}", style="bold")
     return table
 

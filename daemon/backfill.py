@@ -12,6 +12,7 @@ from daemon.errors import DaemonError
 from daemon.ingest import ingest
 from daemon.services import Services, context_symbols
 from daemon.settings import MarketOptions
+from ensemble.counted import counted
 from storage.bar_store import newest_sessions
 from storage.engine import reading, transaction
 from storage.feeds import FeedError
@@ -46,7 +47,8 @@ class Backfill:
     def line(self) -> str:
         """As in "12 symbols: 60,120 bars new, 3 refused; 2 had bars already; 1 failed"."""
         added, refused = sum(one.added for one in self.filled), sum(one.refused for one in self.filled)
-        done = f"{len(self.filled) - len(self.failed)} symbols: {added:,} bars new, {refused:,} refused"
+        symbols = counted(len(self.filled) - len(self.failed), "symbol")
+        done = f"{symbols}: {counted(added, 'bar', ',')} new, {refused:,} refused"
         had = f"; {len(self.had_bars)} had bars already" if self.had_bars else ""
         return done + had + (f"; {len(self.failed)} failed" if self.failed else "")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from daemon.invocation import clock_at, services_of, upgraded
+from ensemble.counted import counted
 
 if TYPE_CHECKING:
     from daemon.backfill import Backfill
@@ -62,7 +63,7 @@ def export_command(
     known_at = None if as_of is None else datetime.combine(as_of, time(23, 59, 59), UTC)
     with upgraded(context.obj, read_only=True) as engine:
         counts = [count for _, count in export_bars(engine, out, symbols or (), form=form, known_at=known_at)]
-    typer.echo(f"{sum(counts):,} bars of {len(counts)} symbols written to {out}")
+    typer.echo(f"{counted(sum(counts), 'bar', ',')} of {counted(len(counts), 'symbol')} written to {out}")
 
 
 def _show(done: "Backfill", *, as_json: bool) -> None:

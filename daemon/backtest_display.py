@@ -14,6 +14,7 @@ from daemon.display import account_line
 from daemon.edge_display import edge_table, round_trip_line
 from daemon.performance_display import chance_line, odds_lines, part_tables, performance_table
 from daemon.services import Services
+from ensemble.counted import counted
 from ensemble.evaluation.right_share import LabelScore
 
 
@@ -38,7 +39,7 @@ def show_backtest(services: Services, replayed: Sequence[Replayed], *, out: Path
 def _shown(console: Console, report: BacktestReport, services: Services) -> Iterator[Table | str]:
     account, settings = report.account, services.settings
     (first, last), mark = report.span, report.replayed[-1].settlement.mark
-    title = f"{first} to {last}: {len(report.replayed)} sessions, every symbol of the panel, out of sample"
+    title = f"{first} to {last}: {counted(len(report.replayed), 'session')}, every symbol of the panel, out of sample"
     yield _score_table(console, report.scores, title)
     yield edge_table(console, report.edges)
     yield round_trip_line(settings.rules, session=last)
@@ -47,7 +48,8 @@ def _shown(console: Console, report: BacktestReport, services: Services) -> Iter
     yield from odds_lines(account.odds)
     yield from part_tables(console, account)
     bought = sum(signal.action == "BUY" for signal in report.signals)
-    yield f"Signals: {bought} BUY; {len(report.path.trades)} trades closed, {mark.positions} positions open"
+    closed, held = counted(len(report.path.trades), "trade"), counted(mark.positions, "position")
+    yield f"Signals: {bought} BUY; {closed} closed, {held} open"
     yield account_line(mark, settings)
     if report.held_back:
         yield report.held_back

@@ -12,6 +12,7 @@ from daemon.desk import home_calendar
 from daemon.holdout import without_holdout
 from daemon.services import Services
 from daemon.settings import Settings
+from ensemble.counted import counted
 from ensemble.evaluation.account_path import AccountPath, Line, path_of
 from ensemble.evaluation.account_report import AccountMarket, AccountReport, account_report
 from ensemble.evaluation.edge_split import EdgeSplit, edge_splits, session_moves
@@ -97,7 +98,7 @@ def before_holdout(replayed: Sequence[Replayed], settings: Settings) -> tuple[Se
     seen = [one for one in replayed if one.decision.session <= last]
     held_back = len(replayed) - len(seen)
     since = f"from {settings.evaluation.holdout_from} on are held out; `evaluate --open-holdout` shows them once."
-    return seen, f"{held_back} sessions {since}" if held_back else ""
+    return seen, f"{counted(held_back, 'session')} {since}" if held_back else ""
 
 
 def account_market(services: Services, seen: Sequence[Replayed], bars: Mapping[str, pd.DataFrame]) -> AccountMarket:

@@ -45,12 +45,14 @@ def as_of(
 ) -> None:
     """Show the bars of a symbol as they were known on a day: nothing seen later shows."""
     from daemon.bars_display import show_bars
+    from daemon.export_bars import require_bars
     from daemon.invocation import reader
     from storage.bar_store import read_bars, read_withdrawn
     from storage.engine import reading
 
     known_at = datetime.combine(day.date(), time(23, 59, 59), tzinfo=UTC)
     with reader(context.obj) as engine, reading(engine) as conn:
+        require_bars(conn, [symbol])
         bars = read_bars(conn, [symbol], known_at=known_at)[symbol].iloc[-last:]
         shown_from = bars.index[0].date() if len(bars) == last else date.min
         withdrawn = [one for one in read_withdrawn(conn, symbol, known_at=known_at) if one.session >= shown_from]
@@ -67,15 +69,17 @@ def show(
 ) -> None:
     """Show the bars of a symbol as they are now."""
     from daemon.bars_display import show_bars
+    from daemon.export_bars import require_bars
     from daemon.invocation import reader
     from storage.bar_store import read_bars, read_withdrawn
     from storage.engine import reading
 
     begin, end = first.date() if first else date.min, last.date() if last else date.max
     with reader(context.obj) as engine, reading(engine) as conn:
+        require_bars(conn, [symbol])
         bars = read_bars(conn, [symbol], first=begin)[symbol].loc[:last]
         withdrawn = [one for one in read_withdrawn(conn, symbol) if begin <= one.session <= end]
-    show_bars(bars, withdrawn, as_json=as_json, nothing=f"no bar of {symbol} is stored")
+    show_bars(bars, withdrawn, as_json=as_json, nothing=f"no bar of {symbol} is stored of those days")
 
 
 @bars_app.command("actions")
@@ -87,6 +91,7 @@ def actions(
     """Show dividends and splits, and whether prices went on over each as it says."""
     from daemon.action_check import check_actions
     from daemon.action_display import show_actions
+    from daemon.export_bars import require_bars
     from daemon.invocation import reader
     from storage.action_store import read_actions
     from storage.bar_store import read_bars
@@ -94,6 +99,7 @@ def actions(
 
     rules = context.obj.settings().bars
     with reader(context.obj) as engine, reading(engine) as conn:
+        require_bars(conn, symbols or ())
         stored = defaultdict(list)
         for one in read_actions(conn, symbols or None):
             stored[one.symbol].append(one)

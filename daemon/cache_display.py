@@ -10,6 +10,7 @@ from rich.table import Table
 from daemon.cache import CacheEntry, Pruned
 from daemon.console import new_table, open_console, print_json
 from daemon.errors import DaemonError
+from ensemble.counted import counted
 
 
 def show_cache(entries: Sequence[CacheEntry], *, as_json: bool) -> None:
@@ -23,7 +24,7 @@ def show_cache(entries: Sequence[CacheEntry], *, as_json: bool) -> None:
     if entries:
         console.print(_table(entries, console))
     console.print(
-        f"{len(entries)} parts, {megabytes(total)}; nothing refers to {len(unneeded)} of them, "
+        f"{counted(len(entries), 'part')}, {megabytes(total)}; nothing refers to {len(unneeded)} of them, "
         f"{megabytes(_size(unneeded))}" + (" (`cache prune` removes them)" if unneeded else "")
     )
 
@@ -46,8 +47,8 @@ def show_pruned(pruned: Pruned, *, dry_run: bool, as_json: bool) -> None:
         if names
     ]
     typer.echo(
-        f"{'would remove' if dry_run else 'removed'} {', '.join([f'{len(pruned.parts)} parts', *others])}: "
-        f"{megabytes(pruned.size_bytes)}; {pruned.kept} parts {'would stay' if dry_run else 'stay'}"
+        f"{'would remove' if dry_run else 'removed'} {', '.join([counted(len(pruned.parts), 'part'), *others])}: "
+        f"{megabytes(pruned.size_bytes)}; kept: {counted(pruned.kept, 'part')}"
     )
 
 
@@ -60,10 +61,11 @@ def show_faults(faults: Sequence[str], n_parts: int, *, as_json: bool) -> None:
             typer.echo(fault)
     if faults:
         raise DaemonError(
-            f"{len(faults)} faults in {n_parts} parts; the next run or backtest makes again what it needs of them."
+            f"{counted(len(faults), 'fault')} in {counted(n_parts, 'part')}; the next run or backtest makes again what "
+            "it needs of them."
         )
     if not as_json:
-        typer.echo(f"{n_parts} parts, all whole")
+        typer.echo(f"{counted(n_parts, 'part')}, all whole")
 
 
 def megabytes(size_bytes: int) -> str:

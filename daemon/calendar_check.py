@@ -19,6 +19,10 @@ from storage.tables import quarantine
 MOST = 0.5
 """Of the symbols that had bars about a day: where more of them have one of that day itself, it is no slip of a feed."""
 AROUND = pd.Timedelta(days=14)
+HALF_DAYS_OF = {"CMES": "XNYS"}
+"""Exchange -> the one on whose holidays it trades for some hours, which vendors count with the day after."""
+SLIGHT = 0.01
+"""Share of an exchange's sessions of which feeds that are only looked at may lack the bars before it is told."""
 
 
 def _no_days() -> pd.DatetimeIndex:
@@ -36,7 +40,7 @@ class Witness:
 
     def days(self) -> "np.ndarray[tuple[int], np.dtype[np.datetime64]]":
         """Each day once."""
-        return self.sessions.union(self.refused).to_numpy()
+        return (self.sessions.union(self.refused) if len(self.refused) else self.sessions).to_numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,13 @@ class Disagreement:
     """Sessions of the calendar of which no symbol has a bar, though some have bars before and after."""
     no_sessions: tuple[date, ...] = ()
     """Days of which most symbols have a bar, and that are no sessions of the calendar."""
+    compared: int = 0
+    """Sessions that were looked at."""
+
+    @property
+    def is_slight(self) -> bool:
+        """So few days that no calendar is wrong: a feed has its gaps."""
+        return len(self.without_bars) + len(self.no_sessions) <= SLIGHT * self.compared
 
     def lines(self) -> list[str]:
         """One line for each kind, none where all agree."""
@@ -58,8 +69,26 @@ class Disagreement:
         return [f"{self.exchange}: {what} {shortened(days)}: {why}" for what, why, days in told if days]
 
 
-def compare(calendar: SessionCalendar, seen: Iterable[Witness], *, since: date | None = None) -> Disagreement:
-    """Where the days of `calendar` after `since` and what was seen of its exchange's symbols contradict each other."""
+def half_days(settings: Settings, calendar: SessionCalendar) -> pd.DatetimeIndex:
+    """Sessions of `calendar` of which nobody gives a bar of their own."""
+    other = HALF_DAYS_OF.get(calendar.exchange)
+    if other is None or calendar.sessions.empty:
+        return _no_days()
+    first, last = calendar.sessions[0].date(), calendar.sessions[-1].date()
+    return calendar.sessions.difference(settings.calendar.load(other, first=first, last=last).sessions)
+
+
+def compare(
+    calendar: SessionCalendar,
+    seen: Iterable[Witness],
+    *,
+    since: date | None = None,
+    barless: pd.DatetimeIndex | None = None,
+) -> Disagreement:
+    """Where the days of `calendar` after `since` and what was seen of its exchange's symbols contradict each other.
+
+    `barless`: sessions that may lack bars, as from `half_days`.
+    """
     seen = [one for one in seen if len(one.sessions)]
     if not seen:
         return Disagreement(calendar.exchange)
@@ -70,8 +99,9 @@ def compare(calendar: SessionCalendar, seen: Iterable[Witness], *, since: date |
     strange = np.flatnonzero((traded >= first) & ~traded.isin(sessions)).tolist()
     return Disagreement(
         calendar.exchange,
-        tuple(sessions[~sessions.isin(traded)].date),
+        tuple(sessions[~sessions.isin(traded if barless is None else traded.union(barless))].date),
         tuple(traded[place].date() for place in strange if counts[place] > MOST * _around(traded[place], seen)),
+        len(sessions),
     )
 
 
@@ -87,7 +117,7 @@ def check_stored(
             bars = read_bars(conn, [symbol], first=since)[symbol]
             yield Witness(pd.DatetimeIndex(bars.index), refused.get(symbol, _no_days()))
 
-    return compare(calendar, witnesses(), since=since)
+    return compare(calendar, witnesses(), since=since, barless=half_days(settings, calendar))
 
 
 def seen_in(sifted: Sifted) -> Witness:

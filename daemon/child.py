@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from daemon.errors import DaemonError
+from ensemble.counted import counted
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
@@ -120,8 +121,8 @@ class Child:
         """
         if time.monotonic() > end:
             raise ChildFailed(
-                f"it was not done in workers.task_timeout_min, {self._limits.timeout_min:g} minutes, and was ended; "
-                "raise that, or lower ensemble.window_years."
+                f"it was not done in workers.task_timeout_min, {counted(self._limits.timeout_min, 'minute', 'g')}, and "
+                "was ended; raise that, or lower ensemble.window_years."
             )
         used_mb = _resident_mb(self._process.ident)
         if used_mb > self._limits.memory_mb:

@@ -33,6 +33,7 @@ from daemon.redaction import masked, one_line, redacted
 from daemon.settings import Settings
 from daemon.status_command import status_command
 from daemon.verify_command import verify_command
+from ensemble.counted import counted
 from ensemble.labels import Label
 
 app = typer.Typer(
@@ -104,11 +105,12 @@ def run(context: typer.Context) -> None:
     """Stay, and do what is due when it is due, until SIGTERM or Ctrl-C."""
     from daemon.loop import run_forever
     from daemon.metrics import served
+    from daemon.patience import Patience
     from daemon.service_manager import ServiceManager
 
     clock, manager = SystemClock(), ServiceManager()
     with (
-        _services(context.obj, clock, quiet=False) as services,
+        _services(context.obj, clock, quiet=False, open_store=Patience(manager.starting).open) as services,
         served(services.page, services.settings),
     ):
         run_forever(services, clock, read=context.obj.settings, manager=manager)
@@ -249,7 +251,7 @@ def export_forecasts(
         table.to_csv(sys.stdout if str(out) == "-" else out, index=False, date_format="%Y-%m-%d")
     except OSError as error:
         raise DaemonError(f"--out {out} cannot be written: {error.strerror}; choose another file.") from error
-    typer.echo(f"{len(table)} forecasts written to {out}", err=True)
+    typer.echo(f"{counted(len(table), 'forecast')} written to {out}", err=True)
 
 
 @cache_app.command("list")

@@ -13,6 +13,7 @@ from loguru import logger
 
 from daemon.messenger import Message, Send, send
 from daemon.notify import PING, channels
+from ensemble.counted import counted
 from storage.engine import reading, transaction
 from storage.outbox_store import Parcel, drop, due_parcels, mark_sent, put_off
 
@@ -104,4 +105,4 @@ def _say(parcel: Parcel, refused: str | None) -> None:
     if refused is not None and parcel.attempts == 0:
         logger.warning("{} did not take {} and is tried again: {}", parcel.channel, parcel.notice.key, refused)
     elif refused is None and parcel.attempts > 0:
-        logger.info("{} took {} after {} attempts", parcel.channel, parcel.notice.key, parcel.attempts + 1)
+        logger.info("{} took {} after {}", parcel.channel, parcel.notice.key, counted(parcel.attempts + 1, "attempt"))

@@ -18,6 +18,7 @@ from daemon.reconcile import Reconciled
 from daemon.redaction import one_line, redacted
 from daemon.services import Services
 from daemon.settings import Settings
+from ensemble.counted import counted
 from ensemble.labels import LABELS
 from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark
@@ -133,7 +134,7 @@ def account_line(mark: AccountMark | None, settings: Settings) -> str:
     if mark is None:
         return f"Account: {settings.risk.initial_capital:,.2f} in cash, nothing settled yet"
     return (
-        f"Account: equity {mark.equity:,.2f}, cash {mark.cash:,.2f}, {mark.positions} positions, "
+        f"Account: equity {mark.equity:,.2f}, cash {mark.cash:,.2f}, {counted(mark.positions, 'position')}, "
         f"{mark.drawdown_pct:.2f} % below its peak (settled {mark.session})"
     )
 

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 import pandas as pd
-from storage.watch_store import DriftRow
 
 from ensemble.arrays import Singles
 from ensemble.evaluation.feature_drift import FeatureShape, drift_of, shape_of
 from ensemble.members.fitted import Files, pack_arrays, unpack_arrays
 from ensemble.panel import Panel
 from storage.model_store import ModelStore
+from storage.watch_store import DriftRow
 
 FILE = "shape.npz"
 

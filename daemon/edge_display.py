@@ -8,6 +8,7 @@ from rich.table import Table
 
 from daemon.console import new_table
 from daemon.number_cells import interval, number
+from ensemble.counted import counted
 from ensemble.evaluation.edge_split import EdgeSplit
 from ensemble.evaluation.trade_figures import round_trip_bp
 from ensemble.trading.rules import TradingRules
@@ -21,7 +22,7 @@ def edge_table(console: Console, edges: Sequence[EdgeSplit]) -> Table:
     for edge in edges:
         table.add_row(
             edge.label,
-            edge.symbols[0] if len(edge.symbols) == 1 else f"{len(edge.symbols)} stocks",
+            edge.symbols[0] if len(edge.symbols) == 1 else counted(len(edge.symbols), "stock"),
             f"{edge.min_confidence:.2f}",
             f"{edge.forecasts:,}",
             number(edge.before_open.value, 1),

@@ -12,6 +12,7 @@ from daemon.desk import home_calendar
 from daemon.errors import DaemonError
 from daemon.holdout import Released, release
 from daemon.settings import Settings
+from ensemble.counted import counted
 from ensemble.evaluation.breakdown import Part, Parts, break_down
 from ensemble.evaluation.edge_split import EdgeSplit, edge_splits, session_moves
 from ensemble.evaluation.history import History, label_histories
@@ -191,7 +192,7 @@ def _nothing_stored(question: Question) -> str:
 def _nothing_known(question: Question, released: Released) -> str:
     if released.held_back:
         return (
-            f"all {released.held_back} sessions from {question.first} to {question.last} are held out; "
+            f"all {counted(released.held_back, 'session')} from {question.first} to {question.last} are held out; "
             "choose earlier ones, or give --open-holdout, which an experiment may do once."
         )
     return (

@@ -13,6 +13,7 @@ from daemon.edge_display import edge_table
 from daemon.evaluation import Graded, Material, grade, parts
 from daemon.number_cells import NONE, interval, number
 from daemon.settings import Settings
+from ensemble.counted import counted
 from ensemble.evaluation.breakdown import Part, Parts
 from ensemble.evaluation.estimate import Estimate
 from ensemble.evaluation.report_card import LabelCard, Rival
@@ -71,8 +72,8 @@ def _corrections(graded: Graded) -> str:
     """What the p-values of the verdicts are corrected for, and what the ledger's best is worth."""
     labels = next(iter(graded.cards.values())).verdict.labels
     line = (
-        f"p is the chance of so good a ranking without skill, given {labels} label{'s' * (labels > 1)} looked at and "
-        f"{graded.trials} configuration{'s' * (graded.trials > 1)} in the ledger."
+        f"p is the chance of so good a ranking without skill, given {counted(labels, 'label')} looked at and "
+        f"{counted(graded.trials, 'configuration')} in the ledger."
     )
     best = [
         f"{label} {chance(card.best_trial.p_value)} (of {card.best_trial.tried})"

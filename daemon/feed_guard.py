@@ -12,13 +12,13 @@ from loguru import logger
 
 from daemon.redaction import one_line
 from daemon.services import Services
+from ensemble.counted import counted
 from ensemble.sessions import SessionCalendar
 from storage.engine import transaction
 from storage.feed_store import FeedState, read_feed_state, write_feed_state
-from storage.feeds import ON_NETWORK, FeedError, History
+from storage.feeds import FeedError, History
 from storage.feeds.breaker import failed, is_shut, worked
 from storage.feeds.feed import FeedDown, FeedRefused
-from storage.feeds.files import FilesFeed
 
 LAST_TRY = timedelta(minutes=15)
 """So long before the open a provider is asked once more, come what may."""
@@ -28,7 +28,7 @@ def ask(
     services: Services, calendar: SessionCalendar, symbols: Sequence[str], *, first: date, last: date
 ) -> Mapping[str, History | FeedError]:
     """What the feed says, as Feed.fetch. Raises FeedError where it is in trouble, or was asked enough today."""
-    if services.feed.name not in ON_NETWORK or isinstance(services.feed, FilesFeed):  # a folder, in whoever's name
+    if not services.feed.on_network:
         return services.feed.fetch(symbols, first=first, last=last)
     _admit(services, len(symbols))
     answers = services.feed.fetch(symbols, first=first, last=last)
@@ -56,7 +56,7 @@ def _admit(services: Services, count: int) -> None:
         calls = state.calls if state.day == now.date() else 0
         if calls + count > limit:
             raise FeedError(
-                f"{state.provider} was asked for {calls} symbols today, and feed.calls_a_day was {limit}: "
+                f"{state.provider} was asked for {counted(calls, 'symbol')} today, and feed.calls_a_day was {limit}: "
                 f"{count} more wait for 00:00Z; raise it, or name fewer symbols."
             )
         write_feed_state(conn, replace(state, day=now.date(), calls=calls + count))

@@ -19,6 +19,7 @@ from daemon.due import REOPENS_WITHIN, Task, Timetable
 from daemon.halt import holds_in_force, next_session
 from daemon.settings import Settings
 from daemon.standing import is_chosen, serving_event
+from ensemble.counted import counted
 from ensemble.trading.account import Account
 from ensemble.trading.holdings import Hold
 from ensemble.windows import month_of
@@ -196,7 +197,7 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
 
 def hold_text(hold: Hold) -> str:
     """As in "nothing is entered (DRAWDOWN_HALT since 2021-10-01, 12 sessions left)"."""
-    until = "until `resume`" if hold.sessions_left is None else f"{hold.sessions_left} sessions left"
+    until = "until `resume`" if hold.sessions_left is None else f"{counted(hold.sessions_left, 'session')} left"
     note = f": {hold.note}" if hold.note else ""
     what = hold.symbol or "nothing"
     return f"{what} is {'not ' if hold.symbol else ''}entered ({hold.reason} since {hold.since}, {until}){note}"

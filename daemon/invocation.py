@@ -1,7 +1,7 @@
 """What a command works with: the configuration, and the database and all else opened by it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from daemon.services import Services
+    from daemon.settings import StorageOptions
+
+    OpenStore = Callable[[StorageOptions, Clock], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,13 @@ class Invocation:
 
 
 @contextmanager
-def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterator[Services]":
-    """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError."""
+def services_of(
+    invocation: Invocation, clock: Clock, *, quiet: bool, open_store: "OpenStore | None" = None
+) -> "Iterator[Services]":
+    """The one working instance: lock, log, database, feed. Raises AlreadyRunning, FeedError, StoreError.
+
+    `open_store`: who opens the database, by default `open_database`.
+    """
     from daemon.instance import only_instance
     from daemon.log import log_printed_error, open_log
     from daemon.opening import open_database
@@ -44,7 +52,7 @@ def services_of(invocation: Invocation, clock: Clock, *, quiet: bool) -> "Iterat
     settings = invocation.settings()
     with only_instance(settings.storage.state_dir):
         open_log(settings.storage.state_dir, settings.log, debug=invocation.debug, quiet=quiet)
-        engine = open_database(settings.storage, clock)
+        engine = (open_store or open_database)(settings.storage, clock)
         try:
             with _all_of(settings, clock, engine) as services:
                 yield services

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 
+from ensemble.counted import counted
+
 
 @dataclass
 class LogFile:
@@ -34,7 +36,7 @@ class LogFile:
             self._lost += 1
         else:
             if self._lost:
-                _tell(f"log: {self.path} is written again; it lacks {self._lost} lines")
+                _tell(f"log: {self.path} is written again; it lacks {counted(self._lost, 'line')}")
             self._lost = 0
 
     def stop(self) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ensemble.counted import counted
+
 market_app = typer.Typer(help="Make markets up.", no_args_is_help=True)
 
 
@@ -34,7 +36,7 @@ def simulate(  # noqa: PLR0913 - one parameter an option
         measured = {label: {"auc": area, "standard_error": error} for label, (area, error) in written.oracle.items()}
         print_json({"config": written.config, "sessions": written.sessions, "oracle": measured})
         return
-    typer.echo(f"{written.sessions} sessions of {symbols} symbols written to {out}")
+    typer.echo(f"{counted(written.sessions, 'session')} of {counted(symbols, 'symbol')} written to {out}")
     for label, (area, error) in written.oracle.items():
         typer.echo(f"  oracle, {label}: AUC {area:.4f}, standard error {error:.4f}")
     typer.echo(f"next: see the first lines of {written.config}")

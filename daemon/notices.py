@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from daemon.notify import PING
 from daemon.redaction import one_line, redacted
+from ensemble.counted import counted
 from ensemble.trading.account import Account
 from ensemble.trading.events import AccountEvent, EventKind
 from ensemble.trading.signals import Action, Reason, Signal
@@ -78,7 +79,7 @@ def halt_notices(events: Iterable[AccountEvent], account: Account) -> Iterator[N
 
 
 def _halted(event: AccountEvent) -> Notice:
-    until = "until `resume`" if event.sessions is None else f"for {event.sessions} sessions"
+    until = "until `resume`" if event.sessions is None else f"for {counted(event.sessions, 'session')}"
     note = f": {one_line(event.note)}" if event.note else ""
     body = f"no position is opened {until}; what is held closes as ever{note}"
     title = f"halted from {event.session} on: {event.reason}"
@@ -99,7 +100,7 @@ def digest_notice(week: Week) -> Notice:
     lines = [
         f"forecasts ({week.label}): {week.forecasts} in time, {week.resolved} known by now, {week.right} right; "
         f"always naming the side that came more often: {always} right",
-        f"account: equity {week.equity:,.2f}{_gain(week)}, {week.trades} trades closed",
+        f"account: equity {week.equity:,.2f}{_gain(week)}, {counted(week.trades, 'trade')} closed",
     ]
     if week.held_pct is not None:
         lines.append(f"holding the traded symbols instead: {week.held_pct:+.2f} %")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from daemon.console import new_table
 from daemon.number_cells import NONE, cell, ends
+from ensemble.counted import counted
 from ensemble.evaluation.account_report import AccountReport
 from ensemble.evaluation.drawdown import Drawdown
 from ensemble.evaluation.performance import Part
@@ -147,7 +148,7 @@ def _record_line(odds: SharpeOdds) -> str:
 
 
 def _record(sessions: float) -> str:
-    return f"{sessions:,.0f} sessions ({sessions / SESSIONS_A_YEAR:,.1f} years)"
+    return f"{counted(sessions, 'session', ',.0f')} ({sessions / SESSIONS_A_YEAR:,.1f} years)"
 
 
 def _part_table(console: Console, title: str, kind: str, parts: Sequence[Part]) -> Table:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from rich.table import Table
 
 from daemon.console import new_table, open_console, print_json
+from ensemble.counted import counted
 from ensemble.evaluation.protocol import ExplainedProtocol, ExplainedRow, explain
 from ensemble.evaluation.small_sample import Interval
 
@@ -50,8 +51,8 @@ def _add_ranked(table: Table, line: ExplainedRow) -> None:
 def _found(explained: ExplainedProtocol) -> str:
     others = ", ".join(f"{rows}/{ups}" for rows, ups in explained.others)
     return (
-        f"The figures come from {explained.rows} rows, {explained.ups} of them up: the smallest table that gives them "
-        f"all, of every table up to {explained.max_rows} rows"
+        f"The figures come from {counted(explained.rows, 'row')}, {explained.ups} of them up: the smallest table that "
+        f"gives them all, of every table up to {counted(explained.max_rows, 'row')}"
         + (f" (its multiples {others} would fit too)." if others else ".")
     )
 

@@ -22,6 +22,7 @@ from daemon.notify import announce
 from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
+from ensemble.counted import counted
 from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Account, Direction, Settlement, Trade
 from ensemble.trading.events import AccountEvent, EventKind, apply, replay_events, standing
@@ -51,7 +52,7 @@ def how_settled(desk: Desk, settlement: Settlement) -> tuple[RunStatus, str]:
     """What the ledger is to say of a settlement: its status, and a line."""
     mark = settlement.mark
     trades = "".join(map(_describe_trade, settlement.trades))
-    detail = f"equity {mark.equity:.2f}, {mark.positions} positions{trades}"
+    detail = f"equity {mark.equity:.2f}, {counted(mark.positions, 'position')}{trades}"
     missing = hoped_for(desk, pd.Timestamp(mark.session))
     if not missing:
         return RunStatus.DONE, detail
@@ -206,7 +207,7 @@ def _settled_again(
     redone.write(conn)
     symbols = ", ".join(sorted({symbol for _, symbol in late}))
     line = (
-        f"bars of {symbols} came; {len(again)} sessions settled again, "
+        f"bars of {symbols} came; {counted(len(again), 'session')} settled again, "
         f"equity {redone.account.equity:.2f} instead of {replay_events(told).equity:.2f}"
     )
     announce(conn, services.settings, reopening_notice(reopened.number, reopened.session, line), at=now)

@@ -19,9 +19,16 @@ EXPLAINED_WITHIN = 0.05
 
 def is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     """True when the oldest bars that both hold were scaled: a split or dividend scaled those before them too."""
+    if len(fresh) and len(stored) and _same_oldest(stored, fresh):  # as on most days, and told at once
+        return False
     new, old, _ = _shared(stored, fresh)
     ratios = new[:COMPARED_BARS] / old[:COMPARED_BARS]
     return len(ratios) > 0 and bool((np.abs(ratios - 1) > EQUAL_WITHIN).all())
+
+
+def _same_oldest(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
+    new, old = fresh["adj_close"].to_numpy()[0], stored["adj_close"].to_numpy()[0]
+    return bool(new == old and stored.index.to_numpy()[0] == fresh.index.to_numpy()[0])
 
 
 def restatement(

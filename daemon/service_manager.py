@@ -25,6 +25,10 @@ class ServiceManager:
         """Started, or reloaded, and in order."""
         self._tell("READY=1", f"STATUS={status}")
 
+    def starting(self, line: str, within_s: float) -> None:
+        """Not up yet, and why; it will speak again within so many seconds, and its start may take as long."""
+        self._tell(f"STATUS={line}", f"EXTEND_TIMEOUT_USEC={within_s * 1e6:.0f}")
+
     def status(self, line: str) -> None:
         """What `systemctl status` shows."""
         self._tell(f"STATUS={line}")

@@ -14,6 +14,7 @@ from daemon.services import Services
 from daemon.study import Study, Wanted, open_study, spec_in
 from daemon.training import TrainingFailed
 from daemon.trial_scores import Walked, losses_of, scores_of
+from ensemble.counted import counted
 from ensemble.evaluation.search_space import first_specs
 from storage.engine import transaction
 from storage.trial_store import Trial, TrialState, write_performance, write_trial
@@ -79,4 +80,4 @@ def describe_trial(trial: Trial) -> str:
     if scores.log_loss is None:
         return f"{head}{trial.state}, {trial.detail}"
     losses = f"log loss {scores.log_loss:.4f}, base rate {scores.base_log_loss:.4f}"
-    return f"{head}{losses}, {scores.sessions:,} sessions, {trial.state}"
+    return f"{head}{losses}, {counted(scores.sessions, 'session', ',')}, {trial.state}"

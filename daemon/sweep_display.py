@@ -9,6 +9,7 @@ from rich.table import Table
 from daemon.console import new_table, open_console, print_json
 from daemon.study import Study, spec_in
 from daemon.sweep_results import results_of, selection_of, write_results
+from ensemble.counted import counted
 from ensemble.evaluation.search_space import SweepOptions, params_of
 from ensemble.evaluation.selection import Selection
 from storage.trial_store import Trial
@@ -24,7 +25,8 @@ def show_sweep(study: Study, folder: Path, *, as_json: bool) -> None:
     console = open_console()
     wanted, held_out = study.wanted, study.services.settings.evaluation.holdout_from
     reserved = f", nothing from {held_out} on" if held_out else ""
-    title = f"{wanted.label}, {wanted.first} to {wanted.last}: {len(study.trials)} trials, out of sample{reserved}"
+    trials = counted(len(study.trials), "trial")
+    title = f"{wanted.label}, {wanted.first} to {wanted.last}: {trials}, out of sample{reserved}"
     console.print(_trial_table(console, study, title))
     for line in verdict_lines(selection, study.trials):
         console.print(line, soft_wrap=True)
@@ -39,9 +41,9 @@ def verdict_lines(selection: Selection | None, trials: Sequence[Trial]) -> list[
     side, deflated = "below" if selection.gain >= 0 else "above", selection.deflated
     lines = [
         f"Best: trial {best.number}, {best.settings['name']}, its log loss {abs(selection.gain):.4f} {side} that of "
-        f"the base rate known at the time ({selection.sessions:,} sessions).",
-        f"Chosen from {deflated.trials:.0f} trials ever made for this label, worth {selection.independent:.1f} "
-        "independent ones.",
+        f"the base rate known at the time ({counted(selection.sessions, 'session', ',')}).",
+        f"Chosen from {counted(deflated.trials, 'trial', '.0f')} ever made for this label, worth "
+        f"{selection.independent:.1f} independent ones.",
         f"Deflated Sharpe ratio {deflated.probability:.3f}: it gains {deflated.sharpe:.3f} deviations a session, the "
         f"best of as many without skill would gain {deflated.benchmark:.3f}.",
         f"Superior to the base rate, the search counted: p = {selection.superiority.p_value:.3f} (Hansen's SPA).",

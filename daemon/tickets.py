@@ -12,6 +12,7 @@ from pathlib import Path
 from loguru import logger
 
 from daemon.broker import Order, OrderType
+from ensemble.counted import counted
 from ensemble.fills import stop_price, target_price
 from ensemble.trading.costs import Side
 from storage.column_types import instant_text
@@ -41,7 +42,7 @@ class TicketWriter:
     def place(self, session: date, orders: Sequence[Order]) -> None:
         """Writes the ticket, whole or not at all; an equal one stays. What the disk refuses is a line in the log."""
         if self._write(session, self.path(session), orders):
-            logger.info("{}: ticket of {} orders in {}", session, len(orders), self.path(session))
+            logger.info("{}: ticket of {} in {}", session, counted(len(orders), "order"), self.path(session))
 
     def withdraw(self, session: date, orders: Sequence[Order]) -> None:
         """Writes them beside the ticket; without any, what was written there goes: all orders stand again."""

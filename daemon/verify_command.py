@@ -10,6 +10,7 @@ import typer
 
 from daemon.clock import SystemClock
 from daemon.invocation import reader
+from ensemble.counted import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +68,7 @@ def _show(verified: "Verified", *, passes: bool, as_json: bool) -> None:
     unreplayed = f"; {len(verified.not_replayed)} could not be replayed" if verified.not_replayed else ""
     console.print(
         f"{verified.first} to {verified.last}: {verified.replayed} decisions and settlements replayed, "
-        f"{verified.rows} rows compared: {found}{unreplayed}"
+        f"{counted(verified.rows, 'row')} compared: {found}{unreplayed}"
     )
 
 

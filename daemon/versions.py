@@ -12,8 +12,9 @@ from pathlib import Path
 import ensemble
 
 LIBRARIES = ("numpy", "pandas", "TA-Lib", "scipy", "scikit-learn", "lightgbm", "numba", "keras")
-BEFORE_FEATURES = ("validation",)
-"""What decides which bars are kept: a model is told by the bars that it saw, not by the rules that let them in."""
+BEFORE_FEATURES = ("validation", "counted.py")
+"""What decides which bars are kept: a model is told by the bars that it saw, not by the rules that let them in. And
+what only makes lines that people read."""
 AFTER_FORECASTS = (
     *BEFORE_FEATURES,
     "evaluation",

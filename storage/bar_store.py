@@ -4,9 +4,10 @@ So "the bars now" and "the bars as known on any day" are the same query with ano
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from math import isfinite, isnan
 from typing import Any
 
@@ -14,10 +15,12 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 
-from ensemble.arrays import Mask
+from ensemble.arrays import Floats, Mask
 from ensemble.bars import BAR_COLUMNS, check_bars
 from ensemble.validation.asset_class import class_rules
+from ensemble.validation.block import Block, block_of
 from storage.column_types import session_text
+from storage.feed_tables import sightings
 from storage.rows import Row, insert_columns, insert_rows, raw_columns
 from storage.tables import bars as table
 from storage.tables import quarantine
@@ -30,6 +33,26 @@ BY_HAND = "quarantine"
 
 _PRICES = [table.c[name] for name in BAR_COLUMNS]
 _BELIEVED = table.c.withdrawn.is_(None)
+# Made once, because it is asked for every symbol: making it takes longer than the answer.
+_OWN = table.c.symbol == bindparam("of_symbol")
+_NEWEST = select(
+    func.max(table.c.session),
+    select(table.c.provider)
+    .where(_OWN, table.c.provider != BY_HAND)
+    .order_by(table.c.session.desc(), table.c.seen_at.desc())
+    .limit(1)
+    .correlate(None)
+    .scalar_subquery(),
+).where(_OWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest session of which a symbol has any version, and the feed that its newest one came from."""
+
+    session: date
+    provider: str | None
+    """Not of a bar that was let in by hand; None where there is no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +82,26 @@ def read_bars(
     query = select(table.c.session, *_PRICES).where(_as_known(known_at), _BELIEVED).order_by(table.c.session)
     if first is not None:
         query = query.where(table.c.session >= first)
+    # A symbol at a time: of all together, the driver's rows alone would take ten times the memory of the frames.
     return {symbol: _frame(*raw_columns(conn, query.where(table.c.symbol == symbol))) for symbol in symbols}
+
+
+def read_newest_bars(conn: Connection, firsts: Mapping[str, date]) -> dict[str, pd.DataFrame]:
+    """`read_bars` of each symbol from a session of its own on, in one statement for all that share theirs.
+
+    Made for the last weeks of many symbols, where a statement a symbol would take most of the time.
+    """
+    bars = dict.fromkeys(firsts, _frame((), *((),) * len(_PRICES)))
+    query = select(table.c.symbol, table.c.session, *_PRICES).where(_as_known(None), _BELIEVED)
+    for first in set(firsts.values()):
+        together = table.c.symbol.in_([symbol for symbol, own in firsts.items() if own == first])
+        chosen = query.where(together, table.c.session >= first).order_by(table.c.symbol, table.c.session)
+        symbols, sessions, *prices = raw_columns(conn, chosen)
+        whole, names = _frame(sessions, *prices), np.array(symbols, dtype=np.str_)
+        begins = np.flatnonzero(names[1:] != names[:-1]) + 1
+        for start, stop in pairwise([0, *begins.tolist(), len(names)] if len(names) else []):
+            bars[symbols[start]] = whole.iloc[start:stop]
+    return bars
 
 
 def newest_sessions(conn: Connection) -> dict[str, pd.Timestamp]:
@@ -74,10 +116,10 @@ def newest_sessions(conn: Connection) -> dict[str, pd.Timestamp]:
     return {symbol: pd.Timestamp(session) for symbol, session in conn.execute(query) if session is not None}
 
 
-def newest_provider(conn: Connection, symbol: str) -> str | None:
-    """The feed that the symbol's newest bar came from, but for those let in by hand; None where it has none."""
-    newest = select(table.c.provider).where(table.c.symbol == symbol, table.c.provider != BY_HAND)
-    return conn.scalar(newest.order_by(table.c.session.desc(), table.c.seen_at.desc()).limit(1))
+def newest_of(conn: Connection, symbols: Iterable[str]) -> dict[str, Newest]:
+    """The newest session of each symbol that has any bar, withdrawn or not, and where its bars come from."""
+    rows = ((symbol, conn.execute(_NEWEST, {"of_symbol": symbol}).one()) for symbol in symbols)
+    return {symbol: Newest(*row) for symbol, row in rows if row[0] is not None}
 
 
 def read_sightings(conn: Connection, *, after: datetime, until: datetime) -> list[tuple[datetime, str, date]]:
@@ -105,6 +147,8 @@ def write_bars(conn: Connection, symbol: str, bars: pd.DataFrame, *, seen_at: da
     until = _next_versions(conn, symbol, bars, seen_at) if differs.any() else {}
     fixed = {"symbol": symbol, "seen_at": seen_at, "provider": provider}
     _insert(conn, bars[differs], until, fixed)
+    if differs.any():
+        _note_sighting(conn, seen_at)
     return BarChanges(added=int(added.sum()), changed=len(changed))
 
 
@@ -124,7 +168,8 @@ def withdraw_bars(conn: Connection, symbol: str, reasons: Mapping[date, str], *,
         row |= {"symbol": symbol, "seen_at": seen_at, "withdrawn": reasons[row["session"]]}
         later = table.c.session == row["session"], table.c.symbol == symbol, table.c.seen_at > seen_at
         row["superseded_at"] = conn.scalar(select(func.min(table.c.seen_at)).where(*later))
-    insert_rows(conn, table, rows)
+    if insert_rows(conn, table, rows):
+        _note_sighting(conn, seen_at)
     return sorted(row["session"] for row in rows)
 
 
@@ -133,6 +178,27 @@ def read_withdrawn(conn: Connection, symbol: str, *, known_at: datetime | None =
     query = select(table.c.session, table.c.seen_at, table.c.withdrawn)
     own = query.where(table.c.symbol == symbol, _as_known(known_at), table.c.withdrawn.is_not(None))
     return [Withdrawn(*row) for row in conn.execute(own.order_by(table.c.session))]
+
+
+def write_all_bars(
+    conn: Connection, bars: Mapping[str, pd.DataFrame], *, seen_at: datetime, provider: str
+) -> BarChanges:
+    """`write_bars` of every symbol: in one statement of those that only go on, where they leave nothing to compare."""
+    newest = newest_of(conn, bars)
+    block = block_of({symbol: frame for symbol, frame in bars.items() if _goes_on(frame, newest.get(symbol))})
+    positive = block.of_class("positive") > 0
+    if (block.unordered | block.faulty(np.zeros_like(positive), positive)).any():
+        block = block_of({})  # `write_bars` says what is wrong with which
+    if block.symbols:
+        _insert_block(conn, block, {"seen_at": seen_at, "superseded_at": None, "provider": provider})
+        _note_sighting(conn, seen_at)
+    changes = [
+        write_bars(conn, symbol, frame, seen_at=seen_at, provider=provider)
+        for symbol, frame in bars.items()
+        if symbol not in block.symbols
+    ]
+    added = len(block.sessions) + sum(one.added for one in changes)
+    return BarChanges(added, changed=sum(one.changed for one in changes))
 
 
 def write_quarantine(conn: Connection, symbol: str, refused: pd.DataFrame, *, seen_at: datetime) -> int:
@@ -184,6 +250,15 @@ def _span(symbol: str, bars: pd.DataFrame) -> ColumnElement[bool]:
     return and_(table.c.symbol == symbol, table.c.session.between(bars.index[0], bars.index[-1]))
 
 
+def begins_with(bars: pd.DataFrame, stored: pd.DataFrame) -> bool:
+    """The first rows of `bars` are those of `stored`, to the last digit."""
+    count = len(stored)
+    if len(bars) < count or (bars.index.to_numpy()[:count] != stored.index.to_numpy()).any():
+        return False
+    first, known = bars.to_numpy()[:count], stored.to_numpy()
+    return bool(((first == known) | (np.isnan(first) & np.isnan(known))).all())
+
+
 def equal_rows(left: pd.DataFrame, right: pd.DataFrame) -> Mask:
     """Which rows of two frames of bars, of the same length, hold the same bar."""
     columns = list(BAR_COLUMNS)
@@ -216,11 +291,36 @@ def _next_versions(conn: Connection, symbol: str, bars: pd.DataFrame, seen_at: d
     return dict(conn.execute(query.group_by(table.c.session)).all())
 
 
+def _note_sighting(conn: Connection, seen_at: datetime) -> None:
+    known = select(sightings.c.seen_at).where(sightings.c.seen_at == seen_at)
+    if conn.scalar(known) is None:
+        conn.execute(sightings.insert().values(seen_at=seen_at))
+
+
+def _goes_on(bars: pd.DataFrame, newest: Newest | None) -> bool:
+    return newest is None or (len(bars) > 0 and bars.index[0] > pd.Timestamp(newest.session))
+
+
+def _insert_block(conn: Connection, block: Block, fixed: Row) -> None:
+    columns: dict[str, Sequence[object]] = {name: [value] * len(block.sessions) for name, value in fixed.items()}
+    columns["symbol"] = np.array(block.symbols, dtype=object)[block.owners].tolist()
+    columns["session"] = block.sessions.astype("datetime64[D]").tolist()
+    columns |= {name: _without_nan(values) for name, values in block.values.items()}
+    insert_columns(conn, table, columns)
+
+
+def _without_nan(values: Floats) -> list[float | None]:
+    numbers: list[float | None] = values.tolist()
+    for place in np.flatnonzero(np.isnan(values)):
+        numbers[place] = None
+    return numbers
+
+
 def _insert(conn: Connection, bars: pd.DataFrame, until: Mapping[date, datetime], fixed: Row) -> None:
     sessions = _dates(bars)
     columns = {name: [value] * len(bars) for name, value in fixed.items()}
     columns |= {"session": sessions, "superseded_at": [until.get(session) for session in sessions]}
-    columns |= {name: [None if isnan(value) else value for value in bars[name].tolist()] for name in BAR_COLUMNS}
+    columns |= {name: _without_nan(bars[name].to_numpy()) for name in BAR_COLUMNS}
     insert_columns(conn, table, columns)
 
 

@@ -33,7 +33,7 @@ from storage.errors import (
 from storage.group_read import leave_readable
 from storage.migrations import HEAD_REVISION, is_known, upgrade
 from storage.secret_urls import PARAMETER
-from storage.server import InstanceLock, keep_writers_out, server_arguments, set_up_session
+from storage.server import InstanceLock, keep_writers_out, server_arguments, set_up_session, takes_sessions
 from storage.sqlite_file import looking_uri
 
 __all__ = ["OldSchema", "StoreError", "open_store", "reading", "transaction"]
@@ -113,6 +113,17 @@ def database_file(url: str) -> Path | None:
     """The file of a SQLite database; None for one in memory, one by an URI of SQLite's own, and for PostgreSQL."""
     address = _address(url)
     return _file(address) if address.get_backend_name() == "sqlite" else None
+
+
+def is_away(url: str) -> bool:
+    """The database is on a server that takes no sessions now; a file never is."""
+    address = _address(url)
+    if address.get_backend_name() != "postgresql":
+        return False
+    try:
+        return not takes_sessions(address.difference_update_query(["timeout"]))
+    except ModuleNotFoundError:  # without a driver nobody knows, and waiting would not help
+        return False
 
 
 def patience_s(url: str) -> float:

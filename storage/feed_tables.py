@@ -33,3 +33,11 @@ close_checks = Table(
     key("symbol", "session", "provider"),
     comment="Closes on which two providers differ; nothing is ever changed by it",
 )
+
+sightings = Table(
+    "sightings",
+    METADATA,
+    instant("seen_at", "When bars came in, as they have it"),
+    key("seen_at"),
+    comment="Every time at which a version of a bar was seen first: the newest is asked for at each look",
+)

@@ -91,6 +91,11 @@ def read_accepted(conn: Connection, symbol: str) -> frozenset[date]:
     return frozenset(conn.scalars(select(quarantine.c.session).where(own)))
 
 
+def symbols_with_rejected(conn: Connection) -> set[str]:
+    """Symbols of which a person rejected a bar."""
+    return set(conn.scalars(select(quarantine.c.symbol).where(quarantine.c.verdict == REJECTED)))
+
+
 def without_rejected(conn: Connection, symbol: str, bars: pd.DataFrame) -> pd.DataFrame:
     """`bars` less those that a person rejected with these very values: no rule lets them in again."""
     own = (quarantine.c.symbol == symbol) & (quarantine.c.verdict == REJECTED)

@@ -46,6 +46,16 @@ def server_arguments(address: URL) -> dict[str, Any]:
     return {name: value for name, value in _ARGUMENTS.items() if name not in address.query}
 
 
+def takes_sessions(address: URL) -> bool:
+    """Whether the server would let somebody in, by whatever name: False while it is away, or starts or stops."""
+    from psycopg.conninfo import make_conninfo
+    from psycopg.pq import PGconn, Ping
+
+    _, told = address.get_dialect()().create_connect_args(address)
+    conninfo = make_conninfo("", **(server_arguments(address) | dict(told)))
+    return PGconn.ping(conninfo.encode()) == Ping.OK
+
+
 def set_up_session(patience_s: float, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     """Makes a new session independent of the settings that server, database and role have."""
     before, connection.autocommit = connection.autocommit, True

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from storage.tables import bars, runs
+from storage.feed_tables import sightings
+from storage.tables import runs
 
 
 def next_sighting(conn: Connection, now: datetime) -> datetime:
@@ -19,7 +20,7 @@ def next_sighting(conn: Connection, now: datetime) -> datetime:
 
 def next_look(conn: Connection, now: datetime) -> datetime:
     """An instant at which all that is stored `now` is known: no earlier than any sighting or look."""
-    seen = conn.scalar(select(func.max(bars.c.seen_at)))
+    seen = conn.scalar(select(func.max(sightings.c.seen_at)))
     return max(instant for instant in (now, seen, _newest_look(conn)) if instant is not None)
 
 

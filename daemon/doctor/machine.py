@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from daemon.doctor.finding import Finding, fail, ok, warn
+from ensemble.counted import counted
 from ensemble.sessions import EXCHANGES
 
 UNIT = "reliance-daemon.service"
@@ -44,7 +45,7 @@ def calendar_end_finding(exchange: str, end: date | None, today: date) -> Findin
     left_days = (end - today).days
     if left_days >= CALENDAR_WARNING_DAYS:
         return ok("calendar", f"the holidays of {exchange} are known until {end}")
-    when = f"end on {end}, in {left_days} days" if left_days >= 0 else f"ended on {end}"
+    when = f"end on {end}, in {counted(left_days, 'day')}" if left_days >= 0 else f"ended on {end}"
     return warn(
         "calendar",
         f"the known holidays of {exchange} {when}; after that every Monday to Friday is a provisional session",

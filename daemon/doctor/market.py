@@ -12,6 +12,7 @@ from daemon.desk import home_calendar
 from daemon.doctor.finding import Finding, fail, ok, warn
 from daemon.services import recipe_of
 from daemon.settings import Settings
+from ensemble.counted import counted
 from ensemble.windows import month_of
 from storage.engine import reading
 from storage.feeds import FeedError, open_feed
@@ -33,7 +34,7 @@ def age_finding(settings: Settings, newest: Mapping[str, pd.Timestamp], now: dat
     expected = calendar.sessions[known_at <= pd.Timestamp(now)][-1]
     oldest = min(newest[symbol] for symbol in settings.market.symbols)
     behind = len(calendar.sessions[(calendar.sessions > oldest) & (calendar.sessions <= expected)])
-    seen = f"newest bar {oldest:%Y-%m-%d}, {behind} sessions behind"
+    seen = f"newest bar {oldest:%Y-%m-%d}, {counted(behind, 'session')} behind"
     if behind == 0:
         return ok("feed", f"newest bar {oldest:%Y-%m-%d}, none is missing")
     if behind < 1 + settings.signals.max_bar_age_sessions:
@@ -90,4 +91,4 @@ def model_finding(engine: Engine, settings: Settings, now: datetime) -> Finding:
             str(error),
             "the version before it serves until it is made again; `models verify` looks at all of them.",
         )
-    return ok("models", f"{entry.model_id} serves {month}; its {len(parts)} parts are whole")
+    return ok("models", f"{entry.model_id} serves {month}; {counted(len(parts), 'part')}, all whole")

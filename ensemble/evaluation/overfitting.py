@@ -13,6 +13,7 @@ from math import comb
 import numpy as np
 
 from ensemble.arrays import Floats
+from ensemble.counted import counted
 
 AT_ONCE = 1000
 """Halves that are worked out together: thousands of trials must not take gigabytes."""
@@ -41,8 +42,8 @@ def probability_of_overfitting(gains: Floats, *, blocks: int = 16) -> Overfittin
     sessions, trials = gains.shape
     if trials < 2 or blocks % 2 or blocks < 2 or sessions < 2 * blocks:
         raise ValueError(
-            f"{trials} trials over {sessions} sessions in {blocks} blocks; it takes 2 trials, an even number of "
-            "blocks, and twice as many sessions."
+            f"{counted(trials, 'trial')} over {counted(sessions, 'session')} in {counted(blocks, 'block')}; it takes 2 "
+            "trials, an even number of blocks, and twice as many sessions."
         )
     parts = np.array_split(gains, blocks)
     counts = np.array([len(part) for part in parts], dtype=np.float64)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ensemble.arrays import Floats
+from ensemble.counted import counted
 
 MAX_STEPS = 50
 TOLERANCE = 1e-12
@@ -27,4 +28,6 @@ def fit_probit(design: Floats, outcomes: Floats, *, start: Floats | None = None)
         found = found + step
         if np.abs(step).max() < TOLERANCE * (1 + np.abs(found).max()):
             return np.asarray(found)
-    raise ValueError(f"the probit of {len(outcomes)} rows has no greatest likelihood; give it rows of both outcomes.")
+    raise ValueError(
+        f"the probit of {counted(len(outcomes), 'row')} has no greatest likelihood; give it rows of both outcomes."
+    )

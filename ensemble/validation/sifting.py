@@ -49,6 +49,12 @@ def sift_bars(raw: pd.DataFrame, series: Series, *, rules: BarRules) -> Sifted:
     return Sifted(kept=kept[list(BAR_COLUMNS)], refused=_refused(rows, reasons, copies))
 
 
+def nothing_refused() -> pd.DataFrame:
+    """The `refused` of bars that are all kept."""
+    columns = {name: np.empty(0) for name in BAR_COLUMNS}
+    return pd.DataFrame({"session": np.empty(0, dtype="datetime64[us]"), "reason": np.empty(0, dtype=object)} | columns)
+
+
 def _judge_alone(values: dict[str, Floats], reasons: Integers, series: Series, tolerance: float) -> None:
     may_fall_below = not class_rules(series.symbol).positive
     below_zero = traded_below_zero(values) if may_fall_below else np.zeros(len(reasons), dtype=np.bool_)

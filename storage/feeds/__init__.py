@@ -11,8 +11,6 @@ from storage.feeds.feed import History as History
 from storage.feeds.files import FilesFeed, FilesOptions
 
 Provider = Literal["yahoo", "files", "sample"]
-ON_NETWORK = frozenset({"yahoo", "nse"})
-"""Providers that may be in trouble and want to be asked with moderation; the others are files."""
 
 
 class FeedOptions(Options):

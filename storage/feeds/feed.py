@@ -64,6 +64,8 @@ class Feed(Protocol):
     """A source of raw daily bars."""
 
     name: str
+    on_network: bool
+    """A provider that may be in trouble and wants to be asked with moderation; else files, in whoever's name."""
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
         """The history of each symbol from `first` to `last`, both included, or the error that stands for it.

@@ -31,6 +31,8 @@ class FilesOptions(Options):
 class FilesFeed:
     """Reads a folder; asks nobody."""
 
+    on_network = False
+
     def __init__(self, folder: Path, *, name: str = "files") -> None:
         """`name`: whose bars they are, where another provider's were written down."""
         self.name = name

@@ -36,6 +36,7 @@ class NseFeed:
     """Asks the NSE in a short-lived child process. Raises FeedError where jugaad-data is not installed."""
 
     name = "nse"
+    on_network = True
 
     def __init__(self, *, timeout_s: float, request_timeout_s: float = 10.0, mirror: str | None = None) -> None:
         """`mirror`: base URL that stands for the site's, for tests."""

@@ -29,6 +29,7 @@ class SampleFeed:
     """Reads the data files of the installed package `arch`."""
 
     name = "sample"
+    on_network = False
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
         """The history of each symbol, as Feed.fetch says. Raises FeedError when `arch` is not installed."""

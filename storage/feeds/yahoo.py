@@ -34,6 +34,7 @@ class YahooFeed:
     """Asks Yahoo in a short-lived child process."""
 
     name = "yahoo"
+    on_network = True
 
     def __init__(
         self, *, timeout_s: float, at_once: int = 4, request_timeout_s: float = 10.0, mirror: str | None = None

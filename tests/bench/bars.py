@@ -45,6 +45,7 @@ class MadeUp:
 
     sessions: pd.DatetimeIndex
     name: str = "made-up"
+    on_network: bool = False
     kept: dict[str, pd.DataFrame] = field(default_factory=dict)
     """Walks that were made before the clock ran."""
 

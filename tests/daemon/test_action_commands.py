@@ -75,7 +75,3 @@ def test_bars_are_shown_from_and_to_a_session(copy: Path) -> None:
     assert set(shown[0]) == {"session", "open", "high", "low", "close", "adj_close", "volume"}
     assert len(json.loads(call(copy, "show", "AAA.NS", "--json"))) > 500
     assert "2021-09-30" in call(copy, "show", "AAA.NS", "--from", "2021-09-29")
-
-
-def test_of_a_symbol_without_bars_a_line_says_so(copy: Path) -> None:
-    assert call(copy, "show", "ZZZ.NS").strip() == "no bar of ZZZ.NS is stored"

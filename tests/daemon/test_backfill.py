@@ -24,7 +24,7 @@ from daemon.incoming import of_another_provider
 from daemon.ingest import ingest
 from daemon.services import Services
 from storage.action_store import read_actions
-from storage.bar_store import newest_provider, read_bars, write_bars
+from storage.bar_store import newest_of, read_bars, write_bars
 from storage.engine import open_store, reading, transaction
 from storage.feed_store import read_feed_state
 from storage.feeds import Feed, FeedError, History
@@ -44,6 +44,7 @@ class Witnessed:
     last: str = ""
     """The symbol at which the machine is switched off."""
     name: str = "files"
+    on_network: bool = False
     asked: list[tuple[str, date]] = field(default_factory=list)
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
@@ -176,6 +177,20 @@ def test_a_symbol_without_bars_and_a_folder_that_is_a_file_are_told(services: Se
         list(export_bars(services.engine, tmp_path / "file"))
 
 
+def test_each_command_that_shows_bars_says_that_a_symbol_has_none(
+    tmp_path: Path, write_installation: Callable[[Path], Path]
+) -> None:
+    folder = write_installation(tmp_path / "installation")
+    assert invoke(folder, "backfill", "AAA.NS", "--now", "2021-10-05T12:30:00Z")[0] == 0
+    line = "NONE.NS has no stored bar; `backfill` or `import` brings its history."
+    for words in (["show"], ["as-of", "2021-10-05"], ["actions"], ["export", "--out", str(tmp_path / "out")]):
+        assert invoke(folder, "bars", *words, "NONE.NS") == (1, line)
+    code, shown = invoke(folder, "bars", "show", "AAA.NS", "--from", "2021-10-04")
+    assert (code, "2021-10-04" in shown, "2021-10-01" in shown) == (0, True, False)
+    assert invoke(folder, "bars", "show", "AAA.NS", "--to", "2017-01-01")[0] == 0
+    assert "no bar was known by then" in invoke(folder, "bars", "as-of", "2017-01-01", "AAA.NS")[1]
+
+
 def invoke(folder: Path, *words: str) -> tuple[int, str]:
     result = CliRunner().invoke(app, ["--config", str(folder / "config.toml"), *words])
     return result.exit_code, result.output or str(result.exception)
@@ -210,10 +225,10 @@ def test_imported_bars_are_the_configured_feeds_which_goes_on_and_was_not_asked(
     backfill(services)
     list(export_bars(services.engine, tmp_path / "out", ["AAA.NS"]))
     with services_at(write_installation(tmp_path / "other"), EVENING) as other:
-        daily = replace(other, feed=Witnessed(other.feed, name="yahoo"))
+        daily = replace(other, feed=Witnessed(other.feed, name="yahoo", on_network=True))
         assert import_bars(daily, tmp_path / "out").failed == ()
         with reading(other.engine) as conn:
-            assert newest_provider(conn, "AAA.NS") == "yahoo"
+            assert newest_of(conn, ["AAA.NS"])["AAA.NS"].provider == "yahoo"
             assert read_feed_state(conn, "yahoo").calls == 0
             assert of_another_provider(conn, daily) == {}
 

@@ -140,12 +140,12 @@ def test_what_nothing_refers_to_goes_and_all_else_stays(installation: Installati
     assert (pruned["models"], pruned["months"], pruned["kept"]) == ([], [], 6)
     assert installation.store.part_keys() == ["combined", "combined-before", "oct", "old", "said", "sep"]
     assert list((installation.store.root / "parts").glob(".*")) == []
-    assert installation.run("prune").stdout == "removed 0 parts: 0.0 MB; 6 parts stay\n"
+    assert installation.run("prune").stdout == "removed 0 parts: 0.0 MB; kept: 6 parts\n"
 
 
 def test_a_dry_run_says_the_same_and_removes_nothing(installation: Installation) -> None:
     said = installation.run("prune", "--dry-run").stdout
-    assert said.startswith("would remove 1 parts, 2 drafts and damaged parts: 0.0 MB; 6 parts would stay")
+    assert said.startswith("would remove 1 part, 2 drafts and damaged parts: 0.0 MB; kept: 6 parts")
     assert len(installation.store.part_keys()) == 7
     assert len(list((installation.store.root / "parts").glob(".*"))) == 2
 

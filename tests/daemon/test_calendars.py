@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from daemon.calendar_check import Witness, compare, has_traded, seen_in
+from daemon.calendar_check import Witness, compare, half_days, has_traded, seen_in
 from daemon.calendar_days import calendar_days
 from daemon.cli import app
 from daemon.configurations import deciding, restored
@@ -212,6 +212,33 @@ def test_the_check_ends_with_0_where_all_agree(copy: Path) -> None:
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0
     assert result.output.startswith("XNSE: calendar and bars agree\n")
+
+
+def test_on_american_holidays_a_future_needs_no_bar_on_other_days_it_does() -> None:
+    settings, first, last = Settings(), date(2021, 1, 4), date(2021, 12, 31)
+    calendar = load_calendar("CMES", first=first, last=last)
+    open_days = load_calendar("XNYS", first=first, last=last).sessions
+    holidays = half_days(settings, calendar)
+    assert pd.Timestamp("2021-11-25") in holidays
+    assert len(holidays) == len(calendar.sessions) - len(open_days) > 5
+    for lacking in ([], ["2021-11-26"]):
+        seen = [Witness(open_days.drop(pd.DatetimeIndex(lacking)))]
+        found = compare(calendar, seen, barless=holidays)
+        assert [f"{day}" for day in found.without_bars] == lacking
+        assert found.is_slight
+    assert half_days(settings, HOME).empty
+
+
+def test_a_few_gaps_abroad_are_one_line_and_at_home_each_day_is_told(copy: Path) -> None:
+    open_days = load_calendar("XNYS", first=date(2018, 1, 1), last=date(2021, 12, 31)).sessions.strftime("%Y-%m-%d")
+    change_bars(copy, lambda bars: bars[bars["Date"].isin(open_days)], "ETF")
+    change_bars(copy, lambda bars: bars[bars["Date"] != "2021-09-15"], "ETF", "AAA.NS", "BBB.NS", "^INDEX")
+    (copy / "state" / "signals.db").unlink()
+    words, now = ["--config", str(copy / "config.toml")], ["--now", "2021-10-06T00:00:00Z"]
+    assert CliRunner().invoke(app, [*words, "backfill", *now]).exit_code == 0
+    home, abroad = CliRunner().invoke(app, [*words, "calendar", "check", *now]).output.splitlines()
+    assert home.startswith("XNSE: no symbol has a bar of Wed 2021-09-15: ")
+    assert abroad == "XNYS: calendar and bars agree, but for 1 of 947 sessions (--json names them)"
 
 
 # What is shown.

@@ -31,6 +31,7 @@ class Second:
     factors: dict[str, float] = field(default_factory=dict)
     fails: bool = False
     name: str = "second"
+    on_network: bool = False
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
         if self.fails:

@@ -174,6 +174,7 @@ def test_a_failure_is_told_once_an_outage_and_so_is_its_end(copy: Path, services
 
         class Dead:
             name = "files"  # whose series they are
+            on_network = False
 
             def fetch(self, *_: object, **__: object) -> dict[str, History | FeedError]:
                 raise FeedError("no route\nto \x1b[31mhost")

@@ -1,8 +1,12 @@
 """On a disk that is really full, or read-only, one line says so, nothing is lost, and work goes on once it can."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.storage.small_disk import on_a_small_disk
 
@@ -62,6 +66,105 @@ def test_a_session_on_a_full_disk_is_one_line_and_is_done_once_there_is_room(cop
         assert again == [0, ""]
         assert equal
     assert [code for code, *_ in tried][:2] == [1, 1]
+
+
+# Whole histories, then all of one symbol anew after a split; each at every amount of room that is not enough for it.
+READ_BARS = """
+import json, shutil, sys
+from datetime import datetime
+from pathlib import Path
+import pandas as pd
+from loguru import logger
+from daemon.clock import FixedClock
+from daemon.desk import home_calendar
+from daemon.backfill import backfill
+from daemon.ingest import ingest
+from daemon.progress import silent
+from daemon.services import Services
+from daemon.settings import load_settings
+from storage.engine import StoreError, open_store
+from storage.feeds import open_feed
+from storage.model_store import ModelStore
+from storage.sqlite_file import opened
+logger.remove()
+template, place = Path(sys.argv[1]), Path(sys.argv[2])
+def attempt(folder, work, now):
+    settings = load_settings(folder / "config.toml", {})
+    try:
+        engine = open_store(settings.storage.database_url)
+    except StoreError as error:
+        return str(error)
+    try:
+        work(Services(settings, FixedClock(datetime.fromisoformat(now)), engine,
+                      ModelStore(settings.storage.models_dir), open_feed(settings.feed), silent))
+    except StoreError as error:
+        return str(error)
+    finally:
+        engine.dispose()
+    return ""
+def read(services):
+    ingest(services, home_calendar(services.settings, services.clock.now()))
+def rows(folder):
+    with opened(folder / "state" / "signals.db") as database:
+        found = {}
+        for row in database.execute("SELECT * FROM bars ORDER BY 1, 2, 3"):
+            found.setdefault(row[0], []).append(row)
+        return found, database.execute("SELECT * FROM restatements").fetchall()
+def fill(leave):
+    with (place / "filler").open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+        file.truncate(max((place / "filler").stat().st_size - leave, 0))
+def split(folder):
+    path = folder / "bars" / "AAA.NS.csv"
+    bars = pd.read_csv(path)
+    bars.loc[bars["Date"] < "2021-10-04", ["Open", "High", "Low", "Close", "Adj Close"]] /= 2
+    bars.to_csv(path, index=False)
+tried = []
+begun = Path(shutil.copytree(template, place / "begun"))
+open_store(load_settings(begun / "config.toml", {}).storage.database_url).dispose()
+filled = Path(shutil.copytree(begun, place / "filled"))
+assert attempt(filled, backfill, "2021-10-01T14:30:00+00:00") == ""
+restated = Path(shutil.copytree(filled, place / "restated"))
+split(restated)
+whole = Path(shutil.copytree(restated, place / "whole"))
+assert attempt(whole, read, "2021-10-05T14:30:00+00:00") == ""
+for before, work, after, now in (
+    (begun, backfill, filled, "2021-10-01T14:30:00+00:00"), (restated, read, whole, "2021-10-05T14:30:00+00:00")
+):
+    for leave in range(0, 10_000_000, 131_072):
+        folder = Path(shutil.copytree(before, place / "copy"))
+        fill(leave)
+        said = attempt(folder, work, now)
+        (place / "filler").unlink()
+        (bars, _), (old, _), (new, told) = rows(folder), rows(before), rows(after)
+        each = [bars.get(symbol) in (old.get(symbol), new[symbol]) for symbol in new]
+        again = attempt(folder, work, now)
+        tried.append([work.__name__, leave, said, all(each), len(bars), again, rows(folder) == (new, told)])
+        shutil.rmtree(folder)
+        if not said:
+            break
+print(json.dumps(tried))
+"""
+NO_ROOM = r"storage\.url \S+ (can't grow|met a disk error) \([\w/ ]+\); .* space.* try again\."
+
+
+@pytest.mark.slow
+def test_bars_that_find_no_room_are_one_line_and_each_symbol_is_whole_or_as_it_was(
+    write_installation: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    place, template = tmp_path / "small", write_installation(tmp_path / "template")
+    place.mkdir()
+    tried = json.loads(on_a_small_disk(place, 16_000, READ_BARS, template, place))
+    for work, leave, said, whole, _, again, equal in tried:
+        assert not said or re.fullmatch(NO_ROOM, said)
+        assert (whole, again, equal) == (True, "", True), (work, leave)
+    failed = [(work, symbols) for work, _, said, _, symbols, *_ in tried if said]
+    assert {symbols for work, symbols in failed if work == "backfill"} >= {0, 2}
+    assert [work for work, _ in failed].count("read") > 1
 
 
 FILL_LOG = """

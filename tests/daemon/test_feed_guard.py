@@ -35,6 +35,7 @@ class Provider:
     now: datetime = FRIDAY_EVENING
     asked_at: list[datetime] = field(default_factory=list)
     name: str = "yahoo"
+    on_network: bool = True
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
         self.asked_at.append(self.now)
@@ -148,7 +149,7 @@ def test_a_day_s_calls_are_bounded_counted_before_they_are_made_and_new_the_next
 
 
 def test_a_folder_is_asked_as_often_as_one_likes(services: Services) -> None:
-    provider = Provider(name="files", banned_until=FRIDAY_EVENING + timedelta(hours=1))
+    provider = Provider(on_network=False, banned_until=FRIDAY_EVENING + timedelta(hours=1))
     for _ in range(5):
         assert not asked(services, provider, FRIDAY_EVENING)
     assert len(provider.asked_at) == 5

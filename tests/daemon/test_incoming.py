@@ -3,17 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from daemon.incoming import mistrust
+from daemon.incoming import between, mistrust, newest_final
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from daemon.settings import Settings
-from storage.bar_store import newest_provider, read_bars
+from ensemble.sessions import EXCHANGES, available_at
+from storage.bar_store import Newest, newest_of, read_bars
 from storage.engine import reading
 from storage.feeds import Feed, FeedError, History
 from storage.feeds.feed import no_actions
@@ -28,6 +31,7 @@ class Renamed:
 
     inner: Feed
     name: str = "files"
+    on_network: bool = False
     currency: str | None = None
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
@@ -73,6 +77,17 @@ def test_context_follows_habits_of_its_own() -> None:
     assert mistrust(Settings(), "^VIX", told("USD", "America/Chicago"), NOW) is None
 
 
+@given(exchange=st.sampled_from(list(EXCHANGES)), minutes=st.integers(0, 40 * 24 * 60), delay_min=st.integers(0, 90))
+def test_the_newest_final_day_parts_what_is_known_from_what_is_not(exchange: str, minutes: int, delay_min: int) -> None:
+    now = datetime(2021, 10, 20, tzinfo=UTC) + timedelta(minutes=minutes)  # with a Muhurat evening and clocks set back
+    settings = Settings.model_validate({"feed": {"delay_min": delay_min}})
+    days = pd.date_range("2021-10-01", "2021-12-10", name="session", unit="us")
+    known = days[available_at(days, exchange, delay_min=delay_min) <= pd.Timestamp(now)]
+    newest = newest_final(settings, exchange, now)
+    assert known[-1] == newest
+    assert between(pd.DataFrame(index=days), days[3], newest).index.equals(known[3:])
+
+
 def test_a_series_stays_with_its_provider_and_the_line_says_how_to_go_on(copy: Path, services_at: ServicesAt) -> None:
     with services_at(copy, "2021-10-06 08:50") as services:
         other = replace(services, feed=Renamed(services.feed, name="sample"))
@@ -83,8 +98,7 @@ def test_a_series_stays_with_its_provider_and_the_line_says_how_to_go_on(copy: P
             reconcile(other)
         with reading(services.engine) as conn:
             after = read_bars(conn, ["AAA.NS", "BBB.NS"])
-            assert newest_provider(conn, "AAA.NS") == "files"
-            assert newest_provider(conn, "NEW.NS") is None
+            assert newest_of(conn, ["AAA.NS", "NEW.NS"]) == {"AAA.NS": Newest(date(2021, 10, 5), "files")}
         assert all(after[symbol].equals(before[symbol]) for symbol in before)
         assert [task.kind for task in reconcile(services).done] == ["decide"]
 

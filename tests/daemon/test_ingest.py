@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from daemon.desk import home_calendar
 from daemon.ingest import IngestReport, ingest
 from daemon.services import Services
 from storage.action_store import Restatement, read_actions, read_restatements
 from storage.bar_store import read_bars
-from storage.engine import reading
+from storage.engine import StoreError, open_store, reading
 from storage.feeds import FeedError
 from storage.feeds.feed import History
 from tests.storage.kill_points import ROOT
@@ -39,7 +39,7 @@ class ChangedFeed:
     """The installation's files, each frame changed on its way."""
 
     def __init__(self, services: Services, change: Callable[[str, pd.DataFrame], pd.DataFrame]) -> None:
-        self.name = services.feed.name
+        self.name, self.on_network = services.feed.name, services.feed.on_network
         self._feed, self._change = services.feed, change
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
@@ -292,14 +292,30 @@ def test_a_locked_database_is_said_in_one_line_and_the_ingest_goes_on_when_it_is
 ) -> None:
     with services_at(folder, "2021-10-05 20:00") as services:
         path = services.settings.storage.state_dir / "signals.db"
-        hurried = create_engine(f"sqlite:///{path}", connect_args={"timeout": 0.05})
-        with sqlite3.connect(path, isolation_level=None) as other:
+        hurried = open_store(f"sqlite:///{path}?timeout=0.05")
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(Exception, match="locked") as said:
+            with pytest.raises(StoreError, match=r"stayed locked by another program .*; end that program") as said:
                 take(replace(services, engine=hurried))
             other.execute("ROLLBACK")
-        other.close()
-        hurried.dispose()
-        assert "\n" not in str(said.value).split("[SQL")[0].strip()
+        assert "\n" not in str(said.value)
         assert all(frame.empty for frame in bars_of(services).values())
+        assert take(replace(services, engine=hurried)).added > 1000
+        hurried.dispose()
+
+
+@pytest.mark.parametrize("pages", [0, 1, 20])
+def test_a_database_that_can_not_grow_is_said_in_one_line_and_the_ingest_goes_on_when_it_can(
+    folder: Path, services_at: ServicesAt, pages: int
+) -> None:
+    with services_at(folder, "2021-10-05 20:00") as services:
+        with services.engine.connect() as conn:
+            most = (conn.scalar(text("PRAGMA page_count")) or 0) + pages
+            conn.execute(text(f"PRAGMA max_page_count = {most}"))
+        with pytest.raises(StoreError, match=r"can't grow \(database or disk is full\); free some space") as said:
+            take(services)
+        assert "\n" not in str(said.value)
+        assert all(frame.empty for frame in bars_of(services).values())
+        with services.engine.connect() as conn:
+            conn.execute(text("PRAGMA max_page_count = 100000"))
         assert take(services).added > 1000

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,15 +13,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import Engine, make_url, select, text
+from sqlalchemy import Engine, event, make_url, select, text
 
 from daemon.errors import AlreadyRunning
 from daemon.reconcile import reconcile
 from daemon.services import Services
-from storage.engine import open_store, reading
+from storage.engine import is_away, open_store, reading
 from storage.schema import METADATA
 from storage.tables import data_dictionary
 from storage.views import VIEWS
+from tests.daemon.faults.process import running
 from tests.daemon.loop_by_hand import SetClock, loop_under
 from tests.postgresql_server import PASSWORD, PostgresqlServer
 
@@ -242,6 +244,77 @@ def test_a_server_that_is_gone_for_a_session_is_one_line_and_the_session_is_done
     assert [name for name in expected if found[name] != expected[name]] == []
 
 
+def cut_off(server: PostgresqlServer, url: str) -> None:
+    """Every session of the database ends at once."""
+    server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{make_url(url).database}'")
+
+
+@pytest.mark.parametrize("statements", [0, 1, 12, 40, 50])
+def test_cut_off_between_two_turns_or_after_any_statement_of_one_it_does_all_of_it_and_nothing_twice(
+    statements: int,
+    server: PostgresqlServer,
+    lived: Path,
+    copy_on_server: tuple[Path, str],
+    services_at: ServicesAt,
+    tmp_path: Path,
+) -> None:
+    (folder, url), in_file = copy_on_server, Path(shutil.copytree(lived, tmp_path / "in_file"))
+    live(in_file, ("2021-10-06",), services_at)
+    left = statements
+
+    def count(*_: object) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            cut_off(server, url)
+
+    for moment in ("08:50", "17:00"):
+        with services_at(folder, f"2021-10-06 {moment}") as services:
+            loop, left = loop_under(SetClock(services.clock.now()), services), statements
+            services.engine.connect().close()
+            if statements == 0:
+                cut_off(server, url)
+            event.listen(services.engine, "after_cursor_execute", count)
+            loop.turn()
+            assert ("failed, StoreError" in loop.status) == (left <= 0 < statements)
+            loop.turn()
+            assert loop.status == ""
+            assert left <= 0
+    expected, found = tables_at(f"sqlite:///{in_file / 'state' / 'signals.db'}"), tables_at(url)
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+def test_run_waits_for_its_server_and_goes_on_when_it_comes(
+    server: PostgresqlServer, copy_on_server: tuple[Path, str]
+) -> None:
+    folder, _ = copy_on_server
+    server.stop()
+    try:
+        with running(folder, "2021-10-05T16:00:00Z") as daemon:
+            said = daemon.wait_for("it is waited for until it answers")
+            assert "storage.url postgresql://" in said
+            assert PASSWORD not in said
+            time.sleep(2)
+            assert daemon.process.poll() is None
+            server.start()
+            daemon.wait_for("database: its server answers, after")
+            daemon.wait_for("started; forecasts for AAA.NS")
+            assert len([line for line in daemon.lines if "can't be used" in line]) == 1
+    finally:
+        if is_away(server.url("postgres")):
+            server.start()
+
+
+def test_run_does_not_wait_for_a_password_to_become_right(
+    server: PostgresqlServer, lived_on_server: tuple[Path, str]
+) -> None:
+    folder, url = lived_on_server
+    wrong = make_url(url).set(password="cAnAry").render_as_string(hide_password=False)
+    said = command(folder, "run", RELIANCE_DAEMON__STORAGE__URL=wrong)
+    assert said.returncode == 1
+    assert "password authentication failed" in said.stderr
+
+
 def test_an_instance_whose_place_another_took_while_the_server_was_away_ends(
     server: PostgresqlServer, copy_on_server: tuple[Path, str], services_at: ServicesAt
 ) -> None:
@@ -250,8 +323,7 @@ def test_an_instance_whose_place_another_took_while_the_server_was_away_ends(
         held = open_store(url, owner="process 7 on albatross")
         first = Services(services.settings, services.clock, held, services.models, services.feed, services.progress)
         loop = loop_under(SetClock(services.clock.now()), first)
-        name = make_url(url).database
-        server.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        cut_off(server, url)
         second = open_store(url, owner="process 8 on blackbird")
         (folder / "state" / "HALT").touch()  # something to write
         with pytest.raises(AlreadyRunning, match="process 8 on blackbird"):

@@ -34,6 +34,11 @@ def test_every_state_is_one_datagram(listener: socket.socket) -> None:
     assert heard[3] == "STOPPING=1\nSTATUS=stopping"
 
 
+def test_a_start_that_waits_says_so_and_asks_for_the_time(listener: socket.socket) -> None:
+    ServiceManager(environment(listener)).starting("waiting until the server answers", 61.5)
+    assert listener.recv(1000) == b"STATUS=waiting until the server answers\nEXTEND_TIMEOUT_USEC=61500000"
+
+
 def test_a_child_cannot_speak_for_the_service(listener: socket.socket) -> None:
     environ = environment(listener, WATCHDOG_USEC="1000000", WATCHDOG_PID=str(os.getpid()))
     ServiceManager(environ)

@@ -17,7 +17,7 @@ from daemon.ingest import IngestReport, ingest
 from daemon.reconcile import reconcile
 from daemon.services import Services
 from daemon.verify import verify
-from storage.bar_store import Withdrawn, newest_provider, newest_sessions, read_bars, read_withdrawn
+from storage.bar_store import Withdrawn, newest_of, newest_sessions, read_bars, read_withdrawn
 from storage.engine import reading, transaction
 from storage.quarantine_store import Decision, decide, read_quarantine
 
@@ -149,7 +149,7 @@ def test_the_newest_session_is_that_of_the_newest_bar_that_is_believed(doubted: 
             conn.execute(text("UPDATE bars SET withdrawn = 'x' WHERE session = '2021-10-07' AND symbol = 'AAA.NS'"))
         with reading(services.engine) as conn:
             assert newest_sessions(conn)["AAA.NS"] == pd.Timestamp("2021-10-05")
-            assert newest_provider(conn, "AAA.NS") == "files"
+            assert newest_of(conn, ["AAA.NS"])["AAA.NS"].provider == "files"
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def test_a_new_backtest_finds_nothing_of_the_one_before_and_all_that_is_live(con
 def test_every_table_of_decisions_knows_its_origin(conn: Connection) -> None:
     without = {name for name, table in METADATA.tables.items() if "origin" not in table.columns}
     records = {"trials", "trial_sessions", "holdout_openings", "configurations", "outbox"}  # never cleared
-    of_bars = {"bars", "quarantine", "corporate_actions", "restatements", "first_reads", "histories"}
+    of_bars = {"bars", "quarantine", "corporate_actions", "restatements", "first_reads", "histories", "sightings"}
     of_feeds, of_models = {"feed_state", "close_checks"}, {"models", "shadow_forecasts", "live_loss", "feature_drift"}
     assert without == {"outcomes", "data_dictionary", *of_bars, *of_feeds, *of_models, *records}
     for name in METADATA.tables.keys() - without:

@@ -16,11 +16,15 @@ from ensemble.validation.rules import BarRules, Refusal, Series
 from ensemble.validation.sifting import sift_bars
 from storage.bar_store import (
     BarChanges,
+    Newest,
     Withdrawn,
+    newest_of,
     newest_sessions,
     read_bars,
+    read_newest_bars,
     read_withdrawn,
     withdraw_bars,
+    write_all_bars,
     write_bars,
     write_quarantine,
 )
@@ -29,6 +33,7 @@ from storage.tables import bars as bar_table
 from storage.tables import quarantine
 
 SYMBOL = "RELIANCE.NS"
+SYMBOLS = ("A", "B", "C")
 NOON = datetime(2021, 10, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -168,6 +173,36 @@ def test_newest_sessions_are_those_of_each_symbol(conn: Connection) -> None:
     assert newest_sessions(conn) == newest
 
 
+def test_the_newest_bar_of_each_symbol_has_its_session_and_the_feed_of_its_newest_version(conn: Connection) -> None:
+    write(conn, walk(10), symbol="A")
+    write_bars(conn, "A", walk(10, seed=1).tail(1), seen_at=NOON + DAY, provider="another")
+    write(conn, walk(5), symbol="B")
+    sessions = [walk(length).index[-1].date() for length in (10, 5)]
+    assert newest_of(conn, ["B", "A", "C"]) == {"B": Newest(sessions[1], "test"), "A": Newest(sessions[0], "another")}
+
+
+def test_the_newest_bars_of_many_symbols_are_what_is_read_of_each(conn: Connection) -> None:
+    for seed, name in enumerate(SYMBOLS):
+        write(conn, walk(30, seed=seed), symbol=name)
+        write(conn, walk(9, seed=seed + 10), symbol=name, seen_at=NOON + DAY)
+    days = pd.DatetimeIndex(walk(30).index).date
+    firsts = {"C": days[3], "A": days[20], "B": days[3], "D": days[0]}
+    found = read_newest_bars(conn, firsts)
+    assert list(found) == list(firsts)
+    for name, first in firsts.items():
+        assert_frame_equal(found[name], read_bars(conn, [name], first=first)[name])
+
+
+def test_bars_of_many_symbols_are_checked_as_those_of_one(conn: Connection) -> None:
+    torn = walk(3).assign(high=1.0)
+    with pytest.raises(BarsError, match="range"):
+        write_all_bars(conn, {"A": walk(3), "B": torn}, seen_at=NOON, provider="test")
+    with pytest.raises(BarsError, match="strictly increasing"):
+        write_all_bars(conn, {"A": walk(3), "B": walk(3)[::-1]}, seen_at=NOON, provider="test")
+    with pytest.raises(BarsError, match="column types"):
+        write_all_bars(conn, {"C": walk(3).astype({"volume": int})}, seen_at=NOON, provider="test")
+
+
 @pytest.mark.parametrize("close", [0.0, -1.0, 1e9, float("inf"), float("nan"), "cheap"])
 def test_the_database_itself_refuses_a_price_that_is_none(store: Engine, close: object) -> None:
     with transaction(store) as conn:
@@ -205,6 +240,30 @@ def test_any_split_into_batches_in_any_order_gives_the_same_bars(
         for batch in data.draw(st.permutations(range(5))):
             write(conn, bars[batch_of == batch], seen_at=NOON + DAY * batch)
         assert_frame_equal(read_bars(conn, [SYMBOL])[SYMBOL], bars)
+
+
+@LAWS
+@given(loads=st.lists(st.tuples(st.integers(0, 5), st.dictionaries(st.sampled_from(SYMBOLS), SOME_CLOSES)), max_size=6))
+def test_many_symbols_written_together_make_the_rows_that_they_make_one_by_one(
+    shared_store: Engine, loads: Sequence[tuple[int, dict[str, dict[date, float]]]]
+) -> None:
+    kept = []
+    for together in (True, False):
+        with rolled_back(shared_store) as conn:
+            told = [changes(conn, closes, NOON + hours * DAY / 4, together=together) for hours, closes in loads]
+            kept.append((told, conn.execute(select(bar_table).order_by(*bar_table.primary_key.columns)).all()))
+    assert kept[0] == kept[1]
+
+
+def changes(
+    conn: Connection, closes: dict[str, dict[date, float]], seen_at: datetime, *, together: bool
+) -> tuple[int, int]:
+    bars = {symbol: make_bars(one) for symbol, one in closes.items()}
+    if together:
+        done = [write_all_bars(conn, bars, seen_at=seen_at, provider="test")]
+    else:
+        done = [write(conn, frame, seen_at=seen_at, symbol=symbol) for symbol, frame in bars.items()]
+    return sum(one.added for one in done), sum(one.changed for one in done)
 
 
 @LAWS

@@ -1,6 +1,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -23,10 +23,12 @@ from storage.engine import open_store, reading, transaction
 from storage.migrations import HEAD_REVISION, is_known, upgrade
 from storage.run_store import done_runs
 from storage.schema import METADATA
+from storage.sightings import next_look
 from storage.tables import data_dictionary
 from storage.views import VIEWS, View
 from tests.storage.old_database import make_old
 
+STEPS = sorted(path.name[:4] for path in Path(storage.migrations.__file__).parent.glob("versions/0*.py"))
 SQL_OF_TABLES = text("SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL")
 
 # What users' own queries rely on: a column may be added to a view, none may be renamed, moved or dropped.
@@ -181,7 +183,7 @@ def test_forecasts_of_the_first_schema_are_kept_and_get_an_empty_interval(blank_
     assert dict(after) == dict(before) | {"probability_low": None, "probability_high": None}
 
 
-@pytest.mark.parametrize("step", [f"{number:04}" for number in range(1, 15)])
+@pytest.mark.parametrize("step", STEPS)
 def test_the_schema_goes_forward_only(step: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(storage.migrations.__file__).parent))
@@ -307,6 +309,12 @@ def test_a_kill_switch_of_an_earlier_version_has_the_cause_that_its_words_tell(b
             ("fishing", Cause.COMMAND),
             ("the file HALT is there", Cause.FILE),
         ]
+
+
+def test_bars_of_an_earlier_version_were_seen_when_they_were(blank_url: str) -> None:
+    before = datetime(2021, 10, 1, tzinfo=UTC)
+    with from_schema(blank_url, "0013", OLD_ACCOUNT[-3:]) as engine, reading(engine) as conn:
+        assert next_look(conn, before) == datetime(2021, 10, 5, tzinfo=UTC)
 
 
 def test_the_ledger_of_an_earlier_version_is_kept_as_it_was(blank_url: str) -> None:

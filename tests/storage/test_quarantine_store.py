@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection
 
 from ensemble.bars import BAR_COLUMNS
-from storage.bar_store import newest_provider, read_bars, write_bars, write_quarantine
+from storage.bar_store import newest_of, read_bars, write_bars, write_quarantine
 from storage.errors import StoreError
 from storage.quarantine_store import Decision, decide, read_accepted, read_quarantine, without_rejected
 
@@ -114,7 +114,7 @@ def test_an_accepted_bar_does_not_make_the_series_another_providers(conn: Connec
     write_bars(conn, "A.NS", pd.DataFrame([GOOD], index=DAYS[[0]]), seen_at=NOON, provider="test")
     write_quarantine(conn, "A.NS", pd.DataFrame([row]), seen_at=NOON)
     decide(conn, read_quarantine(conn)[0].id, said("accepted"), complete=True)
-    assert newest_provider(conn, "A.NS") == "test"
+    assert newest_of(conn, ["A.NS"])["A.NS"].provider == "test"
     assert read_accepted(conn, "A.NS") == {date(2021, 10, 1)}
 
 

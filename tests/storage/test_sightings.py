@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 
 from storage.bar_store import read_bars, write_bars
 from storage.run_store import Run, RunStatus, write_runs
@@ -57,6 +57,15 @@ def frame(closes: dict[int, float]) -> pd.DataFrame:
     close = [closes[day] for day in sorted(closes)]
     prices = dict.fromkeys(("open", "high", "low", "close", "adj_close"), close)
     return pd.DataFrame({**prices, "volume": 1.0}, index=days)
+
+
+def test_a_look_reads_no_bar(conn: Connection) -> None:
+    write_bars(conn, "A", frame({0: 100.0}), seen_at=MORNING + timedelta(hours=1), provider="test")
+    asked: list[str] = []
+    event.listen(conn, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    assert next_look(conn, MORNING) == MORNING + timedelta(hours=1)
+    assert asked
+    assert not any("FROM bars" in statement for statement in asked)
 
 
 def test_bars_that_come_in_the_second_of_a_look_are_seen_in_the_next(conn: Connection) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ensemble.arrays import Integers
+from ensemble.counted import counted
 from ensemble.evaluation.audit.bench import Bench
 from ensemble.evaluation.audit.finding import Finding, Verdict
 from ensemble.evaluation.audit.learners import Trace, changed_objects
@@ -27,7 +28,9 @@ def provenance(bench: Bench) -> Finding:
         clauses.append(f"{late[0].name} was given {_day(bench.panel, late[0].last_row)}, {_tested(bench, late[0])}")
     if in_sample:
         count = in_sample[0].in_sample
-        clauses.append(f"{in_sample[0].name} was given {count} forecasts of rows that their members had learned from")
+        clauses.append(
+            f"{in_sample[0].name} was given {counted(count, 'forecast')} of rows that their members had learned from"
+        )
     if clauses:
         return Finding("provenance", Verdict.LEAK, joined(clauses))
     return Finding("provenance", Verdict.CLEAN, f"{len(traces)} fitted objects; {_nearest(bench, traces)}")
@@ -40,8 +43,8 @@ def label_overlap(bench: Bench) -> Finding:
     if late:
         one = max(late, key=lambda trace: trace.labels_too_late)
         detail = (
-            f"{one.name} learned from {one.labels_too_late} labels that end on or after its first test session, the "
-            f"last on {_day(bench.panel, one.last_label)}, {_tested(bench, one)}"
+            f"{one.name} learned from {counted(one.labels_too_late, 'label')} ending on or after its first test "
+            f"session, the last on {_day(bench.panel, one.last_label)}, {_tested(bench, one)}"
         )
         return Finding("label overlap", Verdict.LEAK, detail)
     longest = 1 + max(label_horizon(label, bench.market.limits) for label in LABELS)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ensemble.arrays import Floats
+from ensemble.counted import counted
 from ensemble.evaluation.audit.bench import Bench
 from ensemble.evaluation.audit.finding import Finding, Verdict
 from ensemble.evaluation.audit.relabel import RELABELLED, relabelled
@@ -50,7 +51,7 @@ def wrong_labels(world: World, rows: slice) -> str:
             row, column = (int(one[0]) for one in np.nonzero(wrong))
             said = panel.labels[place, rows][row, column]
             return (
-                f"{int(wrong.sum())} labels of {symbol} are not what its bars say, first {LABELS[column]} on "
+                f"{counted(int(wrong.sum()), 'label')} of {symbol} not as its bars say, first {LABELS[column]} on "
                 f"{panel.sessions[rows][row]:%Y-%m-%d} ({said:g} in the panel, {again[row, column]:g} by the bars)"
             )
     return ""

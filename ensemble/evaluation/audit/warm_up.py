@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats
+from ensemble.counted import counted
 from ensemble.evaluation.audit.bench import Bench
 from ensemble.evaluation.audit.finding import Finding, Verdict
 from ensemble.evaluation.audit.learners import KnownLearners
@@ -39,7 +40,9 @@ def warm_up(bench: Bench) -> Finding:
         return Finding(CHECK, Verdict.LEAK, f"built alone, as on the morning itself, {morning}")
     if left_out + SETTLED_ROWS >= rows.start:
         needed = int(SETTLED_ROWS / (1 - LEFT_OUT_SHARE)) + 1
-        return Finding(CHECK, Verdict.INCONCLUSIVE, f"{rows.start} sessions precede the forecasts; {needed} are needed")
+        return Finding(
+            CHECK, Verdict.INCONCLUSIVE, f"{counted(rows.start, 'session')} before the forecasts; {needed} are needed"
+        )
     later = bench.clean.of(begun_later(bench.market, left_out))
     later = later.with_panel(_expanded_as(bench.panel, later.panel))
     moved = _drifting(bench.panel, later.panel, left_out + SETTLED_ROWS) or _said_drift(bench.clean, later)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 _KIND = "kind IN ('promoted', 'tried', 'held', 'judged', 'kept', 'rolled_back', 'pinned', 'unpinned', 'refused')"
 _SESSION = "length(session) = 10"

@@ -70,11 +70,18 @@ def killed(*given, **named):
     os.kill(os.getpid(), signal.SIGKILL)
 {module}.{name} = killed
 """
-IN_TRANSACTIONS = ("daemon.ingest.write_bars", "daemon.reconcile.write_decisions", "daemon.reconcile.write_settlement")
+IN_TRANSACTIONS = (
+    "daemon.ingest.write_all_bars",
+    "daemon.reconcile.write_decisions",
+    "daemon.reconcile.write_settlement",
+)
 ELSEWHERE = (
     *("daemon.reconcile.ingest", "daemon.reconcile.reopen", "daemon.reconcile.follow_file"),
     *("daemon.reconcile.hand_over", "daemon.reconcile.write_outcomes", "daemon.reconcile.write_runs"),
     "daemon.reconcile._do",
+    *("daemon.ingest.newest_of", "daemon.ingest.read_newest_bars", "daemon.ingest.ask", "daemon.ingest.spotless"),
+    *("daemon.ingest.next_sighting", "daemon.ingest.write_actions", "daemon.ingest.write_quarantine"),
+    *("storage.bar_store._insert_block", "storage.bar_store._note_sighting", "daemon.ingest._keep"),
 )
 """Functions at whose end it is killed: between two transactions, and at the end of one."""
 

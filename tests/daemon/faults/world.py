@@ -72,6 +72,7 @@ class WorldlyFeed:
     inner: Feed
     world: World
     name: str
+    on_network: bool
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Answers:
         self.world.asked += 1
@@ -119,7 +120,9 @@ def live(folder: Path, services_at: ServicesAt, world: World, until: datetime, e
 def born(folder: Path, services_at: ServicesAt, world: World) -> Iterator[Loop]:
     """A process from its start, with everything opened anew."""
     with services_at(folder, "2021-10-06 08:30") as opened:
-        services = replace(opened, clock=world, feed=WorldlyFeed(opened.feed, world, world.provider))
+        services = replace(
+            opened, clock=world, feed=WorldlyFeed(opened.feed, world, world.provider, world.provider == "yahoo")
+        )
         self_test(services)
         yield Loop(services, ClockWatch(world), unread, ServiceManager({}))
 

@@ -165,6 +165,7 @@ class WorldlyFeed:
     known_at: Mapping[str, pd.DatetimeIndex]
     """Of each symbol when its bars are final."""
     name: str = "files"
+    on_network: bool = False
 
     def fetch(self, symbols: Sequence[str], *, first: date, last: date) -> Mapping[str, History | FeedError]:
         self.world.effect("feed")
