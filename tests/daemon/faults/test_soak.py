@@ -54,6 +54,7 @@ class FeedInMemory:
     """The bars of files that are read once: reading twenty years of them at each look would be a sixth of the time."""
 
     histories: Mapping[str, History]
+    on_network: bool = False
     name: str = "files"
 
     @classmethod
@@ -88,7 +89,7 @@ def test_five_thousand_sessions_leave_memory_handles_and_threads_flat(tmp_path: 
     hold_together()  # as `run` does
     with born(folder, services_at, world) as loop, loop.waker.awake():
         feed = FeedInMemory.of(folder / "bars", ("AAA.NS", "BBB.NS"))
-        loop.services = replace(loop.services, feed=WorldlyFeed(feed, world, feed.name))
+        loop.services = replace(loop.services, feed=WorldlyFeed(feed, world, feed.name, feed.on_network))
         for number, day in enumerate(days, 1):
             for moment in ("03:20", "14:30"):  # 08:50 and 20:00 in Kolkata, after a Muhurat evening too
                 world.pass_until(utc(f"{day:%Y-%m-%d} {moment}"))
