@@ -47,11 +47,10 @@ def show(context: typer.Context, model: Model, as_json: AsJson = False) -> None:
     from storage.promotion_store import read_model_events
     from storage.tables import LIVE
 
-    label = context.obj.settings().signals.label
     with reader(context.obj) as engine, reading(engine) as conn:
         entry = find_version(conn, model)
         events = [one for one in read_model_events(conn, LIVE) if one.model_id == entry.model_id]
-    show_version(entry, events, label=label, as_json=as_json)
+    show_version(entry, events, as_json=as_json)
 
 
 @models_app.command("diff")

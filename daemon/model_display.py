@@ -36,7 +36,7 @@ def show_versions(versions: Sequence[Version], *, as_json: bool) -> None:
     console.print(table if versions else "no version is there yet; `run-once` makes one.")
 
 
-def show_version(entry: ModelEntry, events: Sequence[ModelEvent], *, label: str, as_json: bool) -> None:
+def show_version(entry: ModelEntry, events: Sequence[ModelEvent], *, as_json: bool) -> None:
     """Its birth certificate, and what happened to it."""
     if as_json:
         print_json({"manifest": entry.manifest, "events": [asdict(one) for one in events]})
@@ -44,7 +44,9 @@ def show_version(entry: ModelEntry, events: Sequence[ModelEvent], *, label: str,
     for name, value in _facts(entry.manifest).items():
         typer.echo(f"{name}: {value}")
     for event in events:
-        typer.echo(f"{event.session}: {event_line(event, label)}")
+        typer.echo(f"{event.session}: {event.kind} by {event.actor}: {one_line(redacted(event.note))}")
+        for label, scores in (event.scores or {}).items():
+            typer.echo(f"  {label}: {describe_trial(scores)}")
 
 
 def show_differences(found: Sequence[tuple[str, str, str]], names: tuple[str, str], *, as_json: bool) -> None:
@@ -74,13 +76,6 @@ def show_checked(faults: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
         return
     for model_id, found in faults.items():
         typer.echo(f"{model_id}: {'; '.join(found) or 'whole'}")
-
-
-def event_line(event: ModelEvent, label: str) -> str:
-    """As in "judged by policy: worse: log loss 0.6912 against 0.6890 over 21 sessions, p 0.9"."""
-    scores = (event.scores or {}).get(label)
-    told = f"; {label}: {describe_trial(scores)}" if scores and not event.note else ""
-    return f"{event.kind} by {event.actor}: {one_line(redacted(event.note))}{told}"
 
 
 def _facts(manifest: Mapping[str, Any]) -> dict[str, str]:

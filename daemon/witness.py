@@ -41,17 +41,19 @@ class Witness:
             return tasks
         seen = [task for task in tasks if task.session <= self.newest]
         if not seen:
-            unseen = {task.session for task in ahead}
+            last = max(task.session for task in ahead)
             raise ClockError(
-                f"{len(unseen)} sessions since {self.newest:%Y-%m-%d} are due, to {max(unseen):%Y-%m-%d}, without a "
+                f"sessions since {self.newest:%Y-%m-%d} are due, to {last:%Y-%m-%d}, without a "
                 f"bar of any{_BY_A_CLOCK[trust]}; none is decided until one comes: see whether the clock is right "
                 "(timedatectl), then whether the feed is."
             )
         return seen
 
     def _disbelieves(self, ahead: list[Task], trust: Trust, oldest_bar: int) -> bool:
-        """Of a doubted clock one session may have no bar, and only until it opens: later its decision can wait at no
-        cost. At a start none is decided by bars that are too old to act on: that can wait as well.
+        """True where so much is due ahead of the bars that the clock may be wrong.
+
+        Of a doubted clock one session may have no bar, and only until it opens: later its decision can wait at no cost.
+        At a start none is decided by bars that are too old to act on: that can wait as well.
         """
         unseen = {task.session for task in ahead}
         undecided = [task.session for task in ahead if task.kind == "decide"]

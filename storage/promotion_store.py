@@ -73,18 +73,12 @@ def read_model_events(conn: Connection, origin: Origin) -> list[ModelEvent]:
     ]
 
 
-def write_shadows(conn: Connection, forecasts: Sequence[Forecast], *, made_at: datetime) -> int:
-    """Adds what a version that does not serve said; what is there already stays. Returns how many rows are new."""
+def write_shadows(conn: Connection, forecasts: Sequence[Forecast], *, made_at: datetime) -> None:
+    """Adds what a version that does not serve said of a session; what is there already stays."""
     if not forecasts:
-        return 0
-    first = forecasts[0]
-    if conn.scalar(
-        select(func.count()).select_from(shadow_forecasts).filter_by(session=first.session, model_id=first.model_id)
-    ):
-        return 0
-    names = ("session", "symbol", "label", "model_id", "probability")
-    return insert_rows(
-        conn,
-        shadow_forecasts,
-        [{name: getattr(one, name) for name in names} | {"made_at": made_at} for one in forecasts],
-    )
+        return
+    first, count = forecasts[0], select(func.count()).select_from(shadow_forecasts)
+    if not conn.scalar(count.filter_by(session=first.session, model_id=first.model_id)):
+        names = ("session", "symbol", "label", "model_id", "probability")
+        rows = ({name: getattr(one, name) for name in names} | {"made_at": made_at} for one in forecasts)
+        insert_rows(conn, shadow_forecasts, rows)

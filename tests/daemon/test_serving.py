@@ -210,3 +210,19 @@ def test_a_version_is_written_out_for_people_with_the_history_of_its_training(co
     assert (copy / "out" / "small-0" / "history.csv").read_text().startswith("epoch")
     assert (copy / "out" / "lightgbm-0").is_dir()
     assert "cannot be written: File exists" in str(say(copy, "export", "2021-10", "--out", str(copy / "out")).exception)
+
+
+def test_a_version_shows_what_it_was_made_from_and_two_show_in_what_they_differ(copy: Path) -> None:
+    september, october = versions(copy)
+    shown = say(copy, "show", "2021-10").output
+    assert f"parent: {september}\n" in shown
+    assert "\n2021-10-01: promoted by policy: the newest\n" in shown
+    differences = {row["name"]: row for row in json.loads(say(copy, "diff", "2021-09", "2021-10", "--json").output)}
+    assert differences["month"] == {"name": "month", september: "2021-09", october: "2021-10"}
+    assert {"bars", "combiner", "golden", "members.logit", "trained_to"} <= set(differences)
+    assert not {"features", "symbols", "recipe", "libraries.numpy"} & set(differences)
+    listed = json.loads(say(copy, "list", "--json").output)
+    assert [(one["model_id"], one["state"], one["sessions"]) for one in listed] == [
+        (october, "serves", 3),
+        (september, "served", 3),
+    ]
