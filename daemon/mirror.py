@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from daemon.mirror_process import Answer, Carrier, PushProcess, push_order
 from daemon.settings import Settings
+from daemon.standing import last_champion
 from storage.backups import backups_in
 from storage.cloud.bucket import Bucket
 from storage.cloud.push import Local
@@ -24,6 +25,7 @@ from storage.mirror_spool import due_order, mark_pushed, order_push, ordered_las
 from storage.model_index import newest_model_id
 from storage.model_store import ModelStore
 from storage.outbox_store import Parcel
+from storage.promotion_store import read_model_events
 from storage.run_store import first_decision, newest_done
 from storage.tables import LIVE
 
@@ -112,7 +114,8 @@ def local_state(engine: Engine, settings: Settings) -> Local:
     """What this machine has to be mirrored. Raises StoreError."""
     backups = backups_in(settings.storage.backups) if database_file(settings.storage.database_url) else []
     with reading(engine) as conn:
-        model_id, account = newest_model_id(conn), first_decision(conn, LIVE)
+        model_id = last_champion(read_model_events(conn, LIVE)) or newest_model_id(conn)
+        account = first_decision(conn, LIVE)
         settled = newest_done(conn, LIVE, "settle")
     backup = backups[0] if backups else None
     models = ModelStore(settings.storage.models_dir, read_only=True)

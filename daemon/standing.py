@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import reduce
 
 from storage.promotion_store import POLICY, ModelEvent, ModelEventKind
 
@@ -104,6 +105,11 @@ def standing_at(events: Iterable[ModelEvent], session: date, *, recipe: str) -> 
         if event.session <= session and event.recipe in ("", recipe):
             standing = standing.after(event)
     return standing
+
+
+def last_champion(events: Iterable[ModelEvent]) -> str | None:
+    """Who serves by all events, whichever settings and code they count for; None before the first."""
+    return reduce(Standing.after, events, Standing()).champion
 
 
 def serving_event(events: Sequence[ModelEvent]) -> ModelEvent | None:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,10 @@ from daemon.snapshot import take_snapshot
 from daemon.status_display import mirror_line
 from storage.cloud.bucket import Bucket
 from storage.cloud.push import Pushed
-from storage.engine import reading
+from storage.engine import reading, transaction
 from storage.mirror_spool import MirrorState, read_mirror
+from storage.promotion_store import ModelEvent, ModelEventKind, add_model_events
+from storage.tables import LIVE
 from tests.cloud_emulator import Cloud
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
@@ -83,6 +85,19 @@ def test_the_newest_version_and_backup_go_there_once(copy: Path, services_at: Se
     assert order["backup"] == str(local.backup.path)
     assert order["settled"] == "2021-10-06"
     assert state(services).what == f"{local.model_id} {local.backup.path.name}" == key_of(local)
+
+
+def test_the_version_that_a_person_lets_serve_is_the_one_that_the_bucket_names(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, EVENING) as services:
+        before = local_state(services.engine, services.settings).model_id
+        rolled = ModelEvent(
+            services.clock.now(), date(2021, 10, 7), ModelEventKind.ROLLED_BACK, "2021-09-older", before, actor="me"
+        )
+        with transaction(services.engine) as conn:
+            add_model_events(conn, LIVE, [rolled])
+        assert local_state(services.engine, services.settings).model_id == "2021-09-older" != before
 
 
 def test_without_a_bucket_nobody_is_asked_and_nothing_is_noted(copy: Path, services_at: ServicesAt) -> None:
