@@ -61,10 +61,12 @@ class Mirror:
     def finish(self, wait_s: float = WAIT_AT_THE_END_S) -> None:
         """Waits a little for what is under way and ends it then; what is left waits for the next start."""
         thread = self._thread
-        if thread is not None:
-            thread.join(wait_s)
+        if thread is None:
+            return
+        thread.join(wait_s)
         self._ending = True
         self.carry_out.stop()
+        thread.join(wait_s)  # the database is closed next
 
     def _work(self, services: "Services") -> None:
         while self._is_asked():

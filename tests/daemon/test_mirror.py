@@ -42,18 +42,20 @@ class Porter:
     failing: str = ""
     free: threading.Event = field(default_factory=threading.Event)
     orders: list[Order] = field(default_factory=list)
-    stopped: bool = False
+    asked: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.free.set()
 
     def __call__(self, order: Order) -> Answer:
         self.orders.append(order)
+        self.asked.set()
         self.free.wait()
         return Answer(Pushed(objects=3), self.failing)
 
     def stop(self) -> None:
-        self.stopped = True
+        if not self.free.is_set():
+            self.failing = "stopped"
         self.free.set()
 
 
@@ -116,9 +118,12 @@ def test_a_bucket_that_hangs_delays_nothing_and_is_let_go_at_the_end(copy: Path,
         services = mirrored(bare, porter)
         assert [task.kind for task in reconcile(services).done] == ["decide", "settle"]
         assert reconcile(services).done == ()
-        services.mirror.finish(0.01)
-        assert porter.stopped
-        assert state(services).mirrored_at is None
+        assert porter.asked.wait(30)
+        waiting = state(services)
+        services.mirror.finish(0.05)
+        assert porter.failing == "stopped"
+        assert state(services) == waiting
+        assert (waiting.mirrored_at, waiting.attempts) == (None, 0)
 
 
 def test_what_fails_waits_over_restarts_longer_each_time_and_tells_once(
