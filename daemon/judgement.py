@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
+import numpy as np
 import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
@@ -33,10 +34,7 @@ def judge(
     """The frame sifted. `told`: what the feed said of all symbols; `stored`: the stored bars of the same sessions."""
     rules, symbol = services.settings.bars, series.symbol
     sifted = sift_bars(frame, series, rules=rules)
-    if sifted.refused.empty:  # as on most days
-        return sifted
-    by_neighbours = bool(sifted.refused["reason"].isin(BY_NEIGHBOURS).any())
-    if not by_neighbours and (stored is None or doubted(stored, sifted).empty):
+    if not _needs_more(sifted, stored):  # as on most days
         return sifted
     first = frame.index.min()
     with reading(services.engine) as conn:
@@ -49,6 +47,20 @@ def judge(
     sifted = since(sift_bars(pd.concat([before, frame]), series, rules=rules), first)
     let = [session for session in doubted(known, sifted).index if session.date() in accepted]
     return let_in(sifted, pd.DatetimeIndex(let), series)
+
+
+def _needs_more(sifted: Sifted, stored: pd.DataFrame | None) -> bool:
+    """Bars were refused for their neighbours, or are stored all the same; or an older session has news.
+
+    For the first bars of those read again have no neighbours before them, so that false ones would pass.
+    """
+    if sifted.refused["reason"].isin(BY_NEIGHBOURS).any():
+        return True
+    if stored is None:
+        return False
+    older = sifted.kept["close"].loc[: stored.index[-1]]
+    known = bool(np.isclose(older, stored["close"].reindex(older.index), rtol=1e-9).all())
+    return not known or len(doubted(stored, sifted)) > 0
 
 
 def withdraw_refused(conn: Connection, symbol: str, sifted: Sifted, *, seen_at: datetime) -> list[date]:

@@ -143,6 +143,22 @@ def test_a_feed_that_spoils_a_bar_later_takes_nothing_from_the_store(copy: Path,
         pd.testing.assert_frame_equal(stored(services).loc[: str(FALSE)], before)
 
 
+def test_a_refused_bar_stays_refused_when_it_is_the_first_of_those_that_are_read_again(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    def copied(bars: pd.DataFrame) -> pd.DataFrame:
+        """The session after it is the same bar to the last digit, as feeds fill holidays."""
+        bars.loc[pd.Timestamp("2021-11-01")] = bars.loc[pd.Timestamp("2021-10-29")]
+        return bars
+
+    rewrite(copy, copied)
+    for moment in ("2021-11-08 20:00", "2021-12-31 19:00", "2021-12-31 20:00"):
+        with services_at(copy, moment) as services:
+            take(services)
+            assert pd.Timestamp("2021-10-29") in stored(services).index
+            assert pd.Timestamp("2021-11-01") not in stored(services).index
+
+
 def test_the_newest_session_is_that_of_the_newest_bar_that_is_believed(doubted: Path, services_at: ServicesAt) -> None:
     with services_at(doubted, LATER) as services:
         with services.engine.begin() as conn:
