@@ -23,6 +23,7 @@ from daemon.clock_watch import ClockWatch, check_clock
 from daemon.combining import fit_apart
 from daemon.desk import home_calendar
 from daemon.errors import AlreadyRunning, DaemonError
+from daemon.judging import judge_apart
 from daemon.memory import hand_back, hold_together, settle_in
 from daemon.reconcile import prepare_ahead, reconcile, timetable_of
 from daemon.reload import ReadSettings, reloaded
@@ -53,7 +54,9 @@ def run_forever(services: Services, clock: SteadyClock, *, read: ReadSettings, m
     """
     hold_together()
     self_test(services)
-    loop = Loop(replace(services, alive=manager.alive, fit=fit_apart), ClockWatch(clock), read, manager)
+    loop = Loop(
+        replace(services, alive=manager.alive, fit=fit_apart, judge=judge_apart), ClockWatch(clock), read, manager
+    )
     faulthandler.enable()  # where it hung, when the watchdog ends it
     try:
         with _signals(loop.waker), loop.waker.awake():

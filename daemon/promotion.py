@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from daemon.judging import Judge, TrialTask, judge_here
 from daemon.settings import Settings
 from daemon.standing import Standing
 from ensemble.arrays import Floats
-from ensemble.evaluation.promotion import Trial, describe_trial, fault_of, hold_trial, is_promoted
+from ensemble.evaluation.promotion import Trial, describe_trial, fault_of, is_promoted
 from ensemble.labels import LABELS, label_horizon
 from ensemble.model import Model, member_odds
 from ensemble.panel import Panel
@@ -33,6 +34,7 @@ class Policy:
     recipe: str
     panel: Panel
     at: datetime
+    judge: Judge = judge_here
 
     def tried(self, challenger: Model, champion: Model, session: pd.Timestamp, *, decides: bool) -> list[ModelEvent]:
         """The trial over the sessions from the challenger's month on that lie before `session`, as an event.
@@ -72,19 +74,15 @@ class Policy:
             yield self._event(ModelEventKind.HELD, *sides, note=note)
 
     def _trials(self, challenger: Model, champion: Model, rows: slice) -> dict[str, Trial]:
-        limits, said = self.settings.labels.barrier.limits, self.panel.bar_age[:, rows] >= 0
-        outcomes = known_labels(self.panel, rows, before=rows.stop, limits=limits)
-        of_challenger, of_champion = (self._combined(model, rows) for model in (challenger, champion))
-        return {
-            label: hold_trial(
-                of_challenger[..., column],
-                of_champion[..., column],
-                outcomes[..., column].astype(np.float64),
-                said=said,
-                horizon=label_horizon(label, limits) + 1,
-            )
-            for column, label in enumerate(LABELS)
-        }
+        limits = self.settings.labels.barrier.limits
+        task = TrialTask(
+            self._combined(challenger, rows),
+            self._combined(champion, rows),
+            known_labels(self.panel, rows, before=rows.stop, limits=limits).astype(np.float64),
+            self.panel.bar_age[:, rows] >= 0,
+            tuple(label_horizon(label, limits) + 1 for label in LABELS),
+        )
+        return self.judge(task, self.settings.workers.limits)
 
     def _combined(self, model: Model, rows: slice) -> Floats:
         """Log-odds, (n_symbols, n_rows, n_labels)."""

@@ -9,6 +9,7 @@ from daemon.broker import Broker, PaperBroker
 from daemon.clock import Clock
 from daemon.combining import Fit, fit_here
 from daemon.courier import Courier
+from daemon.judging import Judge, judge_here
 from daemon.metrics_page import MetricsPage
 from daemon.mirror import Mirror
 from daemon.models import Recipe
@@ -44,6 +45,8 @@ class Services:
     """Called whenever a step of long work is done, so that whoever watches knows that it does not hang."""
     fit: Fit = fit_here
     """Who fits the combiner of a month."""
+    judge: Judge = judge_here
+    """Who scores the trial of a version."""
     page: MetricsPage = field(default_factory=MetricsPage)
     courier: Courier = field(default_factory=Courier)
     mirror: Mirror = field(default_factory=Mirror)

@@ -150,8 +150,8 @@ class Serving:
         return standing_at(events, session.date(), recipe=self.services.recipe().digest())
 
     def _policy(self) -> Policy:
-        services = self.services
-        return Policy(services.settings, services.recipe().digest(), self.shelf.factory().panel, services.clock.now())
+        services, panel = self.services, self.shelf.factory().panel
+        return Policy(services.settings, services.recipe().digest(), panel, services.clock.now(), services.judge)
 
 
 def _rival(standing: Standing, newest: str | None) -> str | None:

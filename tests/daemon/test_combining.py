@@ -25,10 +25,11 @@ from pathlib import Path
 from daemon.clock import FixedClock
 from daemon.combining import fit_apart
 from daemon.invocation import Invocation, services_of
+from daemon.judging import judge_apart
 from daemon.reconcile import reconcile
 morning = FixedClock(datetime(2021, 11, 1, 3, 20, tzinfo=UTC))
 with services_of(Invocation(Path(sys.argv[1]), False), morning, quiet=True) as services:
-    reconcile(replace(services, fit=fit_apart))
+    reconcile(replace(services, fit=fit_apart, judge=judge_apart))
 print(sorted({"lightgbm", "numba", "pyarrow", "scipy", "sklearn"} & set(sys.modules)))
 """
 

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from daemon.backtest import backtest
+from daemon.child import TaskLimits
 from daemon.desk import Desk, home_calendar, open_desk
+from daemon.judging import TrialTask, judge_apart, judge_here
 from daemon.promotion import Policy
 from daemon.reconcile import reconcile
 from daemon.services import Services
@@ -101,6 +103,16 @@ def test_what_becomes_of_a_new_version_is_the_policys_and_a_degenerate_one_waits
         (event,) = asked.received(dull, Standing(), session)
         assert event.kind is ModelEventKind.PROMOTED  # for there is no other
         assert list(asked.received(model, Standing(served=("before",), pinned=True), session)) == []
+
+
+def test_a_trial_scored_in_a_process_of_its_own_is_the_same_and_here_where_that_one_fails() -> None:
+    random = np.random.default_rng(1)
+    challenger, champion = random.normal(size=(2, 3, 40, 4))
+    outcomes = (random.random((3, 40, 4)) < 0.5).astype(np.float64)
+    task = TrialTask(challenger, champion, outcomes, np.ones((3, 40), dtype=np.bool_), (1, 1, 1, 3))
+    here = judge_here(task)
+    assert judge_apart(task, TaskLimits(timeout_min=1, memory_mb=2000, threads=1)) == here
+    assert judge_apart(task, TaskLimits(timeout_min=1, memory_mb=1, threads=1)) == here
 
 
 def test_a_trial_scores_both_on_the_sessions_after_they_were_made_and_before_the_one_decided(
