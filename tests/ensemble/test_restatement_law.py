@@ -37,7 +37,7 @@ def restated(market: Market, symbol: str, shares: float, kept: float) -> Market:
     return replace(market, bars={**market.bars, symbol: bars})
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(shares=SHARES, kept=KEPT, symbol=st.sampled_from(["AAA.NS", "BBB.NS"]))
 def test_a_restatement_by_any_constant_leaves_features_and_labels_as_they_were(
     market: Market, panel: Panel, shares: float, kept: float, symbol: str
@@ -48,7 +48,7 @@ def test_a_restatement_by_any_constant_leaves_features_and_labels_as_they_were(
     np.testing.assert_allclose(other.values, panel.values, rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(shares=st.sampled_from([2.0, 0.5, 4.0, 1024.0]))
 def test_where_the_constant_is_exact_in_binary_so_is_every_feature(market: Market, panel: Panel, shares: float) -> None:
     other = build_panel(restated(market, "AAA.NS", shares, 1.0))
