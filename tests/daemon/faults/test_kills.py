@@ -2,11 +2,11 @@
 
 import shutil
 import sqlite3
+import time
 from collections import Counter
 from datetime import date
 from pathlib import Path
 from signal import SIGKILL
-from subprocess import TimeoutExpired
 
 import numpy as np
 import pytest
@@ -17,13 +17,51 @@ from tests.daemon.faults.cheap import assert_same, rows_of, write_cheap
 from tests.daemon.faults.process import Daemon, running
 from tests.daemon.faults.world import ServicesAt
 
-FIRST, LAST = date(2020, 3, 2), date(2023, 3, 31)
-BEGIN, NOW = "2020-03-02T05:00:00Z", "2023-04-01T06:00:00Z"
-"""Monday and, three years later, a Saturday: nothing falls due while the test runs."""
-CAUGHT_UP = "next wake 2023-04-03"
+FIRST, LAST = date(2020, 3, 2), date(2021, 12, 31)
+BEGIN, NOW = "2020-03-02T05:00:00Z", "2022-01-01T06:00:00Z"
+"""Monday and, 22 months later, a Saturday: nothing falls due while the test runs."""
+CAUGHT_UP = "next wake 2022-01-03"
 KILLS = 200
-LONGEST_LIFE_S = 2.5
-"""Of one that got to its sessions; a month's training, with the start of its process, takes about one and a half."""
+LONGEST_WORK_STEPS = 20
+"""Steps that one that is to be killed at work has told of, at most; a session takes five."""
+LONGEST_STEP_S, LONGEST_TRAINING_S = 0.2, 2.5
+TELLING = """
+import sys
+from importlib import import_module
+steps = []
+def tell(step):
+    sys.stderr.write(f"now {step}\\n")
+def telling(owner, name, step):
+    work = getattr(owner, name)
+    def told(*given, **named):
+        steps.append(step)
+        tell(step)
+        try:
+            return work(*given, **named)
+        finally:
+            steps.pop()
+            tell(steps[-1] if steps else "between two steps")
+    setattr(owner, name, told)
+for where, name, step in STEPS:
+    module, _, owner = where.partition(":")
+    found = import_module(module)
+    telling(getattr(found, owner) if owner else found, name, step)
+"""
+STEPS = (
+    ("daemon.reconcile", "ingest", "reading the feed"),
+    ("daemon.reconcile", "open_desk", "opening the desk"),
+    ("daemon.reconcile", "_decide", "deciding"),
+    ("daemon.reconcile", "write_decisions", "writing a decision"),
+    ("daemon.reconcile", "_settle", "settling"),
+    ("daemon.reconcile", "write_settlement", "writing a settlement"),
+    ("daemon.models:ModelFactory", "publish", "training"),
+    ("daemon.desk", "write_model", "publishing a model"),
+    ("daemon.metrics_page:MetricsPage", "publish", "publishing the metrics"),
+    ("daemon.nightly_backup:NightlyBackup", "make_if_due", "making a backup"),
+    ("daemon.loop:Loop", "_waited", "idle"),
+)
+"""What the killed process says that it is at, each time that it begins something or goes back to it."""
+NOT_AT_WORK = ("starting", "between two steps", "idle")
 KILLED = """
 import os, signal, {module}
 work = {module}.{name}
@@ -62,7 +100,7 @@ def test_killed_at_a_point_of_a_session_it_does_the_rest_at_its_next_start(
 
 @pytest.fixture(scope="module")
 def asleep(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An installation that decided one session and was then left alone for three years."""
+    """An installation that decided one session and was then left alone for 22 months."""
     folder = write_cheap(tmp_path_factory.mktemp("asleep"), last=LAST)
     with running(folder, BEGIN, job="run-once") as daemon:
         assert daemon.process.wait(timeout=60) == 0, daemon.lines
@@ -70,17 +108,17 @@ def asleep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 def test_two_hundred_kills_lose_no_session_and_double_none(asleep: Path, tmp_path: Path) -> None:
     unkilled, killed = (Path(shutil.copytree(asleep, tmp_path / name)) for name in ("unkilled", "killed"))
     caught_up(unkilled)
     random, hit = np.random.default_rng(7), Counter[str]()
     for number in range(KILLS):
-        with running(killed, NOW) as daemon:
-            at_work = number % 2 == 1
-            if at_work:
-                daemon.wait_for(f"bars: |{CAUGHT_UP}", within_s=300)
-            live_on(daemon, random.uniform(0, LONGEST_LIFE_S))
+        with running(killed, NOW, patch=f"STEPS = {STEPS}\n{TELLING}") as daemon:
+            wait_for_steps(daemon, int(random.integers(0, LONGEST_WORK_STEPS)))
+            trains = what_it_did(daemon) == "training"
+            time.sleep(random.uniform(0, LONGEST_TRAINING_S if trains else LONGEST_STEP_S))
+            assert daemon.process.poll() is None, daemon.lines
         hit[what_it_did(daemon)] += 1
         assert integrity(killed) == ["ok"]
         print(number + 1, dict(hit), flush=True)
@@ -91,16 +129,19 @@ def test_two_hundred_kills_lose_no_session_and_double_none(asleep: Path, tmp_pat
     for kind in ("decide", "settle"):
         done = runs[(runs["kind"] == kind) & (runs["status"] == "done")]
         assert done["session"].tolist() == sessions
-    assert sum(hit[job] for job in ("decide", "settle", "training")) > KILLS / 4, hit
+    assert sum(hit[step] for step in NOT_AT_WORK) < KILLS / 4, hit
 
 
-def live_on(daemon: Daemon, seconds: float) -> None:
-    """As long as it is given, unless it ends by itself, which it must not."""
-    try:
-        daemon.process.wait(timeout=seconds)
-    except TimeoutExpired:
-        return
-    raise AssertionError("\n".join(daemon.lines))
+def wait_for_steps(daemon: Daemon, steps: int) -> None:
+    """Until it has told of so many of its steps, or that it has nothing to do; none: it starts."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        told = [line for line in daemon.lines if line.startswith("now ")]
+        if len(told) >= steps or "now idle" in told:
+            return
+        assert daemon.process.poll() is None, daemon.lines
+        time.sleep(0.005)
+    raise AssertionError(daemon.lines)
 
 
 def caught_up(folder: Path) -> None:
@@ -111,10 +152,9 @@ def caught_up(folder: Path) -> None:
 
 
 def what_it_did(daemon: Daemon) -> str:
-    """By the last of its lines: the next thing was under way."""
-    words = ("training", "decide", "settle", "bars: ", "started", CAUGHT_UP)
-    last = next((line for line in reversed(daemon.lines) if any(word in line for word in words)), "")
-    return next((word.strip(": ") for word in words if word in last), "not up yet")
+    """The last thing that it told of."""
+    told = [line.removeprefix("now ") for line in daemon.lines if line.startswith("now ")]
+    return told[-1] if told else "starting"
 
 
 def integrity(folder: Path) -> list[str]:
