@@ -27,7 +27,7 @@ from storage.trial_store import number_of_accounts
 BARS_BEFORE = timedelta(days=400)
 """What a first decision may look back on."""
 DECIDED = {
-    *(Reason.ALREADY_HELD, Reason.NOTHING_TO_SELL, Reason.DISAGREEMENT),
+    *(Reason.ALREADY_HELD, Reason.ALREADY_ORDERED, Reason.NOTHING_TO_SELL, Reason.DISAGREEMENT),
     *(Reason.MAX_POSITIONS, Reason.MAX_EXPOSURE, Reason.NO_CAPITAL, Reason.NO_VOLATILITY),
     *(Reason.DRAWDOWN_HALT, Reason.DAILY_LOSS, Reason.COOL_DOWN, Reason.KILL_SWITCH),
 }

@@ -104,15 +104,20 @@ class Desk:
         self._models.update({month: model for month, model in found.items() if model is not None})
         self.factory.train([month for month, model in found.items() if model is None])
 
-    def decide(self, session: pd.Timestamp, account: Account, *, decided_at: datetime) -> Decision:
-        """Forecasts and signals for `session`, from what was known at its decision time."""
+    def decide(
+        self, session: pd.Timestamp, account: Account, *, decided_at: datetime, unsettled: Sequence[Signal] = ()
+    ) -> Decision:
+        """Forecasts and signals for `session`, from what was known at its decision time.
+
+        `unsettled` are the signals of the sessions before it that `account` is not settled for yet.
+        """
         row, calendar, settings = self._row(session), self.market.calendar, self.services.settings
         late = bool(pd.Timestamp(decided_at) >= calendar.opens[calendar.position(session)])
         said = self._said(row) if self._is_fed(row) else nothing_said(session.date())
         probabilities = said.probabilities(settings.signals.label)
         signals = decide_signals(
             {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
-            replace(self._situation(row, account, late=late), beliefs=self._beliefs(session, said, account)),
+            replace(self._situation(row, account, unsettled, late=late), beliefs=self._beliefs(session, said, account)),
             options=settings.signals,
             limits=settings.risk,
         )
@@ -300,12 +305,12 @@ class Desk:
         experience = self._experience if settings.signals.gate == "expected_value" else None
         return beliefs_about(said, self.model(month_of(session)), experience, settings=settings, equity=account.equity)
 
-    def _situation(self, row: int, account: Account, *, late: bool) -> Situation:
+    def _situation(self, row: int, account: Account, unsettled: Sequence[Signal], *, late: bool) -> Situation:
         session = self.panel.sessions[row].date()
         ages = dict(zip(self.panel.symbols, self.panel.bar_age[:, row].tolist(), strict=True))
         traded = self.services.settings.market.symbols
         quotes = {symbol: self._quote(symbol, session, ages[symbol]) for symbol in traded if ages[symbol] >= 1}
-        return situation_of(account, session, quotes, late=late)
+        return situation_of(account, session, quotes, late=late, unsettled=unsettled)
 
     def _quote(self, symbol: str, session: date, age: int) -> Quote:
         known = self.market.calendar.previous(session, age).date()

@@ -29,16 +29,24 @@ def hand_over(services: Services) -> None:
 
     Once a session is settled its orders are history, and nobody is told any more.
     """
-    broker = services.broker
+    broker, earlier = services.broker, list[list[Order]]()
     with reading(services.engine) as conn:
         for session in unsettled_sessions(conn, LIVE):
             account = services.book.read(conn, LIVE) or open_account(services.settings.risk)
-            told = _Told(session, _decided_at(conn, session), account, services.settings)
+            told = _Told(session, _decided_at(conn, session), account, services.settings, tuple(earlier))
             at_open = told.at_open(read_signals(conn, LIVE, session))
+            orders = [*at_open, *told.at_close(at_open)]
+            earlier.append(orders)
             if not broker.has(session):
-                broker.place(session, [*at_open, *told.at_close(at_open)])
+                broker.place(session, orders)
             if broker.has(session):
                 broker.withdraw(session, told.withdrawn(at_open))
+
+
+def unsettled_signals(conn: Connection, *, before: date) -> list[Signal]:
+    """The signals of sessions that are decided and not settled, of those before `before`."""
+    sessions = [session for session in unsettled_sessions(conn, LIVE) if session < before]
+    return [signal for session in sessions for signal in read_signals(conn, LIVE, session)]
 
 
 def _decided_at(conn: Connection, session: date) -> datetime:
@@ -53,21 +61,28 @@ class _Told:
     decided_at: datetime
     account: Account
     settings: Settings
+    earlier: Sequence[Sequence[Order]] = ()
+    """What was told of each session before it that is not settled either, oldest first."""
 
     def at_open(self, signals: Iterable[Signal]) -> list[Order]:
         """What the actionable signals ask to be traded; none of a late one is."""
         return [self._order(one) for one in signals if one.actionable and one.reference_price is not None]
 
     def at_close(self, at_open: Sequence[Order]) -> list[Order]:
-        """What reaches its last session and is not ordered to leave before; none where that close was over already."""
+        """What reaches its last session and is not ordered to leave before; none where that close was over already.
+
+        Sessions that are not settled yet count as if they were: nothing is told to leave twice.
+        """
         calendar = home_calendar(self.settings, datetime.combine(self.session, time()))
         close = calendar.closes[calendar.sessions == pd.Timestamp(self.session)]
         if not len(close) or pd.Timestamp(self.decided_at) >= close[0]:
             return []
-        most, leaving = self.settings.risk.max_holding_sessions, {one.symbol for one in at_open if not one.opens}
-        last = [one for one in self.account.positions if one.sessions_held + 1 >= most and one.symbol not in leaving]
-        entered = [one for one in at_open if one.opens] if most == 1 else []
-        return [*map(self._last_session, last), *map(_out_again, entered)]
+        told, most = (*self.earlier, at_open), self.settings.risk.max_holding_sessions
+        leaving = {one.symbol for orders in told for one in orders if not one.opens}
+        held = [one for one in self.account.positions if one.sessions_held + len(told) >= most]
+        entered = [one for orders in told[: max(len(told) + 1 - most, 0)] for one in orders if one.opens]
+        orders = [*map(self._last_session, held), *map(self._out_again, entered)]
+        return [one for one in orders if one.symbol not in leaving]
 
     def withdrawn(self, at_open: Sequence[Order]) -> list[Order]:
         """The entries that a halt forbids, which the paper account will not make either, and why."""
@@ -106,13 +121,13 @@ class _Told:
             order_type=OrderType.MARKET_AT_CLOSE,
         )
 
+    def _out_again(self, entry: Order) -> Order:
+        """What leaves at the close of the session, and came in with it or with an earlier one."""
+        side = Side.SELL if entry.side is Side.BUY else Side.BUY
+        closing = replace(entry, side=side, value_limit=None, stop_loss_pct=None, take_profit_pct=None)
+        closing = replace(closing, session=self.session, decided_at=self.decided_at)
+        return replace(closing, reasons=(ExitReason.TIME,), order_type=OrderType.MARKET_AT_CLOSE)
+
     @property
     def _product(self) -> Product:
         return Product.FUTURES if self.settings.risk.product == "futures" else Product.DELIVERY
-
-
-def _out_again(entry: Order) -> Order:
-    """What leaves at the close of the session that it came in."""
-    side = Side.SELL if entry.side is Side.BUY else Side.BUY
-    closing = replace(entry, side=side, value_limit=None, stop_loss_pct=None, take_profit_pct=None)
-    return replace(closing, reasons=(ExitReason.TIME,), order_type=OrderType.MARKET_AT_CLOSE)

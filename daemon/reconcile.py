@@ -22,7 +22,7 @@ from daemon.halt import follow_file
 from daemon.ingest import ingest
 from daemon.notices import digest_notice, halt_notices, ping_notice, signal_notice
 from daemon.notify import announce
-from daemon.orders import hand_over
+from daemon.orders import hand_over, unsettled_signals
 from daemon.reopening import hoped_for, how_settled, reopen
 from daemon.services import Services
 from daemon.settings import Settings
@@ -222,8 +222,8 @@ def _decide(job: _Job) -> str:
     # Training may have taken until after the open, so clock, kill switch and account are read now.
     follow_file(services)
     with reading(services.engine) as conn:
-        account = _account(desk, conn)
-    decision = desk.decide(task.session, account, decided_at=services.clock.now())
+        account, unsettled = _account(desk, conn), unsettled_signals(conn, before=task.session.date())
+    decision = desk.decide(task.session, account, decided_at=services.clock.now(), unsettled=unsettled)
     lines = [*map(describe_signal, decision.signals), *([stand_in] if stand_in else [])]
     detail = "; ".join(lines)
     with transaction(services.engine) as conn:

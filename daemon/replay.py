@@ -1,6 +1,7 @@
 """Past runs done again at the same desk, each from what it knew then, into a store that is thrown away."""
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from operator import itemgetter
@@ -19,6 +20,7 @@ from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
 from ensemble.sessions import CalendarError
+from ensemble.trading.events import EventKind
 from ensemble.trading.signals import Signal
 from storage.account_store import write_settlement
 from storage.configuration_store import digest_of
@@ -54,6 +56,9 @@ class Replay:
         self._needs: dict[str, Needs] = {}
         self._account = ReplayedAccount(record.events)
         self._signals: dict[date, tuple[Signal, ...]] = {}
+        self._decided = sorted(record.ledger["decide"])
+        settled = (event for event in record.events.values() if event.kind is EventKind.SETTLED)
+        self._settled = sorted((event.number, event.session) for event in settled)
 
     def run(self) -> list[NotReplayed]:
         """Does every run of the record again; what could not be done."""
@@ -133,20 +138,16 @@ class Replay:
 
     def _decide(self, desk: Desk, step: Step) -> None:
         account = self._account.at(step.events_known, desk.services.settings.risk)
-        decision = desk.decide(step.session, account, decided_at=step.instant)
+        unsettled = self._unsettled(step)
+        decision = desk.decide(step.session, account, decided_at=step.instant, unsettled=unsettled)
         if is_own(step.run):
             self._signals[step.run.session] = decision.signals
         with transaction(self._scratch) as conn:
             write_decisions(conn, LIVE, [decision], code_version=deciding_version())
 
     def _settle(self, desk: Desk, step: Step) -> None:
-        """By the signals as replayed or, where that was not possible or not by the same code, as stored."""
-        session = step.run.session
         account = self._account.at(step.events_known, desk.services.settings.risk)
-        signals = self._signals.get(session)
-        if signals is None:
-            with reading(self._services.engine) as conn:
-                signals = tuple(read_signals(conn, LIVE, session))
+        signals = self._signals_of(step.run.session)
         settlement = desk.settle(step.session, account, signals)
         with transaction(self._scratch) as conn:
             write_settlement(conn, LIVE, settlement)
@@ -154,6 +155,20 @@ class Replay:
             self._account.settled(settlement)
         else:
             self._account.lost()
+
+    def _unsettled(self, step: Step) -> list[Signal]:
+        """Of the sessions that were decided before it and that the account, as it knew it, was not settled for."""
+        known = bisect_right(self._settled, step.events_known, key=itemgetter(0))
+        settled = self._settled[known - 1][1] if known else date.min
+        first, end = bisect_right(self._decided, settled), bisect_left(self._decided, step.run.session)
+        return [signal for session in self._decided[first:end] for signal in self._signals_of(session)]
+
+    def _signals_of(self, session: date) -> Sequence[Signal]:
+        """As replayed or, where that was not possible or not by the same code, as stored."""
+        if session in self._signals:
+            return self._signals[session]
+        with reading(self._services.engine) as conn:
+            return read_signals(conn, LIVE, session)
 
 
 def is_own(run: Run) -> bool:

@@ -52,6 +52,7 @@ class Reason(StrEnum):
     NO_EVIDENCE = "NO_EVIDENCE"
     DISAGREEMENT = "DISAGREEMENT"
     ALREADY_HELD = "ALREADY_HELD"
+    ALREADY_ORDERED = "ALREADY_ORDERED"
     NOTHING_TO_SELL = "NOTHING_TO_SELL"
     MAX_POSITIONS = "MAX_POSITIONS"
     MAX_EXPOSURE = "MAX_EXPOSURE"
@@ -135,6 +136,12 @@ class Situation:
     """Symbols in which no position may be opened, and why."""
     beliefs: Beliefs = field(default_factory=Beliefs)
     """What stands behind the forecasts."""
+    ordered: Mapping[str, int] = field(default_factory=dict)
+    """Shares by symbol that orders of sessions not settled yet buy, negative where they sell."""
+
+    def position(self, symbol: str) -> int:
+        """Shares held once all is carried out that was ordered before; negative where they are owed."""
+        return self.held.get(symbol, 0) + self.ordered.get(symbol, 0)
 
 
 def decide_signals(
@@ -147,14 +154,15 @@ def decide_signals(
     """One signal for each key of `probabilities`, sorted by symbol; None is a symbol without a forecast.
 
     The surest get the free places and the cash first. A position that closes in the same session frees neither,
-    because it is not closed yet. What the situation forbids is not opened; closing is never forbidden. Raises
+    because it is not closed yet. What was ordered in a session that is not settled yet counts as carried out: it is not
+    ordered again. What the situation forbids is not opened; closing is never forbidden. Raises
     ValueError for a probability outside [0, 1].
     """
     wishes = [
         _wish(symbol, probability, situation, options=options, limits=limits)
         for symbol, probability in probabilities.items()
     ]
-    opening = [wish for wish in wishes if wish.action is not Action.HOLD and not situation.held.get(wish.symbol)]
+    opening = [wish for wish in wishes if wish.action is not Action.HOLD and not situation.position(wish.symbol)]
     signals = [wish for wish in wishes if wish not in opening]
     signals += _allot(opening, situation, limits)
     return tuple(_finished(signal) for signal in sorted(signals, key=lambda signal: signal.symbol))
@@ -175,7 +183,7 @@ def _wish(
 ) -> Signal:
     """What the forecast asks for, before places and cash are counted."""
     quote = situation.quotes.get(symbol)
-    held = situation.held.get(symbol, 0)
+    held = situation.position(symbol)
     confidence = _confidence(symbol, probability)
     verdict = _judge(symbol, probability, situation, options=options, limits=limits)
     return Signal(
@@ -226,14 +234,14 @@ def _judge(
         return _Verdict(Action.HOLD, (Reason.NO_FORECAST, *stale))
     if stale:
         return _Verdict(Action.HOLD, stale)
-    up, held = probability > 0.5, situation.held.get(symbol, 0)
+    up, held = probability > 0.5, situation.position(symbol)
     along = held if up else -held  # negative: held against the forecast
     flat_only = not up and limits.product == "cash"
     judgement = judge(probability, situation.beliefs, options, closes=along < 0 or flat_only)
     action, reason = Action.HOLD, _reason(judgement, options)
     if judgement.answer is Answer.ACT:
         if along > 0:
-            reason = Reason.ALREADY_HELD
+            reason = Reason.ALREADY_HELD if situation.held.get(symbol) else Reason.ALREADY_ORDERED
         elif along == 0 and flat_only:
             reason = Reason.NOTHING_TO_SELL
         elif along == 0 and _disagree(symbol, situation.beliefs, options):
@@ -264,7 +272,7 @@ def _allot(opening: Iterable[Signal], situation: Situation, limits: RiskLimits) 
 
     Each is allotted what it may be worth at most, so that together they keep to all limits wherever they open.
     """
-    places = limits.max_positions - len(situation.held)
+    places = limits.max_positions - len(situation.held.keys() | situation.ordered.keys())
     cash = situation.cash
     room = situation.equity * limits.max_exposure_pct / 100 - situation.exposure
     for wish in sorted(opening, key=precedence):
