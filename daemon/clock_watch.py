@@ -1,6 +1,7 @@
 """Notices that the clock was moved or the machine slept, and refuses an instant that cannot be."""
 
 from datetime import UTC, date, datetime, timedelta
+from enum import Enum, auto
 
 from loguru import logger
 
@@ -20,6 +21,17 @@ class ClockError(DaemonError):
     """The machine's clock says what cannot be; nothing may be decided by it."""
 
 
+class Trust(Enum):
+    """What speaks for the machine's clock."""
+
+    BORNE_OUT = auto()
+    """A bar of the newest session that should be over by it, or a person who looks on."""
+    UNPROVEN = auto()
+    """Nothing since the start: while nobody looked it may have been set to another day."""
+    DOUBTED = auto()
+    """It was moved forward."""
+
+
 class ClockWatch:
     """Compares each look with the one before."""
 
@@ -27,11 +39,18 @@ class ClockWatch:
         self._clock = clock
         self._before: Reading = clock.read()
         self._ahead_s = 0.0
+        self._borne_out = False
 
     @property
-    def doubted(self) -> bool:
-        """Whether the clock is ahead of where it would be had nobody moved it since the start."""
-        return self._ahead_s > DOUBTED_S
+    def trust(self) -> Trust:
+        """DOUBTED while the clock is ahead of where it would be had nobody moved it since the start."""
+        if self._ahead_s > DOUBTED_S:
+            return Trust.DOUBTED
+        return Trust.BORNE_OUT if self._borne_out else Trust.UNPROVEN
+
+    def bear_out(self) -> None:
+        """The bars are those of the present by this clock; from now on it is watched without a gap."""
+        self._borne_out = True
 
     def jumped(self) -> bool:
         """Whether the clock was moved or the machine slept since the last call; the log says which, and by how much."""

@@ -53,6 +53,10 @@ class Timetable:
                 tasks.append(Task("settle", sessions[place], settles[place]))
         return sorted(tasks, key=lambda task: task.due_at)
 
+    def over(self, now: pd.Timestamp) -> pd.DatetimeIndex:
+        """The sessions whose bars are known at `now`."""
+        return self.calendar.sessions[_instants(self)[1] <= now]
+
     def next_wake(self, now: pd.Timestamp) -> pd.Timestamp:
         """The next instant after `now` when something falls due. Raises ValueError past the calendar's end."""
         return min(instant for instants in _instants(self) for instant in instants[instants > now][:1])

@@ -133,7 +133,9 @@ class Loop:
         outside, idle = outside_of(self.services), False
         try:
             check_clock(self.services.clock.now(), newest_bar(self.services.engine))
-            reconciled = reconcile(self.services, clock_doubted=self.watch.doubted)
+            reconciled = reconcile(self.services, trust=self.watch.trust)
+            if reconciled.bears_out_clock:
+                self.watch.bear_out()
             if month_turns:
                 prepare_ahead(self.services)
             idle = not (reconciled.done or reconciled.waiting or month_turns)

@@ -10,7 +10,7 @@ import pandas as pd
 from loguru import logger
 from sqlalchemy import Connection
 
-from daemon.clock_watch import ClockError
+from daemon.clock_watch import Trust
 from daemon.configurations import deciding
 from daemon.decisions import write_decisions
 from daemon.desk import Desk, home_calendar, open_desk, outcome_sessions
@@ -27,6 +27,7 @@ from daemon.reopening import hoped_for, how_settled, reopen
 from daemon.services import Services
 from daemon.settings import Settings
 from daemon.versions import deciding_version
+from daemon.witness import Witness
 from ensemble.sessions import SessionCalendar, trading_hours
 from ensemble.trading.account import Account, open_account
 from ensemble.trading.signals import Signal
@@ -43,9 +44,6 @@ from storage.run_store import Run, RunStatus, done_runs, recently_done, write_ru
 from storage.signal_store import read_signals
 from storage.tables import LIVE
 
-MOST_UNSEEN_SESSIONS = 10
-"""A feed may well be gone for a week or two. After more it is the clock that has to be looked at first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
@@ -55,16 +53,18 @@ class Reconciled:
     waiting: tuple[Task, ...]
     """Settlements whose bars the feed does not have yet."""
     next_wake: pd.Timestamp
+    bears_out_clock: bool = False
+    """Of the newest session that is over by the clock a bar has come."""
 
 
-def reconcile(services: Services, *, clock_doubted: bool = False) -> Reconciled:
-    """Does everything that is due at the clock's present instant; of a doubted clock, only what the bars bear out.
+def reconcile(services: Services, *, trust: Trust = Trust.BORNE_OUT) -> Reconciled:
+    """Does everything that is due at the clock's present instant; of a clock not trusted, only what the bars bear out.
 
     Raises ClockError, FeedError, StoreError, ModelStoreError, TrainingFailed or WindowError; what was committed before
     stays, and the next call goes on from there.
     """
     try:
-        reconciled = _all_due_done(services, clock_doubted)
+        reconciled = _all_due_done(services, trust)
     finally:
         services.page.publish(services)
         services.courier.go(services)
@@ -72,7 +72,7 @@ def reconcile(services: Services, *, clock_doubted: bool = False) -> Reconciled:
     return reconciled
 
 
-def _all_due_done(services: Services, clock_doubted: bool) -> Reconciled:
+def _all_due_done(services: Services, trust: Trust) -> Reconciled:
     follow_file(services)
     hand_over(services)
     calendar = home_calendar(services.settings, services.clock.now())
@@ -84,7 +84,8 @@ def _all_due_done(services: Services, clock_doubted: bool) -> Reconciled:
     with recorded(services, tasks[0]):
         report = ingest(services, calendar)
     logger.info("bars: {}", report.line())
-    tasks = _witnessed(services, tasks, doubted=(calendar, now) if clock_doubted else None)
+    witness = Witness(timetable, now, _newest(services))
+    tasks = witness.believed(tasks, trust, oldest_bar=services.settings.signals.max_bar_age_sessions)
     with recorded(services, tasks[0]):
         reopen(services, calendar)
     sessions = [task.session for task in tasks]
@@ -102,37 +103,12 @@ def _all_due_done(services: Services, clock_doubted: bool) -> Reconciled:
             done.append(task)
     if done and done[-1].kind == "settle":
         _prepare_following(services, calendar, done[-1].session)
-    return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now))
+    return Reconciled(tuple(done), tuple(waiting), timetable.next_wake(now), witness.missing == 0)
 
 
-def _witnessed(
-    services: Services, tasks: list[Task], *, doubted: tuple[SessionCalendar, pd.Timestamp] | None
-) -> list[Task]:
-    """The tasks, unless so many sessions have passed without a bar that it may be the clock that is wrong.
-
-    Then those alone that have bars: what is decided for a session that is yet to come could never be decided again.
-    Of a doubted clock one session may have no bar, and only until it opens: later its decision can wait at no cost.
-    Raises ClockError where there are none.
-    """
+def _newest(services: Services) -> pd.Timestamp:
     with reading(services.engine) as conn:
-        newest = max(newest_sessions(conn).values())
-    unseen = {task.session for task in tasks if task.session > newest}
-    if len(unseen) <= (MOST_UNSEEN_SESSIONS if doubted is None else 1):
-        undecided = (task.session for task in tasks if task.kind == "decide" and task.session > newest)
-        if doubted is None or not any(_has_opened(session, *doubted) for session in undecided):
-            return tasks
-    seen = [task for task in tasks if task.session <= newest]
-    if not seen:
-        raise ClockError(
-            f"{len(unseen)} sessions since {newest:%Y-%m-%d} are due, to {max(unseen):%Y-%m-%d}, without a bar of any"
-            f"{'' if doubted is None else ', by a clock that was moved forward'}; none is decided until one comes: see "
-            "whether the clock is right (timedatectl), then whether the feed is."
-        )
-    return seen
-
-
-def _has_opened(session: pd.Timestamp, calendar: SessionCalendar, now: pd.Timestamp) -> bool:
-    return bool(calendar.opens[calendar.position(session)] <= now)
+        return max(newest_sessions(conn).values())
 
 
 def prepare_ahead(services: Services) -> None:

@@ -18,7 +18,7 @@ from tests.daemon.faults.world import BEGIN, END, ServicesAt, World, live, utc
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOON, EVENING, EARLY = utc("2021-10-06 06:30"), utc("2021-10-06 15:00"), utc("2021-10-07 01:00")
 FRIDAY = utc("2021-10-08 06:30")
-MOVES = {"+1h": HOUR, "+3d": 3 * DAY, "+30y": 30 * 365 * DAY, "-2h": -2 * HOUR, "-1d": -DAY}
+MOVES = {"+1h": HOUR, "+1d": DAY, "+3d": 3 * DAY, "+30y": 30 * 365 * DAY, "-2h": -2 * HOUR, "-1d": -DAY}
 
 
 def moved(by: timedelta) -> Callable[[World], None]:
@@ -70,6 +70,34 @@ def test_a_clock_that_was_three_days_slow_and_is_put_right_decides_in_time_again
     live(cheap, services_at, world, END, {utc("2021-10-07 02:00"): moved(3 * DAY)})
     signals = rows_of(cheap)["signals"].set_index("session")
     assert signals["late"].loc["2021-10-06":].tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "at"),
+    [
+        ("+3d", NOON),
+        pytest.param("+1d", NOON, marks=pytest.mark.slow),
+        pytest.param("+3d", EVENING, marks=pytest.mark.slow),
+        pytest.param("+1d", EARLY, marks=pytest.mark.slow),
+    ],
+)
+def test_a_start_by_a_clock_that_is_days_fast_decides_no_session_to_come(
+    ahead: str, at: datetime, cheap: Path, services_at: ServicesAt, undisturbed: Rows
+) -> None:
+    """It was up until then, and is started again while the clock is wrong."""
+    live(cheap, services_at, World(BEGIN), at)
+    world = World(at, ahead=MOVES[ahead])
+    live(cheap, services_at, world, END, {at + 2 * HOUR: moved(-MOVES[ahead])})
+    assert any("no bar has borne out since the start" in status for status in world.statuses)
+    assert_same(rows_of(cheap), undisturbed)
+
+
+def test_a_start_in_the_morning_after_a_short_outage_decides_at_once(cheap: Path, services_at: ServicesAt) -> None:
+    world = World(utc("2021-10-08 03:17"))
+    live(cheap, services_at, world, utc("2021-10-08 03:30"))
+    assert set(world.statuses) == {""}
+    signals = rows_of(cheap)["signals"].set_index("session")
+    assert signals["late"].loc["2021-10-06":].tolist() == [1, 1, 0]
 
 
 @pytest.mark.parametrize("away", [pytest.param(1, id="1"), pytest.param(5, id="5", marks=pytest.mark.slow)])
