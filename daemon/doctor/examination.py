@@ -15,7 +15,7 @@ from daemon.doctor.finding import Finding, fail, ok
 from daemon.doctor.installation import installation_findings
 from daemon.doctor.machine import bars_finding, calendar_end_finding, clock_finding, disk_finding, unit_finding
 from daemon.doctor.market import age_finding, answer_finding, context_finding, model_finding
-from daemon.doctor.state import backup_finding, database_findings, rights_finding
+from daemon.doctor.state import backup_finding, database_findings, log_finding, rights_finding
 from daemon.errors import ConfigError
 from daemon.settings import Settings, StorageOptions, load_settings
 from storage.bar_store import newest_sessions
@@ -40,6 +40,7 @@ def examine(config: Path | None, now: datetime, *, ask_feed: bool) -> Iterator[F
         return
     yield ok("configuration", f"{source} is in order" if source else "no file, all is default")
     yield from _guarded("rights", lambda: [rights_finding(source, settings.storage)])
+    yield from _guarded("log", lambda: [log_finding(settings.log, settings.storage.state_dir)])
     yield from _guarded("database", lambda: database_findings(settings.storage))
     with _opened(settings.storage) as engine:
         yield from _guarded("database", lambda: _from_database(settings, engine, now))

@@ -1,13 +1,15 @@
-"""Is what is kept in order: rights of configuration and state, the database, its backups."""
+"""Is what is kept in order: rights of configuration, state and log, the database, its backups."""
 
 import os
 import pwd
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 from daemon.doctor.finding import Finding, fail, ok, warn
+from daemon.log import FILE_NAME, LogOptions
 from daemon.settings import StorageOptions
 from storage.backups import BackupError, backups_in
 from storage.database_check import database_faults
@@ -25,15 +27,25 @@ def rights_finding(config: Path | None, storage: StorageOptions) -> Finding:
     there = [path for path in paths if path.exists()]
     if storage.state_dir not in there:
         return warn("rights", f"no folder {storage.state_dir} yet", "`reliance-daemon run-once` makes it.")
-    for path in there:
-        if path.stat().st_mode & stat.S_IWOTH:
-            return fail("rights", f"everybody may write {path}", f"`chmod o-w {path}`.")
-    locked = [path for path in there if path != config and not os.access(path, os.W_OK, effective_ids=True)]
-    if locked:
-        return _not_writable(locked[0], storage.state_dir)
-    if storage.state_dir.stat().st_mode & stat.S_IROTH:
-        return warn("rights", f"everybody may read {storage.state_dir}", f"`chmod o-rwx {storage.state_dir}`.")
-    return ok("rights", f"{storage.state_dir} belongs to {_user(storage.state_dir.stat().st_uid)}, who may write it")
+    return _rights("rights", storage.state_dir, there, written=[path for path in there if path != config])
+
+
+def log_finding(options: LogOptions, state_dir: Path) -> Finding:
+    """May the daemon, and nobody else, write its log, and is there room for it?"""
+    folder = options.folder or state_dir
+    if not options.file:
+        return ok("log", "on standard error alone")
+    if not folder.exists():
+        return warn("log", f"no folder {folder} yet", "`reliance-daemon run-once` makes it.")
+    if not folder.is_dir():
+        return fail("log", f"{folder} is no folder", "move it away, or set log.folder.")
+    there = [path for path in (folder, folder / FILE_NAME) if path.exists()]
+    found = _rights("log", folder, there, written=there)
+    free = shutil.disk_usage(folder).free
+    if found.level == "ok" and free < options.rotation_mb * 1e6:
+        seen = f"{free / 1e6:.0f} MB free at {folder}, less than one full file (log.rotation_mb)"
+        return warn("log", seen, "free some space: what finds no room is lost.")
+    return found
 
 
 def database_findings(storage: StorageOptions) -> Iterator[Finding]:
@@ -75,6 +87,19 @@ def backup_finding(storage: StorageOptions, settled: date | None) -> Finding:
     return ok("backups", seen)
 
 
+def _rights(check: str, folder: Path, there: Sequence[Path], *, written: Sequence[Path]) -> Finding:
+    """Of what is `there` in a folder, in which the daemon writes what is `written`."""
+    for path in there:
+        if path.stat().st_mode & stat.S_IWOTH:
+            return fail(check, f"everybody may write {path}", f"`chmod o-w {path}`.")
+    locked = [path for path in written if not os.access(path, os.W_OK, effective_ids=True)]
+    if locked:
+        return _not_writable(check, locked[0], folder)
+    if folder.stat().st_mode & stat.S_IROTH:
+        return warn(check, f"everybody may read {folder}", f"`chmod o-rwx {folder}`.")
+    return ok(check, f"{folder} belongs to {_user(folder.stat().st_uid)}, who may write it")
+
+
 _HOW = "`db backup` makes one now; with storage.backups_kept above 0 one is made after each session: see the log."
 
 
@@ -84,14 +109,14 @@ def _no_backup(folder: Path, settled: date | None) -> Finding:
     return warn("backups", f"none in {folder}; the database has settled {settled}", _HOW)
 
 
-def _not_writable(path: Path, state_dir: Path) -> Finding:
+def _not_writable(check: str, path: Path, folder: Path) -> Finding:
     if os.statvfs(path).f_flag & os.ST_RDONLY:
         seen = f"{path} lies on a file system that is mounted read-only"
-        return fail("rights", seen, "mount it read-write; `dmesg` says whether its disk is broken.")
-    owner, me = state_dir.stat().st_uid, os.geteuid()
+        return fail(check, seen, "mount it read-write; `dmesg` says whether its disk is broken.")
+    owner, me = folder.stat().st_uid, os.geteuid()
     if owner != me:
-        return warn("rights", f"{_user(me)} may not write {path}", f"look as {_user(owner)}, whose folder it is.")
-    return fail("rights", f"{_user(me)} may not write {path}", f"`chown {_user(me)} {path}` and `chmod u+rw {path}`.")
+        return warn(check, f"{_user(me)} may not write {path}", f"look as {_user(owner)}, whose folder it is.")
+    return fail(check, f"{_user(me)} may not write {path}", f"`chown {_user(me)} {path}` and `chmod u+rw {path}`.")
 
 
 def _user(number: int) -> str:

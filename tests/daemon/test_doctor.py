@@ -20,8 +20,9 @@ from daemon.doctor.finding import Finding
 from daemon.doctor.installation import library_finding, owner_finding, python_finding
 from daemon.doctor.machine import calendar_end_finding, clock_finding, room_finding, unit_state_finding
 from daemon.doctor.market import age_finding
-from daemon.doctor.state import backup_finding, rights_finding
+from daemon.doctor.state import backup_finding, log_finding, rights_finding
 from daemon.instance import only_instance
+from daemon.log import FILE_NAME, LogOptions
 from daemon.settings import Settings, StorageOptions
 from storage.backups import back_up, backups_in
 from storage.engine import open_store, transaction
@@ -55,7 +56,7 @@ def test_all_is_well_where_all_is_well_and_nothing_is_written(copy: Path) -> Non
     assert {finding.level for finding in own.values()} == {"ok"}, own
     assert set(found) == {
         *("installation", "python", "libraries", "configuration", "rights", "database", "backups", "clock", "feed"),
-        *("context", "sessions", "models", "calendar", "disk", "unit", "feed answer"),
+        *("context", "sessions", "models", "calendar", "disk", "log", "unit", "feed answer"),
     }
     assert "signals.db: whole, schema" in found["database"].seen
     assert "serves 2021-10" in found["models"].seen
@@ -276,6 +277,39 @@ def test_rights_that_are_too_wide_are_found(
     (tmp_path / name).chmod(mode)
     found = rights_finding(config, storage)
     assert (found.level, word in found.remedy) == (level, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "level", "word"),
+    [
+        ("", 0o700, "ok", ""),
+        ("", 0o755, "warn", "chmod o-rwx"),
+        ("", 0o777, "fail", "chmod o-w"),
+        (FILE_NAME, 0o646, "fail", "chmod o-w"),
+    ],
+)
+def test_the_folder_of_the_log_is_looked_at_too(
+    storage: StorageOptions, tmp_path: Path, name: str, mode: int, level: str, word: str
+) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir(0o700)
+    (folder / FILE_NAME).touch(0o600)
+    (folder / name).chmod(mode)
+    found = log_finding(LogOptions(folder=folder), storage.state_dir)
+    assert (found.level, word in found.remedy) == (level, True)
+    assert str(folder) in found.seen
+    assert log_finding(LogOptions(), storage.state_dir).level == "ok"
+
+
+def test_a_log_folder_that_is_none_or_has_no_room_is_told(storage: StorageOptions, tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    assert log_finding(LogOptions(folder=folder), storage.state_dir).level == "warn"
+    folder.touch()
+    assert log_finding(LogOptions(folder=folder), storage.state_dir).level == "fail"
+    assert log_finding(LogOptions(folder=folder, file=False), storage.state_dir).level == "ok"
+    endless = LogOptions().model_copy(update={"rotation_mb": 1e12})  # more than any disk that this runs on has
+    full = log_finding(endless, storage.state_dir)
+    assert (full.level, "log.rotation_mb" in full.seen) == ("warn", True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
