@@ -35,12 +35,13 @@ def hand_over(services: Services) -> None:
             account = services.book.read(conn, LIVE) or open_account(services.settings.risk)
             told = _Told(session, _decided_at(conn, session), account, services.settings, tuple(earlier))
             at_open = told.at_open(read_signals(conn, LIVE, session))
-            orders = [*at_open, *told.at_close(at_open)]
-            earlier.append(orders)
+            orders, withdrawn = [*at_open, *told.at_close(at_open)], told.withdrawn(at_open)
+            back = {one.symbol for one in withdrawn}
+            earlier.append([one for one in orders if one.symbol not in back])
             if not broker.has(session):
                 broker.place(session, orders)
             if broker.has(session):
-                broker.withdraw(session, told.withdrawn(at_open))
+                broker.withdraw(session, withdrawn)
 
 
 def unsettled_signals(conn: Connection, *, before: date) -> list[Signal]:
@@ -62,7 +63,7 @@ class _Told:
     account: Account
     settings: Settings
     earlier: Sequence[Sequence[Order]] = ()
-    """What was told of each session before it that is not settled either, oldest first."""
+    """What stands of each session before it that is not settled either, oldest first."""
 
     def at_open(self, signals: Iterable[Signal]) -> list[Order]:
         """What the actionable signals ask to be traded; none of a late one is."""
