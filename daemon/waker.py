@@ -56,14 +56,20 @@ class Waker:
                 self._scheduler.shutdown(wait=False)
 
     def plan(self, wakes: Mapping[str, pd.Timestamp]) -> None:
-        """Rings at these instants, aware, each by its name, and at no other."""
-        for job in self._scheduler.get_jobs():
-            if job.id not in wakes:
-                self._scheduler.remove_job(job.id)
+        """Rings at these instants, aware, each by its name, and at no other.
+
+        One that is planned already is left alone: every change wakes the scheduler's thread.
+        """
+        planned = {job.id: job.trigger.run_date for job in self._scheduler.get_jobs()}
+        for name in planned.keys() - wakes.keys():
+            self._scheduler.remove_job(name)
         for name, instant in wakes.items():
+            at = instant.tz_convert("UTC").floor("us").to_pydatetime()
+            if planned.get(name) == at:
+                continue
             self._scheduler.add_job(
                 self.ring,
-                DateTrigger(instant.tz_convert("UTC").floor("us").to_pydatetime(), UTC),
+                DateTrigger(at, UTC),
                 args=(name,),
                 id=name,
                 name=f"{name} {instant:%Y-%m-%d %H:%M:%S}Z",

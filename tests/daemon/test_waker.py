@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
@@ -42,6 +43,24 @@ def test_what_is_no_longer_planned_does_not_ring() -> None:
         waker.plan({"session": in_seconds(0.3)})
         waker.plan({"tick": in_seconds(0.6)})
         assert waker.wait(LONG_S) == {"tick"}
+
+
+def test_what_is_planned_already_is_left_alone() -> None:
+    """Each change wakes a thread, and an idle daemon plans every minute."""
+
+    class Counting(BlockingScheduler):  # type: ignore[misc]  # the library has no types
+        added: ClassVar[list[str]] = []
+
+        def add_job(self, *given: Any, **named: Any) -> Any:
+            self.added.append(named["id"])
+            return super().add_job(*given, **named)
+
+    with awake(Waker(Counting)) as waker:
+        session, sooner = in_seconds(3600), in_seconds(1800)
+        waker.plan({"session": session, "tick": in_seconds(60)})
+        waker.plan({"session": session.tz_convert("Asia/Kolkata"), "tick": in_seconds(120)})
+        waker.plan({"session": sooner})
+    assert Counting.added == ["session", "tick", "tick", "session"]
 
 
 def test_a_wake_that_is_past_its_grace_is_told_as_missed_and_wakes_all_the_same(lines: list[str]) -> None:
