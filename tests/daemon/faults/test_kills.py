@@ -13,7 +13,7 @@ import pytest
 
 from daemon.reconcile import reconcile
 from ensemble.sessions import load_calendar
-from tests.daemon.faults.cheap import assert_same, rows_of, write_cheap
+from tests.daemon.faults.cheap import Rows, assert_same, rows_of, write_cheap
 from tests.daemon.faults.process import Daemon, running
 from tests.daemon.faults.world import ServicesAt
 
@@ -21,7 +21,7 @@ FIRST, LAST = date(2020, 3, 2), date(2021, 12, 31)
 BEGIN, NOW = "2020-03-02T05:00:00Z", "2022-01-01T06:00:00Z"
 """Monday and, 22 months later, a Saturday: nothing falls due while the test runs."""
 CAUGHT_UP = "next wake 2022-01-03"
-KILLS = 200
+KILLS, KILLS_IN_TRAININGS = 200, 20
 LONGEST_WORK_STEPS = 20
 """Steps that one that is to be killed at work has told of, at most; a session takes five."""
 LONGEST_STEP_S, LONGEST_TRAINING_S = 0.2, 2.5
@@ -107,24 +107,22 @@ def asleep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def unkilled(asleep: Path, tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    """What it makes up for when nobody kills it."""
+    return caught_up(Path(shutil.copytree(asleep, tmp_path_factory.mktemp("unkilled") / "copy")))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_two_hundred_kills_lose_no_session_and_double_none(asleep: Path, tmp_path: Path) -> None:
-    unkilled, killed = (Path(shutil.copytree(asleep, tmp_path / name)) for name in ("unkilled", "killed"))
-    caught_up(unkilled)
+def test_two_hundred_kills_lose_no_session_and_double_none(asleep: Path, tmp_path: Path, unkilled: Rows) -> None:
+    killed = Path(shutil.copytree(asleep, tmp_path / "killed"))
     random, hit = np.random.default_rng(7), Counter[str]()
-    for number in range(KILLS):
-        with running(killed, NOW, patch=f"STEPS = {STEPS}\n{TELLING}") as daemon:
-            wait_for_steps(daemon, int(random.integers(0, LONGEST_WORK_STEPS)))
-            trains = what_it_did(daemon) == "training"
-            time.sleep(random.uniform(0, LONGEST_TRAINING_S if trains else LONGEST_STEP_S))
-            assert daemon.process.poll() is None, daemon.lines
-        hit[what_it_did(daemon)] += 1
-        assert integrity(killed) == ["ok"]
-        print(number + 1, dict(hit), flush=True)
-    caught_up(killed)
-    assert_same(rows_of(killed), rows_of(unkilled))
-    runs = rows_of(killed)["runs"]
+    for _ in range(KILLS):
+        kill_one(killed, int(random.integers(0, LONGEST_WORK_STEPS)), random, hit)
+    rows = caught_up(killed)
+    assert_same(rows, unkilled)
+    runs = rows["runs"]
     sessions = [f"{day:%Y-%m-%d}" for day in load_calendar("XNSE", first=FIRST, last=LAST).sessions]
     for kind in ("decide", "settle"):
         done = runs[(runs["kind"] == kind) & (runs["status"] == "done")]
@@ -132,23 +130,49 @@ def test_two_hundred_kills_lose_no_session_and_double_none(asleep: Path, tmp_pat
     assert sum(hit[step] for step in NOT_AT_WORK) < KILLS / 4, hit
 
 
-def wait_for_steps(daemon: Daemon, steps: int) -> None:
-    """Until it has told of so many of its steps, or that it has nothing to do; none: it starts."""
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_twenty_kills_in_trainings_lose_no_session_and_train_the_same(
+    asleep: Path, tmp_path: Path, unkilled: Rows
+) -> None:
+    killed = Path(shutil.copytree(asleep, tmp_path / "killed"))
+    random, hit = np.random.default_rng(8), Counter[str]()
+    for _ in range(KILLS_IN_TRAININGS):
+        kill_one(killed, "training", random, hit)
+    assert_same(caught_up(killed), unkilled)
+    assert hit["training"] + hit["publishing a model"] > KILLS_IN_TRAININGS / 2, hit
+
+
+def kill_one(folder: Path, awaited: int | str, random: np.random.Generator, hit: Counter[str]) -> None:
+    """Starts it, and kills it a moment after it has told of so many steps, or of this one."""
+    with running(folder, NOW, patch=f"STEPS = {STEPS}\n{TELLING}") as daemon:
+        wait_for_steps(daemon, awaited)
+        trains = what_it_did(daemon) == "training"
+        time.sleep(random.uniform(0, LONGEST_TRAINING_S if trains else LONGEST_STEP_S))
+        assert daemon.process.poll() is None, daemon.lines
+    hit[what_it_did(daemon)] += 1
+    assert integrity(folder) == ["ok"]
+    print(hit.total(), dict(hit), flush=True)
+
+
+def wait_for_steps(daemon: Daemon, awaited: int | str) -> None:
+    """Until it has told of so many of its steps (none: it starts) or of this one, or that it has nothing to do."""
     end = time.monotonic() + 300
     while time.monotonic() < end:
-        told = [line for line in daemon.lines if line.startswith("now ")]
-        if len(told) >= steps or "now idle" in told:
+        told = [line.removeprefix("now ") for line in daemon.lines if line.startswith("now ")]
+        if "idle" in told or (awaited in told if isinstance(awaited, str) else len(told) >= awaited):
             return
         assert daemon.process.poll() is None, daemon.lines
         time.sleep(0.005)
     raise AssertionError(daemon.lines)
 
 
-def caught_up(folder: Path) -> None:
+def caught_up(folder: Path) -> Rows:
     with running(folder, NOW) as daemon:
         daemon.wait_for(CAUGHT_UP, within_s=1500)
         daemon.process.terminate()
         assert daemon.process.wait(timeout=30) == 0
+    return rows_of(folder)
 
 
 def what_it_did(daemon: Daemon) -> str:
