@@ -41,9 +41,9 @@ class Witness:
             return tasks
         seen = [task for task in tasks if task.session <= self.newest]
         if not seen:
-            unseen = {task.session for task in ahead}
+            last = max(task.session for task in ahead)
             raise ClockError(
-                f"{len(unseen)} sessions since {self.newest:%Y-%m-%d} are due, to {max(unseen):%Y-%m-%d}, without a "
+                f"sessions since {self.newest:%Y-%m-%d} are due, to {last:%Y-%m-%d}, without a "
                 f"bar of any{_BY_A_CLOCK[trust]}; none is decided until one comes: see whether the clock is right "
                 "(timedatectl), then whether the feed is."
             )
