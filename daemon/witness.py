@@ -50,8 +50,10 @@ class Witness:
         return seen
 
     def _disbelieves(self, ahead: list[Task], trust: Trust, oldest_bar: int) -> bool:
-        """Of a doubted clock one session may have no bar, and only until it opens: later its decision can wait at no
-        cost. At a start none is decided by bars that are too old to act on: that can wait as well.
+        """True where so much is due ahead of the bars that the clock may be wrong.
+
+        Of a doubted clock one session may have no bar, and only until it opens: later its decision can wait at no cost.
+        At a start none is decided by bars that are too old to act on: that can wait as well.
         """
         unseen = {task.session for task in ahead}
         undecided = [task.session for task in ahead if task.kind == "decide"]
