@@ -15,8 +15,11 @@ from ensemble.validation.rules import BarRules, Series
 
 
 def spotless(raw: Mapping[str, pd.DataFrame], series: Mapping[str, Series], *, rules: BarRules) -> set[str]:
-    """Symbols of which `sift_bars` would keep every bar, unchanged. There may be more of them than are found."""
-    block = block_of(raw)
+    """Symbols of which `sift_bars` would keep every bar, unchanged. There may be more of them than are found.
+
+    None with `steps`, which change what is beside what.
+    """
+    block = block_of({symbol: bars for symbol, bars in raw.items() if not series[symbol].steps})
     whose = [series[symbol] for symbol in block.symbols]
     complete = block.each(np.array([float(one.complete) for one in whose])) > 0
     doubtful = block.unordered | _no_sessions(block, whose) | block.faulty(complete, np.ones_like(complete))
@@ -42,7 +45,8 @@ def _far(block: Block, complete: Mask, rules: BarRules) -> Mask:
     limit = np.log1p(np.where(complete, rules.max_move_pct, rules.max_context_move_pct) / 100.0)
     least_move = block.of_class("least_move")
     thrown_back = (np.abs(moves[:-1]) > least_move[:-1]) & (nights[1:] > least_move[:-1])
-    far: Mask = nights > np.fmin(limit, block.of_class("least_factor"))
+    least = np.fmin(block.of_class("least_factor"), block.of_class("least_level"))
+    far: Mask = nights > np.fmin(limit, least)
     far[:-1] |= thrown_back
     wick = np.fmax(np.log(block.values["high"]) - close, close - np.log(block.values["low"]))
     far |= complete & (wick > block.of_class("most_wick"))

@@ -123,7 +123,8 @@ def test_a_feed_that_gives_nothing_fails_when_asked(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "level", "behind"), [(0, "ok", "none is missing"), (1, "warn", "1 sessions"), (3, "fail", "3 sessions")]
+    ("days", "level", "behind"),
+    [(0, "ok", "none is missing"), (1, "warn", "1 session behind"), (3, "fail", "3 sessions")],
 )
 def test_bars_that_stay_away_are_counted_in_sessions(days: int, level: str, behind: str) -> None:
     newest = {"RELIANCE.NS": pd.Timestamp("2021-10-05")}

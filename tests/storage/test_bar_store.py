@@ -214,6 +214,9 @@ def test_the_database_itself_refuses_a_price_that_is_none(store: Engine, close: 
 SESSIONS = [date(2021, 9, 6) + DAY * k for k in range(4)]
 PRICES = st.integers(1, 4).map(lambda step: 100.0 + step)
 SOME_CLOSES = st.dictionaries(st.sampled_from(SESSIONS), PRICES, min_size=1)
+SOME_LOADS = st.tuples(
+    st.integers(0, 5), st.dictionaries(st.sampled_from(SYMBOLS), SOME_CLOSES), st.sampled_from([None, *SYMBOLS])
+)
 LAWS = settings(max_examples=30, deadline=None)
 
 
@@ -243,14 +246,19 @@ def test_any_split_into_batches_in_any_order_gives_the_same_bars(
 
 
 @LAWS
-@given(loads=st.lists(st.tuples(st.integers(0, 5), st.dictionaries(st.sampled_from(SYMBOLS), SOME_CLOSES)), max_size=6))
+@given(loads=st.lists(SOME_LOADS, max_size=6))
 def test_many_symbols_written_together_make_the_rows_that_they_make_one_by_one(
-    shared_store: Engine, loads: Sequence[tuple[int, dict[str, dict[date, float]]]]
+    shared_store: Engine, loads: Sequence[tuple[int, dict[str, dict[date, float]], str | None]]
 ) -> None:
     kept = []
     for together in (True, False):
         with rolled_back(shared_store) as conn:
-            told = [changes(conn, closes, NOON + hours * DAY / 4, together=together) for hours, closes in loads]
+            told = []
+            for hours, closes, fallen in loads:
+                seen_at = NOON + hours * DAY / 4
+                told.append(changes(conn, closes, seen_at, together=together))
+                if fallen is not None:
+                    withdraw_bars(conn, fallen, dict.fromkeys(SESSIONS[-2:], "misscaled"), seen_at=seen_at)
             kept.append((told, conn.execute(select(bar_table).order_by(*bar_table.primary_key.columns)).all()))
     assert kept[0] == kept[1]
 

@@ -113,6 +113,13 @@ def test_what_has_not_the_shape_of_bars_is_for_the_sieve() -> None:
         assert not spotless({"A.NS": odd}, whose, rules=RULES)
 
 
+def test_a_series_with_steps_is_for_the_sieve() -> None:
+    bars = made(0, 60)
+    for steps in ({}, {DAYS[-10].date(): 0.7}):
+        whose = {"A.NS": Series("A.NS", complete=True, sessions=None, steps=steps)}
+        assert bool(spotless({"A.NS": bars}, whose, rules=RULES)) == (not steps)
+
+
 def test_of_no_histories_none_is_spotless() -> None:
     empty = made(0, 1).iloc[:0]
     assert spotless({}, {}, rules=RULES) == spotless({"A.NS": empty}, {"A.NS": Series("A.NS", True, None)}, rules=RULES)
