@@ -233,6 +233,8 @@ def _sift(
     sessions = {calendar.exchange: calendar.sessions}
     series = {symbol: Series(symbol, symbol not in abroad, sessions.get(exchanges[symbol])) for symbol in told}
     passed, nothing = spotless(frames, series, rules=settings.bars), nothing_refused()
+    # News of an older session is judged, for the first bars of those read again have no neighbours here.
+    passed -= {symbol for symbol in passed & stored.keys() if not begins_with(frames[symbol], stored[symbol])}
     return {
         symbol: Sifted(frame, nothing)
         if symbol in passed
