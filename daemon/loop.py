@@ -41,6 +41,7 @@ LOOK_EVERY_S = 10.0
 LAST_RESORT_S = 20
 """After SIGTERM what cannot be interrupted, such as a wait for a locked database, is so ended by the kernel."""
 MONTH_TURN, SESSION, TICK, RELOAD = "month turn", "session", "tick", "reload"
+STOPS = frozenset({signal.SIGTERM.name, signal.SIGINT.name})
 
 
 class _Stopped(BaseException):
@@ -92,6 +93,8 @@ class Loop:
         settle_in()
         while True:
             rung = self._waited(pause)
+            for name in STOPS & rung:
+                raise _Stopped(name)
             if RELOAD in rung:
                 self._reload()
             pause = self.turn(rung)
@@ -208,7 +211,9 @@ def _signals(waker: Waker) -> Iterator[None]:
     def stop(number: int, _: FrameType | None) -> None:
         for other in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(other, signal.SIG_IGN)  # once is enough: a second one must not interrupt the clean-up
-        raise _Stopped(signal.Signals(number).name)
+        name = signal.Signals(number).name
+        waker.ring(name)  # for Python drops what is raised while it collects garbage
+        raise _Stopped(name)
 
     handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
         signal.SIGTERM: stop,

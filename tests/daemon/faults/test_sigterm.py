@@ -10,11 +10,23 @@ from tests.storage.feeds.yahoo_server import Yahoo, hangs, yahoo_server
 
 SATURDAY = "2021-10-09T06:00:00Z"
 STOPS_WITHIN_S = 30
+SOON_S = 18
+"""Before the kernel ends what does not end itself (`LAST_RESORT_S`), a start included."""
 SYMBOLS = ("AAA.NS", "BBB.NS")
 MIRRORED = """
 from storage.feeds import yahoo
 begin = yahoo.YahooFeed.__init__
 yahoo.YahooFeed.__init__ = lambda self, **options: begin(self, **options, mirror={0!r})
+"""
+TOLD_IN_A_FINALIZER = """
+import os, signal
+from daemon import loop
+
+class Last:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+loop.settle_in = lambda: [Last()].clear()
 """
 
 
@@ -37,6 +49,12 @@ def test_with_nothing_to_do_it_ends_at_once(cheap: Path) -> None:
     with running(cheap, "2021-10-05T12:00:00Z") as daemon:
         daemon.wait_for("next wake 2021-10-06 03:15Z")
         stopped(daemon)
+
+
+def test_told_while_garbage_is_collected_where_python_drops_what_is_raised_it_ends_all_the_same(cheap: Path) -> None:
+    with running(cheap, "2021-10-05T12:00:00Z", patch=TOLD_IN_A_FINALIZER) as daemon:
+        assert daemon.process.wait(timeout=SOON_S) == 0, daemon.lines
+        assert "stopped by SIGTERM" in daemon.lines[-1]
 
 
 def stopped(daemon: Daemon) -> None:
