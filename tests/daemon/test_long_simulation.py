@@ -86,8 +86,9 @@ def one_year(tmp_path_factory: pytest.TempPathFactory) -> LivedMarket:
     return live_undisturbed(tmp_path_factory.mktemp("market"), market=5, sessions=SESSIONS_A_YEAR, at_once=True)
 
 
-def test_a_few_years_asleep_but_now_and_then_end_as_an_undisturbed_one(one_year: LivedMarket, folder: Path) -> None:
-    assert [disturbed(seed, one_year, folder) for seed in (2, 3, 4)] == ["", "", ""]
+@pytest.mark.timeout(600)
+def test_years_asleep_but_now_and_then_end_as_an_undisturbed_one(one_year: LivedMarket, folder: Path) -> None:
+    assert [disturbed(seed, one_year, folder) for seed in (2, 3)] == ["", ""]
 
 
 @pytest.mark.slow

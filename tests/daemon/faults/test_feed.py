@@ -89,6 +89,7 @@ def test_a_feed_in_trouble_for_an_hour_at_a_decision_makes_it_late_at_most(
     assert_same_but_late(rows_of(cheap), undisturbed, late=["2021-10-07"] * late)
 
 
+@pytest.mark.slow
 def test_of_another_symbols_bars_nothing_is_taken_and_the_line_says_so(
     cheap: Path, services_at: ServicesAt, lines: list[str]
 ) -> None:

@@ -72,15 +72,8 @@ def test_a_clock_that_was_three_days_slow_and_is_put_right_decides_in_time_again
     assert signals["late"].loc["2021-10-06":].tolist() == [1, 0, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("ahead", "at"),
-    [
-        ("+3d", NOON),
-        pytest.param("+1d", NOON, marks=pytest.mark.slow),
-        pytest.param("+3d", EVENING, marks=pytest.mark.slow),
-        pytest.param("+1d", EARLY, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("ahead", "at"), [("+3d", NOON), ("+1d", NOON), ("+3d", EVENING), ("+1d", EARLY)])
 def test_a_start_by_a_clock_that_is_days_fast_decides_no_session_to_come(
     ahead: str, at: datetime, cheap: Path, services_at: ServicesAt, undisturbed: Rows
 ) -> None:
