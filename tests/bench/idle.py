@@ -14,9 +14,9 @@ from pathlib import Path
 from tests.bench.measure import interleaved, process_cost, resident_mb
 from tests.bench.options import Options
 from tests.bench.resident import cold_lag_s, resident
-from tests.bench.result import Figure, Result, Skipped, median_figure, ratio_figure
+from tests.bench.result import Figure, Result, median_figure, ratio_figure
 from tests.bench.session import REFERENCE as IMPORTING
-from tests.bench.session import STATE
+from tests.bench.session import STATE, require_demo_state
 
 REFERENCE = "import pandas, sqlalchemy, apscheduler.schedulers.blocking"
 SESSION, DUE = "2018-12-31", datetime(2018, 12, 31, 14, tzinfo=UTC)
@@ -38,8 +38,7 @@ class _Woken:
 
 def run(options: Options) -> Result:
     """Works on copies of the state that `make demo` leaves behind, so that nothing of it changes."""
-    if not (STATE / "signals.db").exists():
-        raise Skipped("it needs the state of `make demo`; run that first.")
+    require_demo_state()
     repetitions, idle_s = options.repetitions or REPETITIONS, options.pick(125, 3600)
     lags = interleaved(
         {

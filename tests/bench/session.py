@@ -1,8 +1,10 @@
 """`session`: what one run-once costs beside importing the libraries that it needs."""
 
 import shutil
+import sqlite3
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from tests.bench.market import ROOT
@@ -13,14 +15,15 @@ from tests.bench.result import Result, Skipped, median_figure, ratio_figure
 PROGRAM = Path(sys.executable).with_name("reliance-daemon")
 CONFIG = ROOT / "docs" / "examples" / "demo.toml"
 STATE = CONFIG.parent / "state"
+DEMO_SESSION = "2018-12-28"
+"""Which `make demo` decides."""
 REFERENCE = [sys.executable, "-c", "import pandas, sqlalchemy, talib, exchange_calendars, typer, pydantic"]
 REPETITIONS = 5
 
 
 def run(options: Options) -> Result:
     """Works on copies of the state that `make demo` leaves behind, so that nothing of it changes."""
-    if not (STATE / "signals.db").exists():
-        raise Skipped("it needs the state of `make demo`; run that first.")
+    require_demo_state()
     costs = interleaved(
         {
             "importing": lambda: process_cost(REFERENCE, {}),
@@ -40,6 +43,16 @@ def run(options: Options) -> Result:
             median_figure("settle and decide, peak memory", [cost.memory_mb for cost in costs["working"]], "MB"),
         ),
     )
+
+
+def require_demo_state() -> None:
+    """Raises Skipped unless STATE is as `make demo` leaves it: later sessions would be done already, in no time."""
+    if not (STATE / "signals.db").exists():
+        raise Skipped("it needs the state of `make demo`; run that first.")
+    with closing(sqlite3.connect(f"file:{STATE / 'signals.db'}?mode=ro", uri=True)) as database:
+        ((newest,),) = database.execute("SELECT max(session) FROM runs WHERE kind = 'decide'")
+    if newest != DEMO_SESSION:
+        raise Skipped(f"{STATE} has gone on to {newest}; remove it and run `make demo` again.")
 
 
 def _session(now: str) -> Cost:
