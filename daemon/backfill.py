@@ -10,7 +10,7 @@ from pathlib import Path
 from daemon.desk import home_calendar
 from daemon.errors import DaemonError
 from daemon.ingest import ingest
-from daemon.services import Services, context_symbols
+from daemon.services import Services, context_symbols, require_listed
 from daemon.settings import MarketOptions
 from ensemble.counted import counted
 from storage.bar_store import newest_sessions
@@ -86,11 +86,9 @@ def import_bars(services: Services, folder: Path, symbols: Sequence[str] = ()) -
 
 
 def _wanted(services: Services, symbols: Sequence[str]) -> list[str]:
-    every = services.settings.market.every_symbol
-    unknown = [symbol for symbol in symbols if symbol not in every]
-    if unknown:
-        raise DaemonError(f"{unknown[0]} stands nowhere in [market]; add it to symbols, peers or context first.")
-    return [symbol for symbol in every if not symbols or symbol in symbols]
+    market = services.settings.market
+    require_listed(market, symbols)
+    return [symbol for symbol in market.every_symbol if not symbols or symbol in symbols]
 
 
 def _backfilled(services: Services, wanted: Sequence[str], done: Collection[str]) -> Backfill:

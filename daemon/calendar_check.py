@@ -56,9 +56,14 @@ class Disagreement:
     """Sessions that were looked at."""
 
     @property
+    def differing(self) -> int:
+        """Days of either kind."""
+        return len(self.without_bars) + len(self.no_sessions)
+
+    @property
     def is_slight(self) -> bool:
         """So few days that no calendar is wrong: a feed has its gaps."""
-        return len(self.without_bars) + len(self.no_sessions) <= SLIGHT * self.compared
+        return self.differing <= SLIGHT * self.compared
 
     def lines(self) -> list[str]:
         """One line for each kind, none where all agree."""

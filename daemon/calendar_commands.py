@@ -79,13 +79,12 @@ def check_calendar(context: typer.Context, now: Now = None, as_json: AsJson = Fa
 
 def _findings(found: "Disagreement", *, at_home: bool) -> list[str]:
     """Every day at home; elsewhere, where a missing bar is an unknown column, what is more than a feed's gaps."""
-    differing = len(found.without_bars) + len(found.no_sessions)
-    if not differing:
+    if not found.differing:
         return [f"{found.exchange}: calendar and bars agree"]
     if at_home or not found.is_slight:
         return found.lines()
     sessions = counted(found.compared, "session", ",")
-    return [f"{found.exchange}: calendar and bars agree, but for {differing} of {sessions} (--json names them)"]
+    return [f"{found.exchange}: calendar and bars agree, but for {found.differing} of {sessions} (--json names them)"]
 
 
 def _summary(settings: "Settings", exchange: str, days: "list[CalendarDay]") -> str:

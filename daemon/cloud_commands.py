@@ -10,6 +10,7 @@ import typer
 
 from daemon.clock import SystemClock
 from daemon.errors import DaemonError
+from ensemble.counted import counted
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
@@ -44,7 +45,7 @@ def push_command(
         return
     for place in pushed.left_out:
         typer.echo(f"{place} is damaged and was left out; `cache verify` says more", err=True)
-    typer.echo(f"{_shown(bucket)} has {key_of(local)}: {pushed.objects} objects sent, {pushed.size_bytes / 1e6:.1f} MB")
+    typer.echo(f"{bucket.url} has {key_of(local)}: {pushed.line()} sent")
 
 
 def pull_command(context: typer.Context, as_json: AsJson = False) -> None:
@@ -59,7 +60,8 @@ def pull_command(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"brought": places})
     else:
-        typer.echo(f"{len(places)} pieces brought from {_shown(bucket)}: {', '.join(places) or 'nothing was missing'}")
+        brought = counted(len(places), "piece")
+        typer.echo(f"{brought} brought from {bucket.url}: {', '.join(places) or 'nothing was missing'}")
 
 
 def restore_command(
@@ -79,7 +81,7 @@ def restore_command(
         latest = restore_from(bucket, rebuilt_state(storage), at=SystemClock().now())
     database = latest.database.name if latest.database else "no database"
     typer.echo(
-        f"{storage.state_dir}: model {latest.model_id or 'none'} and {database} restored from {_shown(bucket)}. "
+        f"{storage.state_dir}: model {latest.model_id or 'none'} and {database} restored from {bucket.url}. "
         "What came after is done again by `run` or `run-once`."
     )
 
@@ -90,7 +92,3 @@ def _bucket(settings: "Settings") -> "Bucket":
     if bucket is None:
         raise DaemonError("cloud.bucket is not set; name a bucket of Google Cloud Storage: docs/cloud.md says how.")
     return bucket
-
-
-def _shown(bucket: "Bucket") -> str:
-    return f"gs://{bucket.name}/{bucket.prefix}"

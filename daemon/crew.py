@@ -6,10 +6,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
-from daemon.child import Children, TaskLimits
+from daemon.child import Child, Children, TaskLimits
 from daemon.errors import DaemonError
-from daemon.versions import training_version
+from daemon.versions import code_version, training_version
 from ensemble.members.fitted import Files
 from ensemble.members.tasks import TrainingTask, fit_member
 
@@ -24,6 +25,11 @@ class Crew:
     """How many tasks it can use at this moment: more than these, handed in already, would only take memory."""
 
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+_REPLACED = "the program was updated while it ran; start it again."
+
+
 class CodeChanged(DaemonError):
     """The program or its libraries were replaced while it ran; what is trained now would bear another's name."""
 
@@ -33,8 +39,30 @@ def train_as(version: str, task: TrainingTask) -> Files:
     by which the task's key was made.
     """
     if training_version() != version:
-        raise CodeChanged("the program was updated while it ran; start it again.")
+        raise CodeChanged(_REPLACED)
     return fit_member(task)
+
+
+def done_apart(function: Callable[[Given], Made], given: Given, limits: TaskLimits) -> Made:
+    """What `function` makes of it, from a process that ends with it: what it loads there does not stay here.
+
+    Raises ChildFailed, and CodeChanged when the program was replaced since this process started.
+    """
+    child = Child(limits)
+    try:
+        return child.call(partial(_done_as, code_version(), function), given, given_up=_never)
+    finally:
+        child.end()
+
+
+def _done_as(version: str, function: Callable[[Given], Made], given: Given) -> Made:
+    if code_version() != version:
+        raise CodeChanged(_REPLACED)
+    return function(given)
+
+
+def _never() -> bool:
+    return False
 
 
 @contextmanager

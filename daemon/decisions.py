@@ -27,6 +27,8 @@ class Decision:
     signals: tuple[Signal, ...]
     data_digest: str
     n_features: int
+    caution: str = ""
+    """What was done with care, and why; empty where all is as configured."""
 
 
 def write_decisions(

@@ -110,22 +110,15 @@ class Desk:
         late = bool(pd.Timestamp(decided_at) >= calendar.opens[calendar.position(session)])
         said = self._said(row) if self.is_fed(session) else nothing_said(session.date())
         probabilities = said.probabilities(settings.signals.label)
-        caution = self.caution(session, decided_at)
+        caution = self._caution(session, decided_at)
         signals = decide_signals(
             {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
             replace(self._situation(row, account, unsettled, late=late), beliefs=self._beliefs(session, said, account)),
             options=caution.options,
             limits=caution.limits,
         )
-        return Decision(session.date(), decided_at, late, said, signals, self._digest(row), len(self.panel.features))
-
-    def caution(self, session: pd.Timestamp, decided_at: datetime) -> Caution:
-        """Whether `session` is decided with care, as live forecasts did; a backtest has none that are live."""
-        settings = self.services.settings
-        if self.whole:
-            return Caution(settings.signals, settings.risk)
-        with reading(self.services.engine) as conn:
-            return caution_for(conn, settings, session.date(), decided_at=decided_at)
+        digest, n_features = self._digest(row), len(self.panel.features)
+        return Decision(session.date(), decided_at, late, said, signals, digest, n_features, caution.line)
 
     def settle(self, session: pd.Timestamp, account: Account, signals: Sequence[Signal]) -> Settlement:
         """The account after `session`."""
@@ -227,6 +220,14 @@ class Desk:
             services.progress,
             fit=services.fit,
         )
+
+    def _caution(self, session: pd.Timestamp, decided_at: datetime) -> Caution:
+        """Whether `session` is decided with care, as live forecasts did; a backtest has none that are live."""
+        settings = self.services.settings
+        if self.whole:
+            return Caution(settings.signals, settings.risk)
+        with reading(self.services.engine) as conn:
+            return caution_for(conn, settings, session.date(), decided_at=decided_at)
 
     def _row(self, session: pd.Timestamp) -> int:
         return int(self.panel.sessions.searchsorted(session))

@@ -17,6 +17,7 @@ from daemon.close_check import difference_text
 from daemon.desk import home_calendar
 from daemon.due import REOPENS_WITHIN, Task, Timetable
 from daemon.halt import holds_in_force, next_session
+from daemon.mirror import LONGEST_WAIT
 from daemon.settings import Settings
 from daemon.standing import is_chosen, serving_event
 from ensemble.counted import counted
@@ -35,10 +36,6 @@ from storage.watch_store import DriftRow, LiveLoss, newest_drift, read_live_loss
 CALENDAR_WARNING = timedelta(days=45)
 DIFFERENCES_TOLD = timedelta(days=10)
 """Of an older session the two providers are not compared again, so that nothing would end the finding."""
-
-
-MIRRORED_WITHIN = timedelta(hours=6)
-"""As long as the daemon waits at most between two attempts (daemon/mirror.py)."""
 
 
 class Ill(StrEnum):
@@ -195,6 +192,13 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
     return Health(tuple(sorted(findings, key=lambda finding: not finding.unhealthy)), overdue)
 
 
+def lacking_text(state: MirrorState, now: datetime) -> str:
+    """What the bucket has lacked for longer than the daemon waits between two attempts; empty where it does not."""
+    if state.waiting_since is None or now - state.waiting_since <= LONGEST_WAIT:
+        return ""
+    return f"the bucket lacks what came since {state.waiting_since:%Y-%m-%d %H:%M}Z: {state.why or 'not tried yet'}"
+
+
 def hold_text(hold: Hold) -> str:
     """As in "nothing is entered (DRAWDOWN_HALT since 2021-10-01, 12 sessions left)"."""
     until = "until `resume`" if hold.sessions_left is None else f"{counted(hold.sessions_left, 'session')} left"
@@ -292,11 +296,9 @@ def _feeds(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Findin
 
 
 def _mirror(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Finding]:
-    state = ledger.mirror
-    if settings.cloud.bucket is None or state.waiting_since is None or now - state.waiting_since <= MIRRORED_WITHIN:
-        return
-    text = f"the bucket lacks what came since {state.waiting_since:%Y-%m-%d %H:%M}Z: {state.why or 'not tried yet'}"
-    yield Finding(Ill.NOT_MIRRORED, text, state.waiting_since)
+    lacking = lacking_text(ledger.mirror, now)
+    if settings.cloud.bucket is not None and lacking:
+        yield Finding(Ill.NOT_MIRRORED, lacking, ledger.mirror.waiting_since)
 
 
 def _calendar_end(settings: Settings, today: date) -> Iterator[Finding]:

@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 from loguru import logger
 
-from daemon.child import Child, ChildFailed, TaskLimits
+from daemon.child import ChildFailed, TaskLimits
+from daemon.crew import CodeChanged, done_apart
 from ensemble.arrays import Floats, Mask
 from ensemble.evaluation.promotion import Trial, hold_trial
 from ensemble.labels import LABELS
@@ -43,15 +44,8 @@ def judge_here(task: TrialTask, _: TaskLimits | None = None) -> dict[str, Trial]
 
 def judge_apart(task: TrialTask, limits: TaskLimits) -> dict[str, Trial]:
     """The same, from a process that ends with it: SciPy stays for good. Here all the same where that one fails."""
-    child = Child(limits)
     try:
-        return child.call(judge_here, task, given_up=_never)
-    except ChildFailed as error:
+        return done_apart(judge_here, task, limits)
+    except (ChildFailed, CodeChanged) as error:
         logger.warning("the trial is scored in this process: {}", error)
         return judge_here(task)
-    finally:
-        child.end()
-
-
-def _never() -> bool:
-    return False

@@ -138,7 +138,7 @@ def wait_after(attempts: int, chance: float) -> timedelta:
 
 def _say(bucket: Bucket, order: Parcel, answer: Answer) -> None:
     """Once an outage, not at each attempt."""
-    where, pushed = f"gs://{bucket.name}/{bucket.prefix}", answer.pushed
+    pushed = answer.pushed
     if answer.failed:
         if order.attempts == 0:
             logger.warning("cloud: not mirrored, and tried again: {}", answer.failed)
@@ -146,5 +146,4 @@ def _say(bucket: Bucket, order: Parcel, answer: Answer) -> None:
     if pushed.left_out:
         logger.warning("cloud: damaged and not mirrored: {}; `cache verify` says more", ", ".join(pushed.left_out))
     tries = f", after {order.attempts + 1} attempts" if order.attempts else ""
-    sent = f"{pushed.objects} objects, {pushed.size_bytes / 1e6:.1f} MB"
-    logger.info("cloud: {} has {}: {}{}", where, order.notice.key, sent, tries)
+    logger.info("cloud: {} has {}: {}{}", bucket.url, order.notice.key, pushed.line(), tries)

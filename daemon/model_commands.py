@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ensemble.counted import counted
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -137,7 +139,7 @@ def export(
     if as_json:
         print_json([str(path) for path in written])
     else:
-        typer.echo(f"model {entry.model_id} written to {out}: {len(written)} files")
+        typer.echo(f"model {entry.model_id} written to {out}: {counted(len(written), 'file')}")
 
 
 @models_app.command("prune")

@@ -179,8 +179,10 @@ class ModelFactory:
         """
         planned, names = self._plan(month), tuple(spec.name for spec in self.recipe.ensemble.members)
         keys, rows = self._plan(trained_for or month).keys, planned.fold.test
-        other = replace(planned, keys=keys, forecasts=self._forecasts_key(keys, planned.fold))
-        odds = self._odds(planned) if keys == planned.keys else self._kept_odds(other)
+        if keys == planned.keys:
+            odds = self._odds(planned)
+        else:
+            odds = self._kept_odds(replace(planned, keys=keys, forecasts=self._forecasts_key(keys, planned.fold)))
         return rows, with_conditions(names, odds, self.panel, rows)
 
     def history(self, month: str) -> History:

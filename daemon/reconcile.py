@@ -25,8 +25,9 @@ from daemon.notify import announce
 from daemon.orders import hand_over, unsettled_signals
 from daemon.reopening import hoped_for, how_settled, reopen
 from daemon.services import Services
+from daemon.serving import is_published
 from daemon.settings import Settings
-from daemon.shadows import is_published, keep_beside
+from daemon.shadows import keep_beside
 from daemon.versions import deciding_version
 from daemon.watch import watch_live_loss
 from daemon.witness import Witness
@@ -200,8 +201,7 @@ def _decide(job: _Job) -> str:
     with reading(services.engine) as conn:
         account, unsettled = _account(desk, conn), unsettled_signals(conn, before=task.session.date())
     decision = desk.decide(task.session, account, decided_at=services.clock.now(), unsettled=unsettled)
-    notes = (stand_in, desk.caution(task.session, decision.decided_at).line)
-    lines = [*map(describe_signal, decision.signals), *filter(None, notes)]
+    lines = [*map(describe_signal, decision.signals), *filter(None, (stand_in, decision.caution))]
     detail = "; ".join(lines)
     with transaction(services.engine) as conn:
         write_decisions(conn, LIVE, [decision], code_version=services.recipe().code_version)

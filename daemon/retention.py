@@ -4,8 +4,8 @@ Their rows in `models` stay: of every version ever made it is known what it was.
 one too few.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,13 +31,14 @@ def prune_versions(
     store: ModelStore, expendable: Sequence[str], spoken: Manifests, *, budget_bytes: int | None, dry_run: bool
 ) -> tuple[Pruned, int]:
     """What went, and how many bytes are left: all that may go or, with a budget, the oldest until it is kept."""
-    total = size_bytes(store.root)
-    options = PruneOptions(datetime.max.replace(tzinfo=UTC), spoken)
-    gone: list[str] = []
-    for model_id in expendable:
-        pruned = prune(store, replace(options, expendable=frozenset(gone)), dry_run=True)
-        if budget_bytes is not None and total - pruned.size_bytes <= budget_bytes:
-            break
-        gone.append(model_id)
-    pruned = prune(store, replace(options, expendable=frozenset(gone)), dry_run=dry_run)
+    total, unused_since = size_bytes(store.root), datetime.max.replace(tzinfo=UTC)
+
+    def without(oldest: int, *, dry_run: bool = True) -> Pruned:
+        options = PruneOptions(unused_since, spoken, expendable=frozenset(expendable[:oldest]))
+        return prune(store, options, dry_run=dry_run)
+
+    going = len(expendable)
+    if budget_bytes is not None:  # each trial looks at the whole folder, so not every number is tried
+        going = bisect_left(range(going), total - budget_bytes, key=lambda oldest: without(oldest).size_bytes)
+    pruned = without(going, dry_run=dry_run)
     return pruned, total - pruned.size_bytes

@@ -1,6 +1,6 @@
 """What every job works with: settings, clock, database, models, feed. Passed in, so that a test can pass in others."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
@@ -9,13 +9,14 @@ from daemon.broker import Broker, PaperBroker
 from daemon.clock import Clock
 from daemon.combining import Fit, fit_here
 from daemon.courier import Courier
+from daemon.errors import DaemonError
 from daemon.judging import Judge, judge_here
 from daemon.metrics_page import MetricsPage
 from daemon.mirror import Mirror
 from daemon.models import Recipe
 from daemon.nightly_backup import NightlyBackup
 from daemon.progress import Progress
-from daemon.settings import Settings
+from daemon.settings import MarketOptions, Settings
 from daemon.versions import code_version, training_version
 from storage.account_store import AccountBook
 from storage.feeds import Feed
@@ -62,6 +63,13 @@ def recipe_of(settings: Settings) -> Recipe:
     market = settings.market.model_copy(update={"demergers": None})  # of a model's inputs the bars tell
     inputs = f"{market.model_dump_json()} {when}"
     return Recipe(settings.ensemble, settings.labels.barrier.limits, inputs, code_version(), training_version())
+
+
+def require_listed(market: MarketOptions, symbols: Iterable[str]) -> None:
+    """Raises DaemonError for a symbol that is not configured."""
+    for symbol in symbols:
+        if symbol not in market.every_symbol:
+            raise DaemonError(f"{symbol} stands nowhere in [market]; add it to symbols, peers or context first.")
 
 
 def context_symbols(context: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

@@ -15,11 +15,12 @@ from daemon.notify import announce
 from daemon.promotion import Policy
 from daemon.services import Services
 from daemon.shelf import Shelf
-from daemon.standing import Standing, standing_at
+from daemon.standing import Standing, is_refused, standing_at
 from daemon.training import OutOfTime, TrainingFailed, no_hurry
 from ensemble.model import Model
 from ensemble.windows import month_of, months_before
 from storage.engine import reading, transaction
+from storage.model_index import find_model
 from storage.model_store import ModelStoreError
 from storage.promotion_store import ModelEvent, ModelEventKind, add_model_events, read_model_events
 from storage.tables import LIVE
@@ -152,6 +153,14 @@ class Serving:
     def _policy(self) -> Policy:
         services, panel = self.services, self.shelf.factory().panel
         return Policy(services.settings, services.recipe().digest(), panel, services.clock.now(), services.judge)
+
+
+def is_published(services: Services, month: str) -> bool:
+    """The version of `month` by this configuration is there, and not known to be damaged."""
+    recipe = services.recipe().digest()
+    with reading(services.engine) as conn:
+        entry = find_model(conn, month=month, recipe=recipe)
+        return entry is not None and not is_refused(read_model_events(conn, LIVE), entry.model_id)
 
 
 def _rival(standing: Standing, newest: str | None) -> str | None:

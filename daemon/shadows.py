@@ -5,13 +5,9 @@ from loguru import logger
 
 from daemon.desk import Desk
 from daemon.drift import drift_row, shape_in
-from daemon.services import Services
-from daemon.standing import is_refused
-from storage.engine import StoreError, reading, transaction
-from storage.model_index import find_model
+from storage.engine import StoreError, transaction
 from storage.model_store import ModelStoreError
-from storage.promotion_store import read_model_events, write_shadows
-from storage.tables import LIVE
+from storage.promotion_store import write_shadows
 from storage.watch_store import write_drift
 
 
@@ -25,8 +21,9 @@ def keep_beside(desk: Desk, session: pd.Timestamp) -> None:
 def _keep_shadows(desk: Desk, session: pd.Timestamp) -> None:
     try:
         said = desk.shadows(session)
-        with transaction(desk.services.engine) as conn:
-            write_shadows(conn, said, made_at=desk.services.clock.now())
+        if said:
+            with transaction(desk.services.engine) as conn:
+                write_shadows(conn, said, made_at=desk.services.clock.now())
     except (ModelStoreError, StoreError, ValueError) as error:
         logger.warning("{:%Y-%m-%d}: no shadow forecasts are kept: {}", session, error)
 
@@ -41,11 +38,3 @@ def _keep_drift(desk: Desk, session: pd.Timestamp) -> None:
                 write_drift(conn, row)
     except (ModelStoreError, StoreError, ValueError) as error:
         logger.warning("{:%Y-%m-%d}: it is not known whether features drift: {}", session, error)
-
-
-def is_published(services: Services, month: str) -> bool:
-    """The version of `month` by this configuration is there, and not known to be damaged."""
-    recipe = services.recipe().digest()
-    with reading(services.engine) as conn:
-        entry = find_model(conn, month=month, recipe=recipe)
-        return entry is not None and not is_refused(read_model_events(conn, LIVE), entry.model_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from loguru import logger
 
@@ -25,6 +25,8 @@ class Shelf:
     features: tuple[str, ...]
     factory: Callable[[], ModelFactory]
     whole: bool
+    _read: dict[str, Model] = field(default_factory=dict)
+    """Of a live desk, the models that were whole when they were read: each session asks again."""
 
     def entry(self, month: str) -> ModelEntry | None:
         """The newest published version of `month` by this configuration, whole or not."""
@@ -50,6 +52,8 @@ class Shelf:
 
         The damaged parts are put aside then, so that they count as missing.
         """
+        if model_id in self._read:
+            return self._read[model_id]
         with reading(self.services.engine) as conn:
             entry = read_model(conn, model_id)
         if entry is None or entry.manifest["features"] != list(self.features):
@@ -58,6 +62,7 @@ class Shelf:
             model = load_model(self.services.models, model_id)
             if not self.whole:
                 _ = model.members  # read now, while another can still take its place
+                self._read[model_id] = model
         except ModelStoreError:
             with suppress(ModelStoreError):
                 set_damaged_aside(self.services.models, model_id)

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import Engine
 
 from daemon.errors import DaemonError
+from daemon.services import require_listed
 from daemon.settings import Settings
 from storage.action_store import BY_HAND, STATED, Action, state_action
 from storage.engine import transaction
@@ -16,8 +17,7 @@ MOST_SHARES = 1000.0
 def state(engine: Engine, settings: Settings, *, told: tuple[str, date, str, str], now: datetime) -> bool:
     """Keeps what is `told`: symbol, ex-date, kind and value; False where it was known already. Raises DaemonError."""
     symbol, session, kind, text = told
-    if symbol not in settings.market.every_symbol:
-        raise DaemonError(f"{symbol} stands nowhere in [market]; add it to symbols, peers or context first.")
+    require_listed(settings.market, [symbol])
     if kind not in STATED:
         raise DaemonError(f'kind was "{kind}"; it must be one of {", ".join(STATED)}: feeds tell the others.')
     value = read_value(kind, text)

@@ -4,7 +4,6 @@ Each step can be done again: the halt is one as long as it lasts, and an alarm i
 with it. A kill in between leaves it to the next settlement.
 """
 
-from dataclasses import dataclass
 from datetime import date
 
 from loguru import logger
@@ -24,18 +23,6 @@ RECENT_SESSIONS = 60
 """Over which the excess is told."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    """What is found, and what was known before."""
-
-    found: LiveLoss
-    before: LiveLoss | None
-
-    @property
-    def is_new(self) -> bool:
-        return self.before is None or self.found.session > self.before.session
-
-
 def watch_live_loss(services: Services) -> None:
     """Writes down how the traded label's forecasts do; an alarm is told, and halts where that is asked.
 
@@ -48,10 +35,9 @@ def watch_live_loss(services: Services) -> None:
 
 
 def _watch(services: Services) -> None:
-    watched = _watched(services)
-    if watched is None or not watched.is_new:
+    found, now = _found(services), services.clock.now()
+    if found is None:
         return
-    found, now = watched.found, services.clock.now()
     if found.alarm:
         logger.warning(
             "live forecasts of {} lose {:.4f} nats a session more than they expect", found.label, found.excess
@@ -65,8 +51,8 @@ def _watch(services: Services) -> None:
             announce(conn, services.settings, live_loss_notice(found), at=now)
 
 
-def _watched(services: Services) -> _Watched | None:
-    """None before the first outcome."""
+def _found(services: Services) -> LiveLoss | None:
+    """None where no outcome is new."""
     label, level = services.settings.signals.label, float(services.settings.drift.false_alarm_sessions)
     with reading(services.engine) as conn:
         rows = read_scored(conn, LIVE, first=date.min, last=date.max, label=label)
@@ -78,8 +64,10 @@ def _watched(services: Services) -> _Watched | None:
     if not watch.places:
         return None
     sessions = [scored.sessions[place].date() for place in watch.places]
-    alarm = any(before is None or sessions[place] > before.session for place in watch.alarms)
+    known_until = date.min if before is None else before.session
+    if sessions[-1] <= known_until:
+        return None
+    alarm = any(sessions[place] > known_until for place in watch.alarms)
     excess = float(watch.excess[-RECENT_SESSIONS:].mean())
     now = services.clock.now()
-    found = LiveLoss(sessions[-1], label, len(sessions), excess, float(watch.level[-1]), level, alarm, now)
-    return _Watched(found, before)
+    return LiveLoss(sessions[-1], label, len(sessions), excess, float(watch.level[-1]), level, alarm, now)

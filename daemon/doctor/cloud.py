@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from daemon.cloud_options import CloudOptions
 from daemon.doctor.finding import Finding, fail, ok, warn
-from daemon.health import MIRRORED_WITHIN
+from daemon.health import lacking_text
 from daemon.mirror import local_state
 from daemon.settings import Settings
 from storage.cloud.bucket import CloudError
@@ -30,9 +30,8 @@ def cloud_finding(settings: Settings, engine: Engine | None, now: datetime) -> F
         return refused or warn("cloud", "nothing is mirrored yet", "`reliance-daemon run-once` begins.")
     with reading(engine) as conn:
         state = read_mirror(conn)
-    if state.waiting_since is not None and now - state.waiting_since > MIRRORED_WITHIN:
-        seen = f"the bucket lacks what came since {state.waiting_since:%Y-%m-%d %H:%M}Z: {state.why or 'not tried'}"
-        return warn("cloud", seen, _HOW)
+    if lacking := lacking_text(state, now):
+        return warn("cloud", lacking, _HOW)
     if state.mirrored_at is None:
         return warn("cloud", "nothing is mirrored yet", _HOW)
     return ok("cloud", f"the bucket has {state.what} since {state.mirrored_at:%Y-%m-%d %H:%M}Z")
@@ -49,7 +48,7 @@ def bucket_finding(settings: Settings, engine: Engine | None) -> Finding:
     except CloudError as error:
         seen, _, remedy = str(error).rpartition("; ")
         return fail("bucket", seen or remedy, remedy if seen else _HOW)
-    where = f"gs://{bucket.name}/{bucket.prefix}"
+    where = bucket.url
     if latest is None:
         return warn("bucket", f"{where} holds nothing yet", "`models push` brings models and backup there.")
     local = local_state(engine, settings) if engine else None

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from daemon.context_age import silent_context
 from daemon.desk import home_calendar
 from daemon.doctor.finding import Finding, fail, ok, warn
+from daemon.model_control import version_faults
 from daemon.services import recipe_of
 from daemon.settings import Settings
 from ensemble.counted import counted
@@ -18,7 +19,7 @@ from storage.engine import reading
 from storage.feeds import FeedError, open_feed
 from storage.model_folder import manifest_keys
 from storage.model_index import find_model
-from storage.model_store import ModelStore, ModelStoreError
+from storage.model_store import ModelStore
 
 ASKED_DAYS = 14
 """A fetch that proves the feed need not be long."""
@@ -80,15 +81,9 @@ def model_finding(engine: Engine, settings: Settings, now: datetime) -> Finding:
     if entry is None:
         remedy = "the next session trains it, which takes minutes; `run-once` does it before."
         return warn("models", f"none of {month} by this configuration and code", remedy)
-    store = ModelStore(settings.storage.models_dir, read_only=True)
-    try:
-        parts = manifest_keys(store.manifest(entry.model_id))
-        for key in sorted(parts):
-            store.check_part(key)
-    except ModelStoreError as error:
-        return warn(
-            "models",
-            str(error),
-            "the version before it serves until it is made again; `models verify` looks at all of them.",
-        )
-    return ok("models", f"{entry.model_id} serves {month}; {counted(len(parts), 'part')}, all whole")
+    faults = version_faults(ModelStore(settings.storage.models_dir, read_only=True), entry.model_id)
+    if faults:
+        remedy = "the version before it serves until it is made again; `models verify` looks at all of them."
+        return warn("models", faults[0], remedy)
+    parts = counted(len(manifest_keys(entry.manifest)), "part")
+    return ok("models", f"{entry.model_id} serves {month}; {parts}, all whole")

@@ -64,6 +64,11 @@ class Bucket:
     chunk_bytes: int = 8 << 20
     """What is larger goes up in chunks, multiples of 256 KiB; one that breaks off is sent again, not the whole."""
 
+    @property
+    def url(self) -> str:
+        """As people write it, with the prefix."""
+        return f"gs://{self.name}/{self.prefix}"
+
     def __enter__(self) -> "Bucket":
         return self
 
@@ -131,7 +136,7 @@ class Bucket:
         return f"{self.prefix}/{name}"
 
     def _shown(self, name: str) -> str:
-        return f"gs://{self.name}/{self._full(name)}"
+        return f"{self.url}/{name}"
 
     @cached_property
     def _client(self) -> Any:

@@ -31,7 +31,7 @@ def latest_of(bucket: Bucket, scratch: Path) -> Latest:
     latest = read_latest(bucket, scratch)
     if latest is None:
         raise BucketRefused(
-            f"gs://{bucket.name}/{bucket.prefix} holds nothing yet; check cloud.bucket and cloud.prefix, or "
+            f"{bucket.url} holds nothing yet; check cloud.bucket and cloud.prefix, or "
             "`models push` on the machine that has the models."
         )
     return latest
@@ -81,8 +81,7 @@ def get_checked(bucket: Bucket, name: str, target: Path, *, sha256: str, size_by
     bucket.get(name, target, most_bytes=size_bytes)
     if digest_of_file(target) != sha256:
         raise CloudError(
-            f"gs://{bucket.name}/{bucket.prefix}/{name} is not what was stored; `models push` from a machine that has "
-            "it puts it right."
+            f"{bucket.url}/{name} is not what was stored; `models push` from a machine that has it puts it right."
         )
 
 

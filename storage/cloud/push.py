@@ -11,6 +11,7 @@ from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ensemble.counted import counted
 from storage.backups import Backup, backup_named
 from storage.cloud.archive import pack
 from storage.cloud.bucket import NEW, Bucket, BucketRefused, Stored, crc32c_of, local_faults
@@ -59,6 +60,10 @@ class Pushed:
     """Damaged pieces, which are not mirrored."""
     removed: int = 0
     """Old backups."""
+
+    def line(self) -> str:
+        """As in "12 objects, 3.4 MB"."""
+        return f"{counted(self.objects, 'object')}, {self.size_bytes / 1e6:.1f} MB"
 
     def plus(self, sent: "Pushed") -> "Pushed":
         """Both together."""
@@ -110,16 +115,15 @@ def _decoded_latest(scratch: Path) -> Latest:
 
 
 def _check_ours(bucket: Bucket, latest: Latest, local: Local) -> None:
-    where = f"gs://{bucket.name}/{bucket.prefix}"
     if latest.account is not None and latest.account != local.account:
         raise BucketRefused(
-            f"{where} holds another account, begun {latest.account:%Y-%m-%d %H:%M}Z; set another cloud.prefix, bring "
-            "that account back with `restore --from-cloud`, or replace it with `models push --take-over`."
+            f"{bucket.url} holds another account, begun {latest.account:%Y-%m-%d %H:%M}Z; set another cloud.prefix, "
+            "bring that account back with `restore --from-cloud`, or replace it with `models push --take-over`."
         )
     if latest.settled is not None and (local.settled is None or local.settled < latest.settled):
         raise BucketRefused(
-            f"{where} has settled {latest.settled}, and this machine only {local.settled or 'nothing'}; see that no "
-            "other machine works on this account, or go back with `models push --take-over`."
+            f"{bucket.url} has settled {latest.settled}, and this machine only {local.settled or 'nothing'}; see that "
+            "no other machine works on this account, or go back with `models push --take-over`."
         )
 
 
