@@ -52,9 +52,12 @@ class Policy:
         if not decides:
             return [judged]
         age = _months_between(champion.month, self.settings.ensemble.serving(month_of(session))) + 1
-        promoted = is_promoted(trial, self.settings.promotion, champion_age_months=age)
-        kind = ModelEventKind.PROMOTED if promoted else ModelEventKind.KEPT
-        return [judged, self._event(kind, *sides, note=note)]
+        if is_promoted(trial, self.settings.promotion, champion_age_months=0):
+            return [judged, self._event(ModelEventKind.PROMOTED, *sides, note=note)]
+        if is_promoted(trial, self.settings.promotion, champion_age_months=age):
+            note += f"; but the other would be {age} months old"
+            return [judged, self._event(ModelEventKind.PROMOTED, *sides, note=note)]
+        return [judged, self._event(ModelEventKind.KEPT, *sides, note=note)]
 
     def received(self, model: Model, standing: Standing, session: pd.Timestamp) -> Iterator[ModelEvent]:
         """What becomes of a new version: it serves at once, is tried, or waits for a person."""

@@ -27,7 +27,7 @@ from daemon.reopening import hoped_for, how_settled, reopen
 from daemon.services import Services
 from daemon.serving import is_published
 from daemon.settings import Settings
-from daemon.shadows import keep_beside
+from daemon.shadows import look_beside
 from daemon.versions import deciding_version
 from daemon.watch import watch_live_loss
 from daemon.witness import Witness
@@ -155,7 +155,6 @@ def _do(desk: Desk, task: Task) -> None:
     logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
     if task.kind == "decide":
         hand_over(desk.services)
-        keep_beside(desk, task.session)
     else:
         watch_live_loss(desk.services)
 
@@ -196,6 +195,7 @@ class _Job:
 def _decide(job: _Job) -> str:
     desk, task, services = job.desk, job.task, job.desk.services
     stand_in = desk.prepare(task.session)
+    beside = look_beside(desk, task.session)
     # Training may have taken until after the open, so clock, kill switch and account are read now.
     follow_file(services)
     with reading(services.engine) as conn:
@@ -205,6 +205,7 @@ def _decide(job: _Job) -> str:
     detail = "; ".join(lines)
     with transaction(services.engine) as conn:
         write_decisions(conn, LIVE, [decision], code_version=services.recipe().code_version)
+        beside.write(conn, made_at=services.clock.now())
         job.announce(conn, signal_notice(decision.session, decision.signals, lines), ping_notice(decision.session))
         job.end(conn, detail, events_known=account.n_events)
     return detail

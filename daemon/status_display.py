@@ -19,6 +19,7 @@ from daemon.health import Finding, Health, Ledger, judge, read_ledger
 from daemon.reconcile import timetable_of
 from daemon.redaction import one_line, redacted
 from daemon.settings import Settings
+from ensemble.counted import counted
 from ensemble.sessions import trading_hours
 from ensemble.trading.account import AccountMark
 from ensemble.trading.holdings import Hold
@@ -90,7 +91,8 @@ def mirror_line(state: MirrorState) -> str:
     if state.waiting_since is None:
         return f"Cloud: {has}"
     why = f" ({one_line(redacted(state.why))})" if state.why else ""
-    return f"Cloud: {has}; waits since {state.waiting_since:%Y-%m-%d %H:%M}Z, {state.attempts} attempts{why}"
+    tried = f"{counted(state.attempts, 'attempt')}{why}"
+    return f"Cloud: {has}; waits since {state.waiting_since:%Y-%m-%d %H:%M}Z, {tried}"
 
 
 def is_provisional(wake: pd.Timestamp | None, settings: Settings) -> bool:

@@ -194,7 +194,7 @@ def test_a_bucket_that_lacks_something_for_hours_is_told(copy: Path, services_at
         off = services.settings.model_copy(update={"cloud": CloudOptions()})
         assert Ill.NOT_MIRRORED not in {one.ill for one in judge(ledger, off, start + timedelta(hours=9)).findings}
     line = mirror_line(ledger.mirror)
-    assert line == "Cloud: nothing yet; waits since 2021-10-06 11:30Z, 1 attempts (bucket some-bucket refused)"
+    assert line == "Cloud: nothing yet; waits since 2021-10-06 11:30Z, 1 attempt (bucket some-bucket refused)"
 
 
 @pytest.mark.slow

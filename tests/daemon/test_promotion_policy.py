@@ -133,3 +133,21 @@ def test_a_trial_scores_both_on_the_sessions_after_they_were_made_and_before_the
         }
         assert ended.kind in (ModelEventKind.PROMOTED, ModelEventKind.KEPT)
         assert asked.tried(october, october, session, decides=False)[0].kind is ModelEventKind.JUDGED
+
+
+@pytest.mark.parametrize(
+    ("month", "kind", "why"),
+    [("2021-08", "kept", ""), ("2021-01", "promoted", "; but the other would be 10 months old")],
+)
+def test_a_champion_that_lost_no_trial_goes_when_it_is_too_old_and_the_event_says_so(
+    month: str, kind: str, why: str, copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-10-05 17:00") as services:
+        options = services.settings.promotion.model_copy(update={"policy": "better", "max_age_months": 3})
+        settings = services.settings.model_copy(update={"promotion": options})
+        desk = desk_at(services)
+        october = desk.model("2021-10")
+        asked = Policy(settings, "recipe", desk.factory.panel, services.clock.now())
+        session = desk.panel.sessions[-1]
+        judged, ended = asked.tried(october, replace(october, month=month), session, decides=True)
+        assert (ended.kind, ended.note) == (kind, judged.note + why)

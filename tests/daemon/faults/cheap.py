@@ -46,8 +46,19 @@ max_holding_sessions = 3
 COMPARED = (
     *("forecasts", "member_forecasts", "signals", "features", "outcomes", "bars", "quarantine", "runs"),
     *("account", "account_events", "trades", "positions"),
+    *("model_events", "shadow_forecasts", "feature_drift"),
 )
-WHEN = ("decided_at", "resolved_at", "started_at", "finished_at", "bars_known_at", "seen_at")
+WHEN = (
+    "decided_at",
+    "resolved_at",
+    "started_at",
+    "finished_at",
+    "bars_known_at",
+    "seen_at",
+    "at",
+    "made_at",
+    "watched_at",
+)
 """Columns that only say when something was written."""
 LATE = ("signals", "runs", "account", "account_events", "trades", "positions")
 """Tables that differ where a decision came after the open: it is marked late, and nothing is traded by it."""
