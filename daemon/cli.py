@@ -11,28 +11,28 @@ from typing import Annotated, Literal
 
 import typer
 
-from daemon.account_commands import account_command, positions_command, trades_command
-from daemon.audit_command import audit_command
-from daemon.backfill_commands import backfill_command, export_command, import_command
-from daemon.bars_commands import bars_app
-from daemon.calendar_commands import calendar_app
+from daemon.accounts.commands import account_command, positions_command, trades_command
+from daemon.auditing.command import audit_command
+from daemon.bars.backfill_commands import backfill_command, export_command, import_command
+from daemon.bars.commands import bars_app
+from daemon.calendars.commands import calendar_app
 from daemon.clock import SystemClock
-from daemon.cloud_commands import pull_command, push_command, restore_command
-from daemon.db_commands import db_app
-from daemon.doctor_command import doctor_command
+from daemon.config.settings import Settings
+from daemon.console.redaction import masked, one_line, redacted
+from daemon.database.commands import db_app
+from daemon.doctor.command import doctor_command
 from daemon.errors import DaemonError
+from daemon.health.status_command import status_command
 from daemon.invocation import Invocation
 from daemon.invocation import clock_at as _clock
 from daemon.invocation import reader as _reader
 from daemon.invocation import services_of as _services
 from daemon.invocation import upgraded as _upgraded
-from daemon.market_commands import market_app
-from daemon.model_commands import models_app
-from daemon.notify_commands import notify_app
-from daemon.redaction import masked, one_line, redacted
-from daemon.settings import Settings
-from daemon.status_command import status_command
-from daemon.verify_command import verify_command
+from daemon.mirror.commands import pull_command, push_command, restore_command
+from daemon.models.commands import models_app
+from daemon.notify.commands import notify_app
+from daemon.synthetic.commands import market_app
+from daemon.verifying.command import verify_command
 from ensemble.counted import counted
 from ensemble.labels import Label
 
@@ -93,8 +93,8 @@ def options(
 @app.command("run-once")
 def run_once(context: typer.Context, now: Now = None, as_json: AsJson = False) -> None:
     """Do all that is due: read the feed, settle, retrain, decide. A second call finds nothing to do."""
-    from daemon.display import show_reconciled
-    from daemon.reconcile import reconcile
+    from daemon.console.display import show_reconciled
+    from daemon.sessions.reconcile import reconcile
 
     with _services(context.obj, _clock(now), quiet=as_json) as services:
         show_reconciled(services, reconcile(services), as_json=as_json)
@@ -103,10 +103,10 @@ def run_once(context: typer.Context, now: Now = None, as_json: AsJson = False) -
 @app.command()
 def run(context: typer.Context) -> None:
     """Stay, and do what is due when it is due, until SIGTERM or Ctrl-C."""
-    from daemon.loop import run_forever
-    from daemon.metrics import served
-    from daemon.patience import Patience
-    from daemon.service_manager import ServiceManager
+    from daemon.database.patience import Patience
+    from daemon.health.metrics import served
+    from daemon.service.loop import run_forever
+    from daemon.service.service_manager import ServiceManager
 
     clock, manager = SystemClock(), ServiceManager()
     with (
@@ -128,8 +128,8 @@ def backtest(  # noqa: PLR0913 - one for each option
     as_json: AsJson = False,
 ) -> None:
     """Replay past sessions with the daemon's own jobs; stored beside the live rows as origin "backtest"."""
-    from daemon.backtest import backtest as replay
-    from daemon.backtest_display import show_backtest
+    from daemon.backtests.backtest import backtest as replay
+    from daemon.backtests.display import show_backtest
 
     with _services(context.obj, _clock(now), quiet=as_json) as services:
         show_backtest(services, replay(services, first=first.date(), last=last.date()), out=out, as_json=as_json)
@@ -157,15 +157,15 @@ def evaluate(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Say what stored forecasts are worth: a verdict, beside a coin, a constant and simple models."""
     if explain_protocol:
-        from daemon.protocol_display import explain_published
+        from daemon.evaluating.protocol_display import explain_published
 
         explain_published(as_json=as_json)
         return
     if first is None or last is None:
         raise typer.BadParameter("give --from DATE and --to DATE, or --explain-protocol.")
-    from daemon.evaluation import Question, gather
-    from daemon.evaluation_display import show_card
-    from daemon.threshold_display import show_thresholds
+    from daemon.evaluating.display import show_card
+    from daemon.evaluating.evaluation import Question, gather
+    from daemon.evaluating.threshold_display import show_thresholds
 
     settings = context.obj.settings()
     question = Question(first.date(), last.date(), origin, symbol, label, open_holdout)
@@ -189,9 +189,9 @@ def sweep(  # noqa: PLR0913  # one parameter an option
     as_json: AsJson = False,
 ) -> None:
     """Try members with other figures, the presets first, walked forward; every trial stays in the ledger."""
-    from daemon.study import Wanted
-    from daemon.sweep import sweep as search
-    from daemon.sweep_display import show_sweep
+    from daemon.sweeps.display import show_sweep
+    from daemon.sweeps.study import Wanted
+    from daemon.sweeps.sweep import sweep as search
 
     with _services(context.obj, _clock(now), quiet=as_json) as services:
         settings = services.settings
@@ -206,7 +206,7 @@ def signals(
     as_json: AsJson = False,
 ) -> None:
     """Show the signals of a session, with their reasons."""
-    from daemon.display import show_signals
+    from daemon.console.display import show_signals
 
     with _reader(context.obj) as engine:
         show_signals(engine, None if session is None else session.date(), as_json=as_json)
@@ -219,7 +219,7 @@ def halt(
     now: Now = None,
 ) -> None:
     """Open no position from the next session on, until `resume`; what is held closes as ever. The daemon may run."""
-    from daemon.halt_command import halt_command
+    from daemon.sessions.halt_command import halt_command
 
     halt_command(context.obj.settings(), now=_clock(now).now(), reason=reason)
 
@@ -227,7 +227,7 @@ def halt(
 @app.command()
 def resume(context: typer.Context, now: Now = None) -> None:
     """End a halt, by command or after a drawdown, from the next session on. The daemon may run."""
-    from daemon.halt_command import resume_command
+    from daemon.sessions.halt_command import resume_command
 
     resume_command(context.obj.settings(), now=_clock(now).now())
 
@@ -257,8 +257,8 @@ def export_forecasts(
 @cache_app.command("list")
 def list_cache(context: typer.Context, as_json: AsJson = False) -> None:
     """Show every trained part: for which month and member, how large, when last used, and who refers to it."""
-    from daemon.cache import cache_entries
-    from daemon.cache_display import show_cache
+    from daemon.models.cache import cache_entries
+    from daemon.models.cache_display import show_cache
     from storage.model_store import ModelStore
 
     show_cache(cache_entries(ModelStore(context.obj.settings().storage.models_dir)), as_json=as_json)
@@ -275,9 +275,9 @@ def prune_cache(
     as_json: AsJson = False,
 ) -> None:
     """Remove parts that no published model and no month refers to, drafts, and damaged parts put aside."""
-    from daemon.cache import prune, prune_options
-    from daemon.cache_display import show_pruned
     from daemon.instance import only_instance
+    from daemon.models.cache import prune, prune_options
+    from daemon.models.cache_display import show_pruned
     from storage.model_store import ModelStore
 
     settings = context.obj.settings()
@@ -293,7 +293,7 @@ def prune_cache(
 @cache_app.command("verify")
 def verify_cache(context: typer.Context, as_json: AsJson = False) -> None:
     """Compare every trained part with its checksum; exit 1 when one is damaged or missing."""
-    from daemon.cache_display import show_faults
+    from daemon.models.cache_display import show_faults
     from storage.model_folder import faults
     from storage.model_store import ModelStore
 
@@ -311,7 +311,7 @@ def check_config(context: typer.Context) -> None:
 @config_app.command("show")
 def show_config(context: typer.Context, as_json: AsJson = False) -> None:
     """Print the configuration in effect: defaults, file and environment together; *** for what is secret."""
-    from daemon.settings import describe
+    from daemon.config.settings import describe
 
     settings: Settings = masked(context.obj.settings())
     typer.echo(json.dumps(settings.model_dump(mode="json"), indent=1) if as_json else describe(settings).rstrip())

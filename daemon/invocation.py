@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from daemon.clock import Clock, FixedClock, SystemClock
-from daemon.redaction import hide, secrets_of
-from daemon.settings import Settings, load_settings
+from daemon.config.settings import Settings, load_settings
+from daemon.console.redaction import hide, secrets_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from daemon.config.settings import StorageOptions
     from daemon.services import Services
-    from daemon.settings import StorageOptions
 
     OpenStore = Callable[[StorageOptions, Clock], Engine]
 
@@ -45,9 +45,9 @@ def services_of(
 
     `open_store`: who opens the database, by default `open_database`.
     """
+    from daemon.console.log import log_printed_error, open_log
+    from daemon.database.opening import open_database
     from daemon.instance import only_instance
-    from daemon.log import log_printed_error, open_log
-    from daemon.opening import open_database
 
     settings = invocation.settings()
     with only_instance(settings.storage.state_dir):
@@ -69,9 +69,9 @@ def services_of(
 @contextmanager
 def _all_of(settings: Settings, clock: Clock, engine: "Engine") -> "Iterator[Services]":
     """Models, feeds and broker; what is on its way elsewhere at the end has a few seconds."""
-    from daemon.broker import open_broker
-    from daemon.progress import shown
+    from daemon.console.progress import shown
     from daemon.services import Services
+    from daemon.sessions.broker import open_broker
     from storage.feeds import open_check_feed, open_feed
     from storage.model_store import ModelStore
 
@@ -92,8 +92,8 @@ def upgraded(invocation: Invocation, *, read_only: bool) -> "Iterator[Engine]":
     That alone needs the lock. Raises AlreadyRunning while another instance holds it, StoreError.
     """
     from daemon.clock import SystemClock
+    from daemon.database.opening import open_database
     from daemon.instance import only_instance
-    from daemon.opening import open_database
     from storage.engine import OldSchema, open_store
 
     settings = invocation.settings().storage

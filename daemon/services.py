@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from daemon.broker import Broker, PaperBroker
 from daemon.clock import Clock
-from daemon.combining import Fit, fit_here
-from daemon.courier import Courier
+from daemon.config.settings import MarketOptions, Settings
+from daemon.console.progress import Progress
+from daemon.database.nightly_backup import NightlyBackup
 from daemon.errors import DaemonError
-from daemon.judging import Judge, judge_here
-from daemon.metrics_page import MetricsPage
-from daemon.mirror import Mirror
-from daemon.models import Recipe
-from daemon.nightly_backup import NightlyBackup
-from daemon.progress import Progress
-from daemon.settings import MarketOptions, Settings
+from daemon.health.metrics_page import MetricsPage
+from daemon.mirror.mirroring import Mirror
+from daemon.models.factory import Recipe
+from daemon.models.judging import Judge, judge_here
+from daemon.notify.courier import Courier
+from daemon.sessions.broker import Broker, PaperBroker
+from daemon.training.combining import Fit, fit_here
 from daemon.versions import code_version, training_version
 from storage.account_store import AccountBook
 from storage.feeds import Feed

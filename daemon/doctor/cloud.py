@@ -8,11 +8,11 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine
 
-from daemon.cloud_options import CloudOptions
+from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, fail, ok, warn
-from daemon.health import lacking_text
-from daemon.mirror import local_state
-from daemon.settings import Settings
+from daemon.health.judge import lacking_text
+from daemon.mirror.mirroring import local_state
+from daemon.mirror.options import CloudOptions
 from storage.cloud.bucket import CloudError
 from storage.cloud.push import read_latest
 from storage.engine import reading

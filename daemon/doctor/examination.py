@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import Engine
 
-from daemon.calendar_check import check_stored
-from daemon.config_file import CONFIG_PATHS, read_config
+from daemon.calendars.check import check_stored
+from daemon.config.file import CONFIG_PATHS, read_config
+from daemon.config.settings import Settings, StorageOptions, load_settings
 from daemon.doctor.cloud import bucket_finding, cloud_finding
 from daemon.doctor.finding import Finding, fail, ok
 from daemon.doctor.installation import installation_findings
@@ -18,7 +19,6 @@ from daemon.doctor.machine import bars_finding, calendar_end_finding, clock_find
 from daemon.doctor.market import age_finding, answer_finding, context_finding, model_finding
 from daemon.doctor.state import backup_finding, database_findings, log_finding, rights_finding
 from daemon.errors import ConfigError
-from daemon.settings import Settings, StorageOptions, load_settings
 from storage.bar_store import newest_sessions
 from storage.engine import database_file, open_store, reading
 from storage.errors import StoreError

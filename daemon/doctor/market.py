@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 from sqlalchemy import Engine
 
-from daemon.context_age import silent_context
-from daemon.desk import home_calendar
+from daemon.bars.context_age import silent_context
+from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, fail, ok, warn
-from daemon.model_control import version_faults
+from daemon.models.control import version_faults
 from daemon.services import recipe_of
-from daemon.settings import Settings
+from daemon.sessions.desk import home_calendar
 from ensemble.counted import counted
 from ensemble.windows import month_of
 from storage.engine import reading

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
+from daemon.config.settings import StorageOptions
+from daemon.console.log import FILE_NAME, LogOptions
 from daemon.doctor.finding import Finding, fail, ok, warn
-from daemon.log import FILE_NAME, LogOptions
-from daemon.settings import StorageOptions
 from storage.backups import BackupError, backups_in
 from storage.database_check import database_faults
 from storage.engine import database_file, shown_url

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Engine
 
-from daemon.backfill import backfill
+from daemon.bars.backfill import backfill
+from daemon.bars.ingest import ingest
 from daemon.clock import FixedClock
-from daemon.ingest import ingest
-from daemon.progress import silent
+from daemon.config.settings import Settings
+from daemon.console.progress import silent
 from daemon.services import Services
-from daemon.settings import Settings
 from ensemble.bars import BAR_COLUMNS
 from ensemble.sessions import SessionCalendar, load_calendar
 from storage.bar_store import read_bars, write_bars

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from daemon.bars.ingest import ingest
 from daemon.clock import FixedClock
-from daemon.desk import home_calendar, open_desk
-from daemon.ingest import ingest
-from daemon.progress import silent
+from daemon.config.settings import Settings, load_settings
+from daemon.console.progress import silent
 from daemon.services import Services
-from daemon.settings import Settings, load_settings
+from daemon.sessions.desk import home_calendar, open_desk
 from ensemble.panel import Panel
 from ensemble.sessions import load_calendar
 from ensemble.trading.limits import RiskLimits

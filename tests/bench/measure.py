@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from daemon.child import training_environment
+from daemon.training.child import training_environment
 
 Measured = TypeVar("Measured")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from daemon.desk import Desk, home_calendar, open_desk
 from daemon.invocation import Invocation, clock_at, services_of
+from daemon.sessions.desk import Desk, home_calendar, open_desk
 from ensemble.arrays import Floats, Mask
 from ensemble.evaluation.promotion import PromotionOptions, hold_trial, is_promoted
 from ensemble.labels import LABELS, label_horizon

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import daemon.clock_watch
+import daemon.service.clock_watch
 from daemon.cli import main
 from daemon.clock import SystemClock
-from daemon.waker import Waker
+from daemon.service.waker import Waker
 
 if TYPE_CHECKING:  # loaded before the daemon, pandas would be another one than the daemon's
     import pandas as pd
@@ -26,7 +26,7 @@ def shift(ahead: timedelta) -> None:
 
     setattr(Waker, "plan", planned)  # noqa: B010  # a program of its own, which nobody else shares
     setattr(SystemClock, "now", lambda _: datetime.now(UTC) + ahead)  # noqa: B010
-    daemon.clock_watch.EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+    daemon.service.clock_watch.EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
 
 if __name__ == "__main__":  # its training processes are started from this file, and have no clock

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pandas.testing import assert_frame_equal
 
-from daemon.ingest import ingest
+from daemon.bars.ingest import ingest
 from tests.bench import bars
 
 

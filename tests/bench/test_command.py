@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from daemon.config.settings import Settings, load_settings
 from daemon.services import recipe_of
-from daemon.settings import Settings, load_settings
 from tests.bench import other_limits, pytorch
 from tests.bench.__main__ import arguments, main, measure
 from tests.bench.options import Options

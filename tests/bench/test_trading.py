@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.settings import load_settings
+from daemon.config.settings import load_settings
 from ensemble.labels import LABELS
 from tests.bench.trading import Found, Way, figure, summary_row, ways
 

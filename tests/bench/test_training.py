@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daemon.settings import MarketOptions, Settings
+from daemon.config.settings import MarketOptions, Settings
 from ensemble.arrays import Floats
 from ensemble.members.fitted import Files
 from ensemble.members.specs import LstmSpec

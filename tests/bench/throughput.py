@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from daemon.training import train_parts
-from daemon.workers import WorkerOptions
+from daemon.training.trainer import train_parts
+from daemon.training.workers import WorkerOptions
 from ensemble.members.tasks import TrainingTask
 from ensemble.panel import Panel
 from storage.model_store import ModelStore

@@ -12,10 +12,10 @@ import pytest
 from loguru import logger
 
 from daemon.clock import FixedClock
-from daemon.progress import Progress, silent
-from daemon.reconcile import reconcile
+from daemon.config.settings import load_settings
+from daemon.console.progress import Progress, silent
 from daemon.services import Services
-from daemon.settings import load_settings
+from daemon.sessions.reconcile import reconcile
 from ensemble.labels import LABELS
 from ensemble.members.specs import LogitSpec, MemberSpec, TreesSpec
 from ensemble.members.tasks import TrainingTask, task_key

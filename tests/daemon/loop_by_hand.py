@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from daemon.clock import Reading
-from daemon.clock_watch import ClockWatch
-from daemon.loop import Loop
-from daemon.service_manager import ServiceManager
+from daemon.config.settings import Settings
+from daemon.service.clock_watch import ClockWatch
+from daemon.service.loop import Loop
+from daemon.service.service_manager import ServiceManager
 from daemon.services import Services
-from daemon.settings import Settings
 
 
 @dataclass

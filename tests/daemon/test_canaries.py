@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.redaction import redacted
-from daemon.secrets import SECRET, secret_keys
-from daemon.settings import Settings, load_settings
+from daemon.config.secrets import SECRET, secret_keys
+from daemon.config.settings import Settings, load_settings
+from daemon.console.redaction import redacted
 from ensemble.options import Options
 from storage.secret_urls import has_secret
 

@@ -14,13 +14,13 @@ import pytest
 from numpy.testing import assert_array_equal
 from sqlalchemy import Connection, Engine, text
 
-from daemon.backtest import backtest
-from daemon.desk import home_calendar, open_desk
+from daemon.backtests.backtest import backtest
 from daemon.errors import DaemonError
-from daemon.loading import load_model
-from daemon.models import ModelFactory
-from daemon.reconcile import reconcile
+from daemon.models.factory import ModelFactory
+from daemon.models.loading import load_model
 from daemon.services import Services
+from daemon.sessions.desk import home_calendar, open_desk
+from daemon.sessions.reconcile import reconcile
 from ensemble.labels import LABELS
 from ensemble.stacking.combiner import who_speaks
 from ensemble.trading.account import open_account, settle

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from daemon.clock import SystemClock
-from daemon.opening import open_database
-from daemon.settings import StorageOptions
+from daemon.config.settings import StorageOptions
+from daemon.database.opening import open_database
 
 ROOT = Path(__file__).parents[2]
 OWNER, READER, GROUP, STRANGERS = 61_001, 61_002, 61_003, 61_004
@@ -35,7 +35,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become s
 LOOK = """
 import json, os, sys
 from typer.testing import CliRunner
-import daemon.halt_command, daemon.instance, daemon.log
+import daemon.sessions.halt_command, daemon.instance, daemon.console.log
 from daemon.cli import app
 folder, group, user, as_root, as_user = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *map(json.loads, sys.argv[4:])
 def call(words):
@@ -50,8 +50,8 @@ import os, sys, tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from daemon.clock import SystemClock
-from daemon.opening import open_database
-from daemon.settings import StorageOptions, load_settings
+from daemon.database.opening import open_database
+from daemon.config.settings import StorageOptions, load_settings
 from storage.engine import transaction
 from storage.tables import configurations
 def work(storage):

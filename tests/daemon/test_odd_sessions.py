@@ -5,7 +5,7 @@ from datetime import date, time, timedelta
 import pandas as pd
 import pytest
 
-from daemon.due import Timetable
+from daemon.sessions.due import Timetable
 from ensemble.sessions import load_calendar
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from daemon.desk import home_calendar
-from daemon.reconcile import timetable_of
-from daemon.settings import load_settings
-from daemon.simulate import simulate
+from daemon.config.settings import load_settings
+from daemon.sessions.desk import home_calendar
+from daemon.sessions.reconcile import timetable_of
+from daemon.synthetic.simulate import simulate
 from ensemble.evaluation.synthetic import SyntheticOptions
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import Engine, event, make_url, select, text
 
 from daemon.errors import AlreadyRunning
-from daemon.reconcile import reconcile
 from daemon.services import Services
+from daemon.sessions.reconcile import reconcile
 from storage.engine import is_away, open_store, reading
 from storage.schema import METADATA
 from storage.tables import data_dictionary

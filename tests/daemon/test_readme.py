@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.cli import app
-from daemon.settings import Settings, load_settings
+from daemon.config.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from sqlalchemy import text
 
-from daemon.backtest import backtest
-from daemon.desk import home_calendar, open_desk
-from daemon.ingest import ingest
-from daemon.reconcile import reconcile
+from daemon.backtests.backtest import backtest
+from daemon.bars.ingest import ingest
 from daemon.services import Services
+from daemon.sessions.desk import home_calendar, open_desk
+from daemon.sessions.reconcile import reconcile
 from storage.engine import reading
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]

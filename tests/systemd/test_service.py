@@ -235,7 +235,7 @@ def test_a_reconciliation_that_hangs_is_ended_by_the_watchdog_and_started_again(
     machine.wait_for(lambda: decided(machine), within_s=120)
     said = journal(machine, since)
     assert "Current thread" in said  # where it hung is told
-    assert "daemon/ingest.py" in said
+    assert "daemon/bars/ingest.py" in said
     print(f"ended after {took_s:.0f} s", *(line for line in said.splitlines() if "atchdog" in line), sep="\n")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.reconcile import reconcile
+from daemon.sessions.reconcile import reconcile
 from tests.daemon.faults.cheap import Rows, rows_of, write_cheap
 from tests.daemon.faults.world import BEGIN, END, ServicesAt, World, live
 

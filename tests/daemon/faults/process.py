@@ -14,17 +14,17 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import sys
 from datetime import UTC, datetime
-import daemon.clock, daemon.waker
+import daemon.clock, daemon.service.waker
 
 ahead = datetime.fromisoformat(sys.argv[1]) - datetime.now(UTC)
-plan = daemon.waker.Waker.plan
+plan = daemon.service.waker.Waker.plan
 
 class Elsewhen(daemon.clock.SystemClock):
     def now(self):
         return datetime.now(UTC) + ahead
 
 daemon.clock.SystemClock = Elsewhen
-daemon.waker.Waker.plan = lambda self, wakes: plan(self, {name: wake - ahead for name, wake in wakes.items()})
+daemon.service.waker.Waker.plan = lambda self, wakes: plan(self, {name: wake - ahead for name, wake in wakes.items()})
 exec(sys.argv[2])
 from daemon.cli import main
 sys.argv = ["reliance-daemon", "--config", *sys.argv[3:]]

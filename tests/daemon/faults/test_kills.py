@@ -11,7 +11,7 @@ from signal import SIGKILL
 import numpy as np
 import pytest
 
-from daemon.reconcile import reconcile
+from daemon.sessions.reconcile import reconcile
 from ensemble.sessions import load_calendar
 from tests.daemon.faults.cheap import Rows, assert_same, rows_of, write_cheap
 from tests.daemon.faults.process import Daemon, running
@@ -48,17 +48,17 @@ for where, name, step in STEPS:
     telling(getattr(found, owner) if owner else found, name, step)
 """
 STEPS = (
-    ("daemon.reconcile", "ingest", "reading the feed"),
-    ("daemon.reconcile", "open_desk", "opening the desk"),
-    ("daemon.reconcile", "_decide", "deciding"),
-    ("daemon.reconcile", "write_decisions", "writing a decision"),
-    ("daemon.reconcile", "_settle", "settling"),
-    ("daemon.reconcile", "write_settlement", "writing a settlement"),
-    ("daemon.models:ModelFactory", "publish", "training"),
-    ("daemon.desk", "write_model", "publishing a model"),
-    ("daemon.metrics_page:MetricsPage", "publish", "publishing the metrics"),
-    ("daemon.nightly_backup:NightlyBackup", "make_if_due", "making a backup"),
-    ("daemon.loop:Loop", "_waited", "idle"),
+    ("daemon.sessions.reconcile", "ingest", "reading the feed"),
+    ("daemon.sessions.reconcile", "open_desk", "opening the desk"),
+    ("daemon.sessions.reconcile", "_decide", "deciding"),
+    ("daemon.sessions.reconcile", "write_decisions", "writing a decision"),
+    ("daemon.sessions.reconcile", "_settle", "settling"),
+    ("daemon.sessions.reconcile", "write_settlement", "writing a settlement"),
+    ("daemon.models.factory:ModelFactory", "publish", "training"),
+    ("daemon.sessions.desk", "write_model", "publishing a model"),
+    ("daemon.health.metrics_page:MetricsPage", "publish", "publishing the metrics"),
+    ("daemon.database.nightly_backup:NightlyBackup", "make_if_due", "making a backup"),
+    ("daemon.service.loop:Loop", "_waited", "idle"),
 )
 """What the killed process says that it is at, each time that it begins something or goes back to it."""
 NOT_AT_WORK = ("starting", "between two steps", "idle")
@@ -71,17 +71,16 @@ def killed(*given, **named):
 {module}.{name} = killed
 """
 IN_TRANSACTIONS = (
-    "daemon.ingest.write_all_bars",
-    "daemon.reconcile.write_decisions",
-    "daemon.reconcile.write_settlement",
+    "daemon.bars.ingest.write_all_bars",
+    "daemon.sessions.reconcile.write_decisions",
+    "daemon.sessions.reconcile.write_settlement",
 )
 ELSEWHERE = (
-    *("daemon.reconcile.ingest", "daemon.reconcile.reopen", "daemon.reconcile.follow_file"),
-    *("daemon.reconcile.hand_over", "daemon.reconcile.write_outcomes", "daemon.reconcile.write_runs"),
-    "daemon.reconcile._do",
-    *("daemon.ingest.newest_of", "daemon.ingest.read_newest_bars", "daemon.ingest.ask", "daemon.ingest.spotless"),
-    *("daemon.ingest.next_sighting", "daemon.ingest.write_actions", "daemon.ingest.write_quarantine"),
-    *("storage.bar_store._insert_block", "storage.bar_store._note_sighting", "daemon.ingest._keep"),
+    *(f"daemon.sessions.reconcile.{step}" for step in ("ingest", "reopen", "follow_file", "hand_over", "_do")),
+    *(f"daemon.sessions.reconcile.{step}" for step in ("write_outcomes", "write_runs")),
+    *(f"daemon.bars.ingest.{step}" for step in ("newest_of", "read_newest_bars", "ask", "spotless", "next_sighting")),
+    *(f"daemon.bars.ingest.{step}" for step in ("write_actions", "write_quarantine", "_keep")),
+    *(f"storage.bar_store.{step}" for step in ("_insert_block", "_note_sighting")),
 )
 """Functions at whose end it is killed: between two transactions, and at the end of one."""
 

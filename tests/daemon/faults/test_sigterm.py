@@ -20,7 +20,7 @@ yahoo.YahooFeed.__init__ = lambda self, **options: begin(self, **options, mirror
 """
 TOLD_IN_A_FINALIZER = """
 import os, signal
-from daemon import loop
+from daemon.service import loop
 
 class Last:
     def __del__(self):

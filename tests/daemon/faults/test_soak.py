@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from daemon.memory import hold_together, settle_in
+from daemon.service.memory import hold_together, settle_in
 from daemon.services import Services
 from ensemble.sessions import load_calendar
 from storage.engine import reading

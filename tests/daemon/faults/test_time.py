@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from daemon.health import Ill
-from daemon.reconcile import reconcile
-from daemon.snapshot import take_snapshot
+from daemon.health.judge import Ill
+from daemon.health.snapshot import take_snapshot
+from daemon.sessions.reconcile import reconcile
 from tests.daemon.faults.cheap import Rows, assert_same, assert_same_but_late, rows_of, write_cheap
 from tests.daemon.faults.world import BEGIN, END, ServicesAt, World, live, utc
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from daemon.clock import Reading
-from daemon.clock_watch import ClockWatch
-from daemon.desk import home_calendar
-from daemon.loop import Loop
-from daemon.reconcile import timetable_of
-from daemon.self_test import self_test
-from daemon.service_manager import ServiceManager
+from daemon.service.clock_watch import ClockWatch
+from daemon.service.loop import Loop
+from daemon.service.self_test import self_test
+from daemon.service.service_manager import ServiceManager
 from daemon.services import Services
+from daemon.sessions.desk import home_calendar
+from daemon.sessions.reconcile import timetable_of
 from ensemble.sessions import available_at
 from storage.feeds import Feed, FeedError, History
 from tests.daemon.loop_by_hand import unread

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import text
 
-from daemon.settings import load_settings
+from daemon.config.settings import load_settings
 from ensemble.trading.account import Trade, open_account, settle
 from ensemble.trading.actions import held_actions
 from ensemble.trading.events import standing

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import event
 
-from daemon.clock_watch import ClockWatch
-from daemon.loop import MONTH_TURN, SESSION, TICK, Loop
-from daemon.memory import settle_in
-from daemon.progress import silent
-from daemon.self_test import self_test
-from daemon.service_manager import ServiceManager
+from daemon.config.settings import Settings, load_settings
+from daemon.console.progress import silent
+from daemon.service.clock_watch import ClockWatch
+from daemon.service.loop import MONTH_TURN, SESSION, TICK, Loop
+from daemon.service.memory import settle_in
+from daemon.service.self_test import self_test
+from daemon.service.service_manager import ServiceManager
 from daemon.services import Services
-from daemon.settings import Settings, load_settings
 from ensemble.bars import BAR_COLUMNS
 from ensemble.features.matrix import Market, build_panel
 from ensemble.panel import Panel
@@ -153,7 +153,10 @@ def live(folder: Path, bars: Mapping[str, pd.DataFrame], world: World) -> None:
     settle_in()
     while True:
         try:
-            with daemon(folder, settings, bars, world) as loop, patch("daemon.desk.build_panel", _remembering()):
+            with (
+                daemon(folder, settings, bars, world) as loop,
+                patch("daemon.sessions.desk.build_panel", _remembering()),
+            ):
                 while world.now_ < world.end:
                     world.sleep_until(min(_next_look(loop, loop.turn(), world.now_), world.end))
                 world.come_to_rest()

@@ -196,7 +196,7 @@ def test_without_a_backup_the_models_go_alone(cloud: Cloud, machine: Local) -> N
 
 PUSH = """
 import json, sys
-from daemon.mirror_process import carried_out
+from daemon.mirror.process import carried_out
 carried_out(json.load(sys.stdin))
 """
 
@@ -205,7 +205,7 @@ carried_out(json.load(sys.stdin))
 def test_killed_at_any_request_the_bucket_is_whole_and_the_next_push_brings_it_up_to_date(
     cloud: Cloud, machine: Local
 ) -> None:
-    from daemon.mirror_process import push_order
+    from daemon.mirror.process import push_order
 
     pushed(cloud, machine)
     database = machine.models.root.parent / "signals.db"

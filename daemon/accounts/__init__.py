@@ -1,0 +1,1 @@
+"""The paper account as people see it."""

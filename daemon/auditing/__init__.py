@@ -1,0 +1,1 @@
+"""Looks for knowledge of the future in what is configured."""

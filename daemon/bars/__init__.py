@@ -1,0 +1,1 @@
+"""From a feed's answer to stored bars that can be trusted."""

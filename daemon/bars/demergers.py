@@ -1,0 +1,32 @@
+"""Which demergers are known: those of the program, or a file of one's own in their place, and what people stated."""
+
+from collections.abc import Iterable
+
+from daemon.config.settings import Settings
+from daemon.errors import DaemonError
+from ensemble.trading.demerger_table import Demerger, parse_demergers, shipped_demergers
+from storage.action_store import Action
+
+
+def known_demergers(settings: Settings, actions: Iterable[Action] = ()) -> tuple[Demerger, ...]:
+    """Of the traded exchange, and what of `actions` a person stated: a bonus or right counts as if it had been sold.
+
+    What was stated goes before the table. Raises DaemonError when market.demergers can't be read.
+    """
+    known = {(one.symbol, one.session): one for one in _of_table(settings)}
+    for action in actions:
+        if action.left < 1:
+            known[action.symbol, action.session] = Demerger(action.symbol, action.session, 1 - action.left)
+    return tuple(known.values())
+
+
+def _of_table(settings: Settings) -> tuple[Demerger, ...]:
+    path = settings.market.demergers
+    if path is None:
+        return shipped_demergers(settings.market.exchange)
+    try:
+        return parse_demergers(path.read_text(encoding="utf-8").splitlines())
+    except OSError as error:
+        raise DaemonError(f"market.demergers {path} cannot be read: {error.strerror}; name another file.") from error
+    except ValueError as error:
+        raise DaemonError(f"market.demergers {path}: {error}.") from error

@@ -1,0 +1,79 @@
+"""The market as it is stored: the bars that a desk works with, as known at an instant."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import pandas as pd
+from sqlalchemy import Connection, Engine
+
+from daemon.bars.demergers import known_demergers
+from daemon.config.settings import Settings
+from daemon.services import context_symbols
+from ensemble.bars import above_zero
+from ensemble.features.matrix import Market
+from ensemble.sessions import SessionCalendar
+from ensemble.trading.continuity import adjusted_for
+from storage.action_store import STATED, read_actions
+from storage.bar_store import read_bars
+from storage.engine import reading
+from storage.late_bars import read_bars_with_late
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Which bars are known: those seen until an instant, and those that came late."""
+
+    known_at: datetime | None = None
+    """None: all that are stored."""
+    late_known_at: datetime | None = None
+    """Until when bars that came after `known_at` for the first time are known as well."""
+
+
+def load_market(
+    engine: Engine,
+    settings: Settings,
+    calendar: SessionCalendar,
+    *,
+    context_from: date | None = None,
+    seen: Seen = Seen(),  # frozen
+) -> Market:
+    """The stored bars up to the last session of `calendar`, as `seen`; of the context those from `context_from` on.
+
+    Their adjusted closes go on over demergers, and over what people stated.
+    """
+    last = calendar.sessions[-1]
+    begin = settings.market.history_start
+    panel, exchanges = (*settings.market.symbols, *settings.market.peers), context_symbols(settings.market.context)
+    with reading(engine) as conn:
+        bars = _read(conn, panel, begin, seen)
+        needed_from = begin if context_from is None else max(begin, context_from)
+        context = _read(conn, list(exchanges), needed_from, seen)
+        steps = _steps(conn, settings, seen)
+    continued = {symbol: adjusted_for(frame.loc[:last], steps.get(symbol, {})) for symbol, frame in bars.items()}
+    context = {
+        symbol: adjusted_for(above_zero(frame.loc[:last]), steps.get(symbol, {})) for symbol, frame in context.items()
+    }
+    return Market(
+        calendar=calendar,
+        bars=continued,
+        context={symbol: (exchanges[symbol], frame) for symbol, frame in context.items()},
+        decision_time=settings.schedule.decision_time,
+        delay_min=settings.feed.delay_min,
+        limits=settings.labels.barrier.limits,
+        corrections=settings.calendar.corrections,
+    )
+
+
+def _steps(conn: Connection, settings: Settings, seen: Seen) -> dict[str, dict[date, float]]:
+    """By symbol and session, what is left of a price after what its feed adjusts nothing for."""
+    steps: dict[str, dict[date, float]] = {}
+    for one in known_demergers(settings, read_actions(conn, known_at=seen.known_at, kinds=STATED)):
+        steps.setdefault(one.symbol, {})[one.session] = 1 - one.share
+    return steps
+
+
+def _read(conn: Connection, symbols: Sequence[str], first: date, seen: Seen) -> Mapping[str, pd.DataFrame]:
+    if seen.known_at is None or seen.late_known_at is None:
+        return read_bars(conn, symbols, first=first, known_at=seen.known_at)
+    return read_bars_with_late(conn, symbols, first=first, known_at=seen.known_at, late_known_at=seen.late_known_at)

@@ -1,0 +1,1 @@
+"""When exchanges are open, as it is configured."""

@@ -1,0 +1,1 @@
+"""The configuration: read, checked, refused in one line, kept with every run."""

@@ -1,0 +1,1 @@
+"""What goes out to people: tables, progress, the log; nothing secret."""

@@ -1,0 +1,101 @@
+"""The commands `db check`, `db backup`, `db restore` and `db upgrade`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.clock import SystemClock
+from daemon.config.settings import StorageOptions
+from daemon.errors import DaemonError
+
+db_app = typer.Typer(help="Look after the database.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@db_app.command("check")
+def check_database(context: typer.Context, as_json: AsJson = False) -> None:
+    """Say whether the database is whole, of today's schema, and its account as its events make it; exit 1 if not."""
+    from daemon.console.tables import print_json
+    from storage.database_check import database_faults
+    from storage.engine import shown_url
+    from storage.migrations import HEAD_REVISION
+
+    url = context.obj.settings().storage.database_url
+    faults = database_faults(url)
+    if as_json:
+        print_json({"passes": not faults, "database": shown_url(url), "faults": [asdict(fault) for fault in faults]})
+    for fault in () if as_json else faults:
+        typer.echo(f"{fault.seen}; {fault.remedy}")
+    if not faults and not as_json:
+        typer.echo(f"{shown_url(url)}: whole, schema {HEAD_REVISION}, every account as its events make it")
+    raise typer.Exit(1 if faults else 0)
+
+
+@db_app.command("backup")
+def backup_database(context: typer.Context, as_json: AsJson = False) -> None:
+    """Make a checked backup, also while the daemon runs; all but the storage.backups_kept newest go."""
+    from daemon.console.tables import print_json
+    from storage.backups import back_up
+
+    storage = context.obj.settings().storage
+    made = back_up(_file(storage), storage.backups, at=SystemClock().now(), keep=storage.backups_kept)
+    if as_json:
+        print_json({"path": made.path, "session": made.session, "size_bytes": made.size_bytes})
+    else:
+        settled = f"settled to {made.session}" if made.session else "nothing settled yet"
+        typer.echo(f"{made.path}: {made.size_bytes / 1e6:.1f} MB, {settled}, checked")
+
+
+@db_app.command("restore")
+def restore_database(
+    context: typer.Context, file: Annotated[Path, typer.Argument(help="A backup, as `db backup` made it.")]
+) -> None:
+    """Put a backup in the place of the database, which is moved aside. Stop the daemon before."""
+    from daemon.instance import only_instance
+    from storage.restoring import restore
+
+    storage = context.obj.settings().storage
+    database = _file(storage)
+    with only_instance(storage.state_dir):
+        aside = restore(file, database, at=SystemClock().now(), why="before-restore")
+    kept = f"; the one before is {aside}" if aside else ""
+    typer.echo(f"{database}: restored from {file}{kept}. What it lacks is done again by `run` or `run-once`.")
+
+
+@db_app.command("upgrade")
+def upgrade_database(context: typer.Context) -> None:
+    """Bring the database to the schema of this program, after a backup. `run` and `run-once` do so by themselves."""
+    from daemon.database.opening import open_alone
+    from daemon.instance import only_instance
+    from storage.backups import back_up
+    from storage.engine import OldSchema, database_file, open_store
+    from storage.migrations import HEAD_REVISION
+
+    storage = context.obj.settings().storage
+    file, kept = database_file(storage.database_url), ""
+    try:
+        open_store(storage.database_url, read_only=True).dispose()
+    except OldSchema:
+        with only_instance(storage.state_dir):
+            if file is not None:
+                made = back_up(file, storage.backups, at=SystemClock().now(), keep=storage.backups_kept)
+                kept = f"; as it was it is {made.path}"
+            open_alone(storage).dispose()
+        typer.echo(f"the database was upgraded to schema {HEAD_REVISION}{kept}")
+    else:
+        typer.echo(f"the database has schema {HEAD_REVISION} already")
+
+
+def _file(storage: StorageOptions) -> Path:
+    """The database's file. Raises DaemonError for a database that is none."""
+    from storage.engine import database_file, shown_url
+
+    file = database_file(storage.database_url)
+    if file is None:
+        raise DaemonError(
+            f"storage.url {shown_url(storage.database_url)} is no SQLite file; back it up and restore it with the "
+            "server's own tools, pg_dump and pg_restore: docs/postgresql.md says how."
+        )
+    return file

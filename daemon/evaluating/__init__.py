@@ -1,0 +1,1 @@
+"""What forecasts were worth, beside what a constant would have got."""

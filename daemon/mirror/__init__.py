@@ -1,0 +1,1 @@
+"""Models and backups in a bucket, beside the work."""

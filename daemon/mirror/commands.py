@@ -1,0 +1,94 @@
+"""The commands `models push`, `models pull` and `restore --from-cloud`: what the daemon does by itself, by hand."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from daemon.clock import SystemClock
+from daemon.errors import DaemonError
+from ensemble.counted import counted
+
+if TYPE_CHECKING:
+    from daemon.config.settings import Settings
+    from storage.cloud.bucket import Bucket
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+def push_command(
+    context: typer.Context,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Replace another account's state in the bucket, or a later one.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring models and newest backup into the bucket now; the daemon does so by itself, and may run."""
+    from daemon.console.tables import print_json
+    from daemon.invocation import upgraded
+    from daemon.mirror.mirroring import key_of, local_state
+    from storage.cloud.push import push
+    from storage.engine import transaction
+    from storage.mirror_spool import note_pushed
+
+    settings, now = context.obj.settings(), SystemClock().now()
+    with upgraded(context.obj, read_only=False) as engine, _bucket(settings) as bucket:
+        local = local_state(engine, settings)
+        pushed = push(bucket, local, now=now, keep_backups=settings.cloud.backups_kept, take_over=take_over)
+        with transaction(engine) as conn:
+            note_pushed(conn, key_of(local), at=now)
+    if as_json:
+        print_json(asdict(pushed) | {"mirrored": key_of(local)})
+        return
+    for place in pushed.left_out:
+        typer.echo(f"{place} is damaged and was left out; `cache verify` says more", err=True)
+    typer.echo(f"{bucket.url} has {key_of(local)}: {pushed.line()} sent")
+
+
+def pull_command(context: typer.Context, as_json: AsJson = False) -> None:
+    """Bring back what the model folder lacks, and what is damaged in it; the daemon may run."""
+    from daemon.console.tables import print_json
+    from storage.cloud.pull import pull
+    from storage.model_store import ModelStore
+
+    settings = context.obj.settings()
+    with _bucket(settings) as bucket, TemporaryDirectory(prefix="cloud-pull-") as scratch:
+        places = pull(bucket, ModelStore(settings.storage.models_dir), scratch=Path(scratch))
+    if as_json:
+        print_json({"brought": places})
+    else:
+        brought = counted(len(places), "piece")
+        typer.echo(f"{brought} brought from {bucket.url}: {', '.join(places) or 'nothing was missing'}")
+
+
+def restore_command(
+    context: typer.Context,
+    from_cloud: Annotated[bool, typer.Option("--from-cloud", help="From the bucket of the configuration.")] = False,
+) -> None:
+    """Fill an empty machine with models and database from the bucket. Stop the daemon before."""
+    from daemon.database.opening import rebuilt_state
+    from daemon.instance import only_instance
+    from storage.cloud.rebuild import restore_from
+
+    if not from_cloud:
+        raise typer.BadParameter("give --from-cloud; a backup file is restored by `db restore FILE`.")
+    settings = context.obj.settings()
+    storage = settings.storage
+    with only_instance(storage.state_dir), _bucket(settings) as bucket:
+        latest = restore_from(bucket, rebuilt_state(storage), at=SystemClock().now())
+    database = latest.database.name if latest.database else "no database"
+    typer.echo(
+        f"{storage.state_dir}: model {latest.model_id or 'none'} and {database} restored from {bucket.url}. "
+        "What came after is done again by `run` or `run-once`."
+    )
+
+
+def _bucket(settings: "Settings") -> "Bucket":
+    """Raises DaemonError where none is configured."""
+    bucket = settings.cloud.open_bucket(os.environ)
+    if bucket is None:
+        raise DaemonError("cloud.bucket is not set; name a bucket of Google Cloud Storage: docs/cloud.md says how.")
+    return bucket

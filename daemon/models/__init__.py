@@ -1,0 +1,1 @@
+"""Versions of the models: made, tried, served, watched, undone, removed."""

@@ -1,0 +1,115 @@
+"""The policy at the turn of a month: the challenger of the month past is judged, and the new version gets its place.
+
+Live and backtest ask it the same, and it goes by nothing else than the events so far, the models and the bars.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from daemon.config.settings import Settings
+from daemon.models.judging import Judge, TrialTask, judge_here
+from daemon.models.standing import Standing
+from ensemble.arrays import Floats
+from ensemble.evaluation.promotion import Trial, describe_trial, fault_of, is_promoted
+from ensemble.labels import LABELS, label_horizon
+from ensemble.model import Model, member_odds
+from ensemble.panel import Panel
+from ensemble.windows import known_labels, month_of
+from storage.promotion_store import POLICY, ModelEvent, ModelEventKind
+
+RECENT_ROWS = 20
+"""How many of the newest sessions a new version is asked about, to see that it is not degenerate."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """[promotion] as it applies to one panel, which reaches from the beginning of history."""
+
+    settings: Settings
+    recipe: str
+    panel: Panel
+    at: datetime
+    judge: Judge = judge_here
+
+    def tried(self, challenger: Model, champion: Model, session: pd.Timestamp, *, decides: bool) -> list[ModelEvent]:
+        """The trial over the sessions from the challenger's month on that lie before `session`, as an event.
+
+        Where it `decides`, also what it leads to: the challenger is promoted, or the champion kept.
+        """
+        start, stop = self.panel.sessions.searchsorted(pd.DatetimeIndex([pd.Timestamp(challenger.month), session]))
+        trials = self._trials(challenger, champion, slice(int(start), int(stop)))
+        trial = trials[self.settings.signals.label]
+        scores = {label: one.scores() for label, one in trials.items()}
+        verdict = trial.verdict(self.settings.promotion.max_p_value)
+        note = f"{verdict}: {trial.fault or describe_trial(trial.scores())}"
+        sides = (session, challenger, champion.model_id)
+        judged = self._event(ModelEventKind.JUDGED, *sides, note=note, scores=scores)
+        if not decides:
+            return [judged]
+        age = _months_between(champion.month, self.settings.ensemble.serving(month_of(session))) + 1
+        if is_promoted(trial, self.settings.promotion, champion_age_months=0):
+            return [judged, self._event(ModelEventKind.PROMOTED, *sides, note=note)]
+        if is_promoted(trial, self.settings.promotion, champion_age_months=age):
+            note += f"; but the other would be {age} months old"
+            return [judged, self._event(ModelEventKind.PROMOTED, *sides, note=note)]
+        return [judged, self._event(ModelEventKind.KEPT, *sides, note=note)]
+
+    def received(self, model: Model, standing: Standing, session: pd.Timestamp) -> Iterator[ModelEvent]:
+        """What becomes of a new version: it serves at once, is tried, or waits for a person."""
+        champion, options = standing.champion, self.settings.promotion
+        if standing.pinned or model.model_id in standing.considered:
+            return
+        fault, sides = self._fault(model, session), (session, model, champion)
+        if fault and champion:
+            yield self._event(ModelEventKind.HELD, *sides, note=f"degenerate: {fault}")
+        elif champion is None or options.policy == "newest":
+            note = f"there is no other, but {fault}" if fault else "the newest"
+            yield self._event(ModelEventKind.PROMOTED, *sides, note=note)
+        elif options.tries:
+            yield self._event(ModelEventKind.TRIED, *sides, note="scored beside the champion until the next version")
+        else:
+            note = f"`models promote {model.model_id}` lets it serve"
+            yield self._event(ModelEventKind.HELD, *sides, note=note)
+
+    def _trials(self, challenger: Model, champion: Model, rows: slice) -> dict[str, Trial]:
+        limits = self.settings.labels.barrier.limits
+        task = TrialTask(
+            self._combined(challenger, rows),
+            self._combined(champion, rows),
+            known_labels(self.panel, rows, before=rows.stop, limits=limits).astype(np.float64),
+            self.panel.bar_age[:, rows] >= 0,
+            tuple(label_horizon(label, limits) + 1 for label in LABELS),
+        )
+        return self.judge(task, self.settings.workers.limits)
+
+    def _combined(self, model: Model, rows: slice) -> Floats:
+        """Log-odds, (n_symbols, n_rows, n_labels)."""
+        return model.combiner.log_odds(member_odds(model.members, self.panel, rows))
+
+    def _fault(self, model: Model, session: pd.Timestamp) -> str:
+        stop = int(self.panel.sessions.searchsorted(session))
+        rows = slice(max(stop - RECENT_ROWS, 0), stop)
+        said = self.panel.bar_age[:, rows] >= 0
+        column = LABELS.index(self.settings.signals.label)
+        return fault_of(self._combined(model, rows)[..., column][said])
+
+    def _event(  # noqa: PLR0913 - one for each column
+        self,
+        kind: ModelEventKind,
+        session: pd.Timestamp,
+        model: Model,
+        rival: str | None,
+        *,
+        note: str,
+        scores: Mapping[str, Any] | None = None,
+    ) -> ModelEvent:
+        return ModelEvent(self.at, session.date(), kind, model.model_id, rival, self.recipe, POLICY, note, scores)
+
+
+def _months_between(first: str, last: str) -> int:
+    return int(pd.Period(last, "M").ordinal - pd.Period(first, "M").ordinal)

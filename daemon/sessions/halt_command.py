@@ -1,0 +1,32 @@
+"""`halt` and `resume`: open the database, do it, say what it means."""
+
+from datetime import datetime
+
+import typer
+
+from daemon.config.settings import Settings
+from daemon.sessions.halt import HALT_FILE, halt, resume
+from storage.engine import open_store
+
+
+def halt_command(settings: Settings, *, now: datetime, reason: str) -> None:
+    """Halts, and says from when on."""
+    engine = open_store(settings.storage.database_url, group_read=settings.storage.group_read)
+    try:
+        since = halt(engine, settings, now=now, note=reason)
+    finally:
+        engine.dispose()
+    typer.echo(f"halted: nothing is entered from session {since} on; what is held closes as ever. `resume` ends it.")
+
+
+def resume_command(settings: Settings, *, now: datetime) -> None:
+    """Resumes, and says what was ended, and what was not."""
+    engine = open_store(settings.storage.database_url, group_read=settings.storage.group_read)
+    try:
+        resumed = resume(engine, settings, now=now)
+    finally:
+        engine.dispose()
+    ended = ", ".join(hold.reason for hold in resumed.ended)
+    typer.echo(f"resumed: {ended}" if ended else "resumed: nothing was halted by command or drawdown")
+    if resumed.file_halts:
+        typer.echo(f"{settings.storage.state_dir / HALT_FILE} is still there and halts; remove it.")

@@ -1,0 +1,1 @@
+"""The search for hyper-parameters, every trial of it in the ledger."""

@@ -1,0 +1,1 @@
+"""Made-up markets as folders that can be run."""

@@ -1,0 +1,1 @@
+"""Trains members wherever the configuration says."""

@@ -1,0 +1,1 @@
+"""The stored live sessions, replayed and compared."""
