@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from math import isclose
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pandas as pd
 from sqlalchemy import Connection, and_, delete, or_, select
@@ -104,11 +104,23 @@ def state_action(conn: Connection, stated: Action) -> bool:
     return _write(conn, stated.symbol, [row], seen_at=stated.seen_at, provider=BY_HAND) > 0
 
 
+def take_back(conn: Connection, symbol: str, session: date, kind: Kind, *, now: datetime) -> bool:
+    """Ends what a person stated: known until `now` and no longer; False where nothing was known."""
+    this = table.c.symbol == symbol, table.c.session == session, table.c.kind == kind, table.c.provider == BY_HAND
+    known = conn.execute(select(table.c.seen_at).where(*this, table.c.superseded_at.is_(None))).scalar()
+    if known is not None:
+        _retire(conn, symbol, {"session": session, "kind": kind}, known, now.replace(microsecond=0))
+    return known is not None
+
+
 def read_statements(conn: Connection, *, after: datetime, until: datetime) -> list[tuple[datetime, str, date]]:
-    """When people stated something, the symbol, and the ex-date: as `read_sightings` tells of bars."""
-    query = select(table.c.seen_at, table.c.symbol, table.c.session)
-    stated = query.where(table.c.kind.in_(STATED), table.c.seen_at > after, table.c.seen_at <= until)
-    return [(seen_at, symbol, session) for seen_at, symbol, session in conn.execute(stated)]
+    """When people stated something or took it back, the symbol, and the ex-date: as `read_sightings` tells of bars."""
+    found = set[tuple[datetime, str, date]]()
+    for when in (table.c.seen_at, table.c.superseded_at):
+        query = select(when, table.c.symbol, table.c.session).where(table.c.kind.in_(STATED))
+        rows = conn.execute(query.where(when > after, when <= until))
+        found.update((at, symbol, session) for at, symbol, session in rows)
+    return sorted(found)
 
 
 def _write(conn: Connection, symbol: str, rows: Iterable[Row], *, seen_at: datetime, provider: str) -> int:
@@ -117,8 +129,8 @@ def _write(conn: Connection, symbol: str, rows: Iterable[Row], *, seen_at: datet
     fresh = []
     for row in rows:
         versions = kept.get((row["session"], row["kind"]), {})
-        known = max((since for since in versions if since <= now), default=None)
-        if known is not None and isclose(versions[known], row["value"], rel_tol=_EQUAL_WITHIN):
+        known = max((since for since, one in versions.items() if one.holds_at(now)), default=None)
+        if known is not None and isclose(versions[known].value, row["value"], rel_tol=_EQUAL_WITHIN):
             continue
         if known is not None:
             _retire(conn, symbol, row, known, now)
@@ -142,12 +154,21 @@ def write_restatement(conn: Connection, found: Restatement) -> None:
     insert_rows(conn, restatements, [row_of(found)])
 
 
-def _versions(conn: Connection, symbol: str) -> dict[tuple[date, str], dict[datetime, float]]:
-    """By session and kind, each version's value by when it was seen."""
-    query = select(table.c.session, table.c.kind, table.c.seen_at, table.c.value).where(table.c.symbol == symbol)
-    versions: dict[tuple[date, str], dict[datetime, float]] = {}
-    for session, kind, since, value in conn.execute(query):
-        versions.setdefault((session, kind), {})[since] = value
+class _Version(NamedTuple):
+    since: datetime
+    until: datetime | None
+    value: float
+
+    def holds_at(self, instant: datetime) -> bool:
+        return self.since <= instant and (self.until is None or self.until > instant)
+
+
+def _versions(conn: Connection, symbol: str) -> dict[tuple[date, str], dict[datetime, _Version]]:
+    """By session and kind, each version by when it was seen."""
+    columns = table.c.session, table.c.kind, table.c.seen_at, table.c.superseded_at, table.c.value
+    versions: dict[tuple[date, str], dict[datetime, _Version]] = {}
+    for session, kind, *version in conn.execute(select(*columns).where(table.c.symbol == symbol)):
+        versions.setdefault((session, kind), {})[version[0]] = _Version(*version)
     return versions
 
 

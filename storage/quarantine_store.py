@@ -3,6 +3,7 @@
 Rules say it too: a stored bar that is refused later is withdrawn, unless a person has accepted these values.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +15,8 @@ from sqlalchemy import Connection, Row, select
 from ensemble.bars import BAR_COLUMNS, BarsError, check_bars
 from ensemble.validation.asset_class import class_rules
 from ensemble.validation.rows import mend_context, widen
-from storage.bar_store import BY_HAND, read_bars, withdraw_bars, write_bars
+from ensemble.validation.rules import Refusal
+from storage.bar_store import BY_HAND, newest_sessions, read_bars, withdraw_bars, write_bars
 from storage.errors import StoreError
 from storage.sightings import next_sighting
 from storage.tables import quarantine
@@ -41,6 +43,16 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldBars:
+    """The newest bars of a symbol, refused: what is believed of it ends before them."""
+
+    symbol: str
+    first: date
+    last: date
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a person decided, and when."""
 
@@ -61,6 +73,26 @@ def read_quarantine(conn: Connection, *, symbol: str | None = None, decided: boo
     closes = {one: frame["close"] for one, frame in read_bars(conn, sorted({row.symbol for row in rows})).items()}
     open_ones = [row for row in rows if decided or not _is_believed(row, closes[row.symbol])]
     return [_refused(row, closes[row.symbol]) for row in open_ones]
+
+
+def read_held(conn: Connection) -> list[HeldBars]:
+    """By symbol, the refused bars after its newest believed one of which nobody has said anything.
+
+    Those of days that are no sessions lack nothing.
+    """
+    newest = {symbol: session.date() for symbol, session in newest_sessions(conn).items()}
+    after = min(newest.values(), default=date.max)
+    query = select(quarantine.c.symbol, quarantine.c.session, quarantine.c.reason).where(
+        quarantine.c.verdict.is_(None), quarantine.c.session > after, quarantine.c.reason != Refusal.NOT_A_SESSION
+    )
+    held = defaultdict[str, list[tuple[date, str]]](list)
+    for symbol, session, reason in conn.execute(query):
+        if session > newest.get(symbol, date.max):
+            held[symbol].append((session, reason))
+    return [
+        HeldBars(symbol, min(rows)[0], max(rows)[0], tuple(sorted({reason for _, reason in rows})))
+        for symbol, rows in sorted(held.items())
+    ]
 
 
 def decide(conn: Connection, number: int, decision: Decision, *, complete: bool) -> Refused:

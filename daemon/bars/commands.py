@@ -88,23 +88,25 @@ def actions(
     symbols: Annotated[list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Default: all stored.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show dividends and splits, and whether prices went on over each as it says."""
+    """Show dividends, splits, demergers and what was stated, and whether prices went on over each as it says."""
     from daemon.bars.action_check import check_actions
     from daemon.bars.action_display import show_actions
+    from daemon.bars.demergers import with_listed
     from daemon.bars.export_bars import require_bars
     from daemon.invocation import reader
     from storage.action_store import read_actions
-    from storage.bar_store import read_bars
+    from storage.bar_store import newest_sessions, read_bars
     from storage.engine import reading
 
-    rules = context.obj.settings().bars
+    settings = context.obj.settings()
     with reader(context.obj) as engine, reading(engine) as conn:
         require_bars(conn, symbols or ())
-        stored = defaultdict(list)
-        for one in read_actions(conn, symbols or None):
-            stored[one.symbol].append(one)
+        known = defaultdict(list)
+        for one in with_listed(settings, read_actions(conn, symbols or None)):
+            known[one.symbol].append(one)
         checked = [
-            check_actions(symbol, own, read_bars(conn, [symbol])[symbol], rules=rules) for symbol, own in stored.items()
+            check_actions(symbol, known[symbol], read_bars(conn, [symbol])[symbol], rules=settings.bars)
+            for symbol in sorted(known.keys() & (symbols or newest_sessions(conn).keys()))
         ]
     show_actions(list(chain.from_iterable(checked)), as_json=as_json)
 
@@ -121,16 +123,20 @@ def state_command(
         str,
         typer.Argument(
             help="Of a bonus the shares for each one before, 4/3; of rights or a demerger the part of the close before "
-            "that left the share, 261.85/2841.85."
+            "that left the share, 261.85/2841.85. none takes back what was stated."
         ),
     ],
 ) -> None:
     """State what a company did to its share and the feed does not tell. The daemon may run."""
-    from daemon.bars.stating import state
+    from daemon.bars.stating import TAKEN_BACK, state
     from daemon.clock import SystemClock
     from daemon.invocation import upgraded
 
     settings, day = context.obj.settings(), ex_date.date()
     with upgraded(context.obj, read_only=False) as engine:
         new = state(engine, settings, told=(symbol, day, kind, value), now=SystemClock().now())
-    typer.echo(f"{kind} of {symbol} on {day} {'is known from now on' if new else 'was known already'}")
+    if value == TAKEN_BACK:
+        what = "is known no more from now on" if new else "was never stated"
+    else:
+        what = "is known from now on" if new else "was known already"
+    typer.echo(f"{kind} of {symbol} on {day} {what}")

@@ -1,11 +1,16 @@
 """Which demergers are known: those of the program, or a file of one's own in their place, and what people stated."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from daemon.config.settings import Settings
 from daemon.errors import DaemonError
 from ensemble.trading.demerger_table import Demerger, parse_demergers, shipped_demergers
 from storage.action_store import Action
+
+LISTED = "listed"
+"""What stands for the provider of those in the table."""
+NEVER_SEEN = datetime.min.replace(tzinfo=UTC)
 
 
 def known_demergers(settings: Settings, actions: Iterable[Action] = ()) -> tuple[Demerger, ...]:
@@ -18,6 +23,20 @@ def known_demergers(settings: Settings, actions: Iterable[Action] = ()) -> tuple
         if action.left < 1:
             known[action.symbol, action.session] = Demerger(action.symbol, action.session, 1 - action.left)
     return tuple(known.values())
+
+
+def with_listed(settings: Settings, actions: Sequence[Action]) -> list[Action]:
+    """`actions`, and the demergers of the table of which nobody stated anything, by symbol and session.
+
+    Raises DaemonError when market.demergers can't be read.
+    """
+    stated = {(one.symbol, one.session) for one in actions if one.left < 1}
+    listed = [
+        Action(one.symbol, one.session, "demerger", one.share, LISTED, NEVER_SEEN)
+        for one in _of_table(settings)
+        if (one.symbol, one.session) not in stated
+    ]
+    return sorted([*actions, *listed], key=lambda one: (one.symbol, one.session, one.kind))
 
 
 def _of_table(settings: Settings) -> tuple[Demerger, ...]:

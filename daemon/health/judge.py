@@ -29,6 +29,7 @@ from storage.feeds.breaker import is_shut
 from storage.mirror_spool import MirrorState, read_mirror
 from storage.outbox_store import count_waiting
 from storage.promotion_store import ModelEvent, ModelEventKind, read_model_events
+from storage.quarantine_store import HeldBars, read_held
 from storage.run_store import Run, done_runs, failed_runs, runs_without_data
 from storage.tables import LIVE, forecasts, models
 from storage.watch_store import DriftRow, LiveLoss, newest_drift, read_live_losses
@@ -71,6 +72,8 @@ class Ill(StrEnum):
     """Two providers say different closes."""
     NOT_MIRRORED = "NOT_MIRRORED"
     """The bucket has lacked something for hours: a lost machine could not be rebuilt as it is."""
+    HELD_BARS = "HELD_BARS"
+    """The newest bars of a traded symbol or a peer are refused, and nobody has said whether they are true."""
     CALENDAR_ENDS = "CALENDAR_ENDS"
     """The known holidays end soon, or have ended and sessions are provisional."""
 
@@ -119,6 +122,8 @@ class Ledger:
     """How live forecasts did in the last sessions, newest first."""
     drift: DriftRow | None = None
     """How far the features of the newest decision are from what was learnt from."""
+    held: Sequence[HeldBars] = ()
+    """Symbols whose newest bars are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,7 @@ def read_ledger(conn: Connection, account: Account | None, label: str) -> Ledger
         read_model_events(conn, LIVE),
         read_live_losses(conn, label, newest=CAREFUL_SESSIONS),
         newest_drift(conn),
+        read_held(conn),
     )
 
 
@@ -187,6 +193,7 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         *_drift(ledger),
         *_feeds(ledger, settings, now),
         *_mirror(ledger, settings, now),
+        *_held(ledger, settings),
         *_calendar_end(settings, now.date()),
     ]
     return Health(tuple(sorted(findings, key=lambda finding: not finding.unhealthy)), overdue)
@@ -299,6 +306,15 @@ def _mirror(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Findi
     lacking = lacking_text(ledger.mirror, now)
     if settings.cloud.bucket is not None and lacking:
         yield Finding(Ill.NOT_MIRRORED, lacking, ledger.mirror.waiting_since)
+
+
+def _held(ledger: Ledger, settings: Settings) -> Iterator[Finding]:
+    panel = {*settings.market.symbols, *settings.market.peers}
+    for one in ledger.held:
+        if one.symbol in panel:
+            span = f"{one.first}" if one.first == one.last else f"{one.first} to {one.last}"
+            look = f"`bars quarantine list --symbol {one.symbol}` shows them"
+            yield Finding(Ill.HELD_BARS, f"bars of {one.symbol} {span} are refused ({', '.join(one.reasons)}); {look}")
 
 
 def _calendar_end(settings: Settings, today: date) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from storage.action_store import (
     read_restatements,
     read_statements,
     state_action,
+    take_back,
     write_actions,
     write_restatement,
 )
@@ -112,6 +113,20 @@ def test_what_a_person_states_is_kept_as_versions_beside_what_feeds_tell(conn: C
     assert known(conn)[0] == (date(2023, 7, 20), "demerger", 0.2)
     assert [one.left for one in read_actions(conn, known_at=NOON)] == [0.75, 1.0]
     assert read_statements(conn, after=NOON, until=LATER) == [(LATER, "A.NS", date(2023, 7, 20))]
+
+
+def test_what_was_stated_can_be_taken_back_and_stated_again_and_what_feeds_tell_can_not(conn: Connection) -> None:
+    day, third = date(2023, 7, 20), LATER + timedelta(days=1)
+    write(conn, told(("2023-07-20", 1.0, 1.0)))
+    state_action(conn, Action("A.NS", day, "demerger", 0.25, "stated", NOON))
+    assert take_back(conn, "A.NS", day, "demerger", now=LATER)
+    assert not take_back(conn, "A.NS", day, "demerger", now=third)
+    assert not take_back(conn, "A.NS", day, "dividend", now=third)
+    assert (known(conn), known(conn, NOON)[0]) == ([(day, "dividend", 1.0)], (day, "demerger", 0.25))
+    assert read_statements(conn, after=NOON, until=LATER) == [(LATER, "A.NS", day)]
+    assert state_action(conn, Action("A.NS", day, "demerger", 0.25, "stated", third))
+    assert known(conn)[0] == (day, "demerger", 0.25)
+    assert known(conn, LATER) == [(day, "dividend", 1.0)]
 
 
 @pytest.mark.parametrize(("kind", "value", "left"), [("bonus", 4 / 3, 0.75), ("rights", 0.1, 0.9), ("split", 2.0, 1.0)])

@@ -8,13 +8,23 @@ from sqlalchemy import Connection
 from ensemble.bars import BAR_COLUMNS
 from storage.bar_store import newest_of, read_bars, write_bars, write_quarantine
 from storage.errors import StoreError
-from storage.quarantine_store import Decision, decide, read_accepted, read_quarantine, without_rejected
+from storage.quarantine_store import (
+    Decision,
+    HeldBars,
+    decide,
+    read_accepted,
+    read_held,
+    read_quarantine,
+    without_rejected,
+)
 
 NOON = datetime(2021, 10, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
 DAYS = pd.DatetimeIndex(["2021-09-28", "2021-09-29", "2021-09-30"], name="session").as_unit("us")
 GOOD = {"open": 100.0, "high": 102.0, "low": 99.0, "close": 101.0, "adj_close": 101.0, "volume": 1000.0}
 FAR = {"open": 200.0, "high": 202.0, "low": 199.0, "close": 201.0, "adj_close": 201.0, "volume": 1000.0}
+
+LATE_REFUSALS = ((1, "new_level"), (4, "bad_tick"), (5, "not_a_session"))
 
 
 def refuse(conn: Connection, **changed: float) -> int:
@@ -123,3 +133,18 @@ def test_a_bar_that_is_believed_meanwhile_waits_for_nobody(conn: Connection) -> 
     write_bars(conn, "A.NS", pd.DataFrame([FAR], index=DAYS[[1]]), seen_at=LATER, provider="test")
     assert read_quarantine(conn) == []
     assert len(read_quarantine(conn, decided=True)) == 1
+
+
+def test_held_are_the_refused_bars_after_the_newest_believed_one_until_somebody_says_what_they_are(
+    conn: Connection,
+) -> None:
+    refuse(conn)
+    assert read_held(conn) == []
+    later = [{"session": pd.Timestamp(f"2021-10-0{day}"), "reason": reason} | FAR for day, reason in LATE_REFUSALS]
+    write_quarantine(conn, "A.NS", pd.DataFrame(later), seen_at=NOON)
+    assert read_held(conn) == [HeldBars("A.NS", date(2021, 10, 1), date(2021, 10, 4), ("bad_tick", "new_level"))]
+    numbers = {one.session: one.id for one in read_quarantine(conn) if one.session is not None}
+    decide(conn, numbers[date(2021, 10, 4)], said("rejected"), complete=True)
+    assert read_held(conn) == [HeldBars("A.NS", date(2021, 10, 1), date(2021, 10, 1), ("new_level",))]
+    decide(conn, numbers[date(2021, 10, 1)], said("accepted"), complete=True)
+    assert read_held(conn) == []

@@ -64,6 +64,26 @@ def test_what_is_broken_is_told_in_words(acted: Path) -> None:
     assert lines[-1].startswith("1 moved farther over the ex-date than it explains")
 
 
+def test_the_demergers_of_the_table_are_listed_until_somebody_states_another(copy: Path) -> None:
+    config = copy / "config.toml"
+    config.write_text(config.read_text().replace("[market]\n", '[market]\ndemergers = "own.csv"\n'))
+    (copy / "own.csv").write_text(
+        "symbol,session,value,close_before\nAAA.NS,2021-09-29,25,100\nZZZ.NS,2021-09-29,1,2\n"
+    )
+    (listed,) = json.loads(call(copy, "actions", "--json"))
+    said = [listed[name] for name in ("symbol", "kind", "value", "provider")]
+    assert said == ["AAA.NS", "demerger", 0.25, "listed"]
+    assert (listed["explained_pct"], listed["broken"]) == (pytest.approx(-25), True)
+    call(copy, "state", "AAA.NS", "2021-09-29", "demerger", "0.01")
+    (stated,) = json.loads(call(copy, "actions", "--json"))
+    assert (stated["value"], stated["provider"], stated["broken"]) == (0.01, "stated", False)
+    assert call(copy, "state", "AAA.NS", "2021-09-29", "demerger", "none").strip() == (
+        "demerger of AAA.NS on 2021-09-29 is known no more from now on"
+    )
+    assert json.loads(call(copy, "actions", "--json")) == [listed]
+    assert "was never stated" in call(copy, "state", "AAA.NS", "2021-09-29", "demerger", "none")
+
+
 def test_without_actions_a_line_says_so(copy: Path) -> None:
     assert call(copy, "actions").strip() == "no action is stored"
     assert json.loads(call(copy, "actions", "--json")) == []

@@ -25,6 +25,7 @@ from daemon.health.metrics_options import MetricsOptions
 from daemon.instance import only_instance
 from daemon.services import Services
 from daemon.sessions.reconcile import reconcile
+from storage.quarantine_store import HeldBars
 from storage.run_store import Run, RunStatus
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
@@ -32,6 +33,8 @@ DAYS = frozenset(date(2021, 10, day) for day in (1, 4, 5))
 LEDGER = Ledger(decided=DAYS, settled=DAYS)
 FAILED_AT = datetime(2021, 10, 6, 3, 16, tzinfo=UTC)
 FAILED = Run("live", "decide", date(2021, 10, 6), RunStatus.FAILED, FAILED_AT, FAILED_AT, "no route")
+
+NOW = datetime(2021, 10, 5, 16, 30, tzinfo=UTC)
 
 
 def ills(ledger: Ledger, india: str) -> set[Ill]:
@@ -94,6 +97,19 @@ def test_the_model_of_an_earlier_month_is_to_be_known() -> None:
     said = replace(LEDGER, speaker=(date(2021, 10, 5), "2021-09"))
     assert ills(said, "2021-10-05 22:00") == {Ill.STAND_IN}
     assert ills(replace(said, speaker=(date(2021, 10, 5), "2021-10")), "2021-10-05 22:00") == set()
+
+
+def test_the_newest_bars_of_a_traded_symbol_that_are_refused_are_told_with_the_command_that_shows_them() -> None:
+    first, last = date(2021, 10, 4), date(2021, 10, 5)
+    told = replace(LEDGER, held=[HeldBars("RELIANCE.NS", first, last, ("bad_tick", "new_level"))])
+    assert ills(told, "2021-10-05 22:00") == {Ill.HELD_BARS}
+    (finding,) = judge(told, Settings(), NOW).findings
+    assert finding.text == (
+        "bars of RELIANCE.NS 2021-10-04 to 2021-10-05 are refused (bad_tick, new_level); "
+        "`bars quarantine list --symbol RELIANCE.NS` shows them"
+    )
+    elsewhere = replace(LEDGER, held=[HeldBars("NOBODYS.NS", last, last, ("bad_tick",))])
+    assert ills(elsewhere, "2021-10-05 22:00") == set()
 
 
 def test_the_end_of_the_calendar_is_told_before_it_comes() -> None:
