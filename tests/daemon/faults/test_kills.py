@@ -55,7 +55,7 @@ STEPS = (
     ("daemon.sessions.reconcile", "_settle", "settling"),
     ("daemon.sessions.reconcile", "write_settlement", "writing a settlement"),
     ("daemon.models.factory:ModelFactory", "publish", "training"),
-    ("daemon.sessions.desk", "write_model", "publishing a model"),
+    ("daemon.models.shelf", "write_model", "publishing a model"),
     ("daemon.health.metrics_page:MetricsPage", "publish", "publishing the metrics"),
     ("daemon.database.nightly_backup:NightlyBackup", "make_if_due", "making a backup"),
     ("daemon.service.loop:Loop", "_waited", "idle"),
@@ -102,6 +102,13 @@ def test_killed_at_a_point_of_a_session_it_does_the_rest_at_its_next_start(
             reconcile(services)
     assert_same(rows_of(cheap), rows_of(unkilled))
     assert rows_of(cheap)["runs"]["session"].tolist().count("2021-10-06") == 2
+
+
+@pytest.mark.parametrize(("where", "name"), [step[:2] for step in STEPS])
+def test_every_step_that_a_killed_process_is_to_tell_of_is_there(where: str, name: str) -> None:
+    module, _, owner = where.partition(":")
+    found = import_module(module)
+    assert callable(getattr(getattr(found, owner) if owner else found, name))
 
 
 @pytest.fixture(scope="module")
