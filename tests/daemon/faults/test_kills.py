@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections import Counter
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from signal import SIGKILL
 
