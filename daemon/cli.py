@@ -19,6 +19,7 @@ from daemon.calendars.commands import calendar_app
 from daemon.clock import SystemClock
 from daemon.config.settings import Settings
 from daemon.console.redaction import masked, one_line, redacted
+from daemon.dashboard.commands import serve_command
 from daemon.database.commands import db_app
 from daemon.doctor.command import doctor_command
 from daemon.errors import DaemonError
@@ -64,6 +65,7 @@ app.command("trades")(trades_command)
 app.command("verify")(verify_command)
 app.command("doctor")(doctor_command)
 app.command("status")(status_command)
+app.command("serve")(serve_command)
 app.add_typer(notify_app, name="notify")
 models_app.command("push")(push_command)
 models_app.command("pull")(pull_command)

@@ -28,8 +28,13 @@ def new_table(console: Console, title: str, *columns: str, left: int = 1) -> Tab
 
 
 def print_json(content: Any) -> None:
-    """To standard output; dates and paths as text, numbers that are none (NaN) as null."""
-    typer.echo(json.dumps(plain(content), indent=1, default=str, allow_nan=False))
+    """To standard output."""
+    typer.echo(json_text(content))
+
+
+def json_text(content: Any) -> str:
+    """As JSON; dates and paths as text, numbers that are none (NaN) as null."""
+    return json.dumps(plain(content), indent=1, default=str, allow_nan=False)
 
 
 def plain(content: Any) -> Any:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from prometheus_client import CollectorRegistry, start_http_server, write_to_textfile
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server, write_to_textfile
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -46,6 +46,11 @@ def write_metrics(snapshot: Snapshot, settings: Settings) -> None:
     write_to_textfile(str(path), _registry(MetricsPage(snapshot)))
     if settings.metrics.file:
         path.chmod(READABLE)
+
+
+def metrics_text(snapshot: Snapshot) -> str:
+    """The same as the file, for a page."""
+    return generate_latest(_registry(MetricsPage(snapshot))).decode()
 
 
 @contextmanager

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
+
+from daemon.config.settings import Settings
 from daemon.health.judge import Health, Ledger, judge, read_ledger
 from daemon.services import Services
-from ensemble.trading.account import AccountMark, Position
+from ensemble.trading.account import Account, AccountMark, Position
 from storage.account_store import newest_mark, read_positions
 from storage.engine import reading
 from storage.forecast_store import read_probabilities
@@ -32,17 +35,21 @@ class Snapshot:
 
 def take_snapshot(services: Services) -> Snapshot:
     """The state now. Raises StoreError."""
-    now = services.clock.now()
     with reading(services.engine) as conn:
-        ledger = read_ledger(conn, services.book.read(conn, LIVE), services.settings.signals.label)
-        session = newest_signal_session(conn, LIVE)
-        done = {kind: newest_done_run(conn, LIVE, kind) for kind in ("decide", "settle")}
-        return Snapshot(
-            now,
-            judge(ledger, services.settings, now),
-            ledger,
-            {kind: run for kind, run in done.items() if run},
-            newest_mark(conn, LIVE),
-            read_positions(conn, LIVE),
-            read_probabilities(conn, LIVE, session) if session else {},
-        )
+        return read_snapshot(conn, services.book.read(conn, LIVE), services.settings, now=services.clock.now())
+
+
+def read_snapshot(conn: Connection, account: Account | None, settings: Settings, *, now: datetime) -> Snapshot:
+    """The state at `now`; `account` is the live one. Raises StoreError."""
+    ledger = read_ledger(conn, account, settings.signals.label)
+    session = newest_signal_session(conn, LIVE)
+    done = {kind: newest_done_run(conn, LIVE, kind) for kind in ("decide", "settle")}
+    return Snapshot(
+        now,
+        judge(ledger, settings, now),
+        ledger,
+        {kind: run for kind, run in done.items() if run},
+        newest_mark(conn, LIVE),
+        read_positions(conn, LIVE),
+        read_probabilities(conn, LIVE, session) if session else {},
+    )

@@ -66,7 +66,7 @@ def read_status(engine: Engine, settings: Settings, *, now: datetime) -> Status:
 def show_status(status: Status, settings: Settings, *, as_json: bool) -> None:
     """For people, or for scripts."""
     if as_json:
-        print_json(_json(status) | {"provisional": is_provisional(status.wake, settings)})
+        print_json(status_record(status, settings))
         return
     console = open_console()
     console.print("Healthy" if status.health.healthy else "Not healthy")
@@ -117,7 +117,8 @@ def unknown_line(error: Exception) -> str:
     return f"{_WORDS[UNKNOWN]} - {one_line(redacted(str(error))).replace('|', '/')}"
 
 
-def _json(status: Status) -> dict[str, Any]:
+def status_record(status: Status, settings: Settings) -> dict[str, Any]:
+    """What `status --json` prints."""
     return {
         "healthy": status.health.healthy,
         "findings": [_plain(finding) for finding in status.health.findings],
@@ -128,6 +129,7 @@ def _json(status: Status) -> dict[str, Any]:
         "runs": [asdict(run) for run in status.runs],
         "account": status.mark and asdict(status.mark),
         "halts": [asdict(hold) for hold in status.holds],
+        "provisional": is_provisional(status.wake, settings),
     }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from ensemble.sessions import load_calendar
 from storage.engine import open_store, reading
+from tests.daemon.compared import COMPARED, WHEN
 
 CONFIG = """
 [market]
@@ -43,23 +44,6 @@ max_holding_sessions = 3
 [risk]
 max_holding_sessions = 3
 """
-COMPARED = (
-    *("forecasts", "member_forecasts", "signals", "features", "outcomes", "bars", "quarantine", "runs"),
-    *("account", "account_events", "trades", "positions"),
-    *("model_events", "shadow_forecasts", "feature_drift"),
-)
-WHEN = (
-    "decided_at",
-    "resolved_at",
-    "started_at",
-    "finished_at",
-    "bars_known_at",
-    "seen_at",
-    "at",
-    "made_at",
-    "watched_at",
-)
-"""Columns that only say when something was written."""
 LATE = ("signals", "runs", "account", "account_events", "trades", "positions")
 """Tables that differ where a decision came after the open: it is marked late, and nothing is traded by it."""
 Rows = dict[str, pd.DataFrame]
@@ -103,7 +87,7 @@ def rows_of(folder: Path) -> Rows:
     engine = open_store(f"sqlite:///{folder / 'state' / 'signals.db'}", read_only=True)
     try:
         with reading(engine) as conn:
-            tables = {name: pd.read_sql(text(f"SELECT * FROM {name}"), conn) for name in COMPARED}
+            tables = {name: pd.read_sql(text(f"SELECT * FROM {name}"), conn) for name in (*COMPARED, "quarantine")}
     finally:
         engine.dispose()
     timeless = {name: frame.drop(columns=[one for one in WHEN if one in frame]) for name, frame in tables.items()}

@@ -14,7 +14,8 @@ from ensemble.trading.session_bars import SessionBars
 from storage.account_store import read_events, read_marks, read_positions, read_trades
 from storage.engine import open_store, reading
 from storage.signal_store import read_signals
-from tests.daemon.simulation.market import COMPARED, WHEN, LivedMarket, kept, url
+from tests.daemon.compared import COMPARED, WHEN
+from tests.daemon.simulation.market import LivedMarket, kept, url
 from tests.daemon.simulation.world import Trouble, World
 
 ATTEMPTS_S = 150

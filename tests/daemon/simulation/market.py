@@ -13,27 +13,11 @@ from sqlalchemy import text
 
 from ensemble.sessions import SessionCalendar, load_calendar
 from storage.engine import open_store, reading
+from tests.daemon.compared import COMPARED
 from tests.daemon.simulation.living import CONFIG, live, made_up_bars
 from tests.daemon.simulation.world import World, begin_of
 
 HISTORY, BEGIN = date(2019, 7, 1), "2021-01-04"
-COMPARED = (
-    *("forecasts", "member_forecasts", "signals", "features", "outcomes", "bars", "runs"),
-    *("account", "account_events", "trades", "positions"),
-    *("model_events", "shadow_forecasts", "feature_drift"),
-)
-WHEN = (
-    "decided_at",
-    "resolved_at",
-    "started_at",
-    "finished_at",
-    "bars_known_at",
-    "seen_at",
-    "at",
-    "made_at",
-    "watched_at",
-)
-"""Columns that only say when something was written."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,31 @@
+"""What the pages hold: read from the database anew for each request, which needs no lock."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from daemon.clock import SystemClock
+from daemon.dashboard.app import Pages
+from daemon.health.metrics import metrics_text
+from daemon.health.snapshot import read_snapshot
+from daemon.health.status_display import read_status, status_record
+from daemon.invocation import Invocation, reader
+from storage.account_store import read_account
+from storage.engine import reading
+from storage.tables import LIVE
+
+
+def pages_of(invocation: Invocation) -> Pages:
+    """Those of the configuration and the database that a command would look at."""
+    return Pages(lambda query: _report(invocation, query), lambda: _health(invocation), lambda: _metrics(invocation))
+
+
+def _health(invocation: Invocation) -> Mapping[str, Any]:
+    settings = invocation.settings()
+    with reader(invocation) as engine:
+        return status_record(read_status(engine, settings, now=SystemClock().now()), settings)
+
+
+def _metrics(invocation: Invocation) -> str:
+    settings, now = invocation.settings(), SystemClock().now()
+    with reader(invocation) as engine, reading(engine) as conn:
+        return metrics_text(read_snapshot(conn, read_account(conn, LIVE), settings, now=now))
