@@ -16,7 +16,7 @@ def serve_command(
     context: typer.Context,
     port: Annotated[int, typer.Option(min=1024, max=65535, help="Port on 127.0.0.1.")] = 8470,
 ) -> None:
-    """Show the report, /health and /metrics in a browser of this machine, until Ctrl-C. Nothing can be changed there."""
+    """Show the report, /health and /metrics to browsers of this machine, until Ctrl-C. Nothing can be changed there."""
     try:
         import uvicorn
 
@@ -39,6 +39,7 @@ def _listening(port: int) -> Iterator[socket]:
         listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen()
         except OSError as error:
             raise DaemonError(f"--port was {port}: {error.strerror}; choose another.") from error
         yield listener

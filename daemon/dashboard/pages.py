@@ -29,3 +29,7 @@ def _metrics(invocation: Invocation) -> str:
     settings, now = invocation.settings(), SystemClock().now()
     with reader(invocation) as engine, reading(engine) as conn:
         return metrics_text(read_snapshot(conn, read_account(conn, LIVE), settings, now=now))
+
+
+def _report(invocation: Invocation, query: Mapping[str, str]) -> str:
+    return "<!doctype html>"

@@ -13,9 +13,7 @@ from daemon.dashboard.app import HEADERS, Pages, dashboard
 from daemon.errors import DaemonError
 
 WELL: Mapping[str, Any] = {"healthy": True, "findings": [], "equity": float("nan")}
-PAGES = Pages(
-    lambda query: f"<p>{query.get('symbol', 'all')}</p>", lambda: WELL, lambda: "reliance_daemon_healthy 1.0\n"
-)
+PAGES = Pages(lambda query: f"<p>{query.get('symbol', 'all')}</p>", lambda: WELL, lambda: "metrics 1.0\n")
 
 
 def client(pages: Pages = PAGES, *, host: str = "127.0.0.1:8470") -> TestClient:
@@ -26,7 +24,7 @@ def test_each_page_is_what_its_source_says_now() -> None:
     with client() as browser:
         assert browser.get("/").text == "<p>all</p>"
         assert browser.get("/?symbol=AAA.NS").text == "<p>AAA.NS</p>"
-        assert browser.get("/metrics").text == "reliance_daemon_healthy 1.0\n"
+        assert browser.get("/metrics").text == "metrics 1.0\n"
         answer = browser.get("/health")
     assert (answer.status_code, answer.json()) == (200, {"healthy": True, "findings": [], "equity": None})
 
