@@ -71,7 +71,10 @@ def scored_labels(rows: pd.DataFrame, limits: RiskLimits) -> Mapping[str, Scored
 
 
 def _scored(label: str, rows: pd.DataFrame, horizon: int) -> Scored:
-    wide = rows.pivot(index="symbol", columns="session", values=["probability", "outcome"]).astype(np.float64)
-    sessions, symbols = wide["probability"].columns, tuple(str(symbol) for symbol in wide.index)
-    probability, outcome = (wide[name].to_numpy(np.float64) for name in ("probability", "outcome"))
-    return Scored(label, pd.DatetimeIndex(sessions), symbols, probability, outcome, horizon)
+    # By places: a frame's own pivot takes ten times as long, and live forecasts are looked at after each settlement.
+    places, symbols = pd.factorize(rows["symbol"].to_numpy(dtype=object), sort=True)
+    columns, sessions = pd.factorize(rows["session"].to_numpy(), sort=True)
+    probability, outcome = np.full((2, len(symbols), len(sessions)), np.nan)
+    probability[places, columns] = rows["probability"].to_numpy(np.float64, na_value=np.nan)
+    outcome[places, columns] = rows["outcome"].to_numpy(np.float64, na_value=np.nan)
+    return Scored(label, pd.DatetimeIndex(sessions), tuple(map(str, symbols)), probability, outcome, horizon)
