@@ -75,6 +75,17 @@ def read_probabilities(conn: Connection, origin: Origin, session: date) -> dict[
     return {(row.symbol, row.label): row.probability for row in rows}
 
 
+def read_recent(conn: Connection, origin: Origin, label: str, *, before: date, sessions: int) -> list[list[float]]:
+    """The probabilities of that label, of all symbols, in the newest `sessions` before `before`, a list a session."""
+    query = select(forecasts.c.session, forecasts.c.probability).filter_by(origin=origin, label=label)
+    days = select(forecasts.c.session).filter_by(origin=origin, label=label).where(forecasts.c.session < before)
+    newest = days.distinct().order_by(forecasts.c.session.desc()).limit(sessions)
+    said: dict[date, list[float]] = {}
+    for session, probability in conn.execute(query.where(forecasts.c.session.in_(newest))):
+        said.setdefault(session, []).append(probability)
+    return list(said.values())
+
+
 def read_member_forecasts(
     conn: Connection,
     *,

@@ -44,9 +44,14 @@ def read_models(conn: Connection) -> list[ModelEntry]:
 
 def find_model(conn: Connection, *, month: str, recipe: str, bars: str | None = None) -> ModelEntry | None:
     """The newest entry of that month whose manifest names that recipe and, if they are given, those bars."""
-    wanted = {"recipe": recipe} | ({} if bars is None else {"bars": bars})
+    found = month_models(conn, month=month, recipe=recipe)
+    return next((entry for entry in found if bars is None or entry.manifest.get("bars") == bars), None)
+
+
+def month_models(conn: Connection, *, month: str, recipe: str) -> list[ModelEntry]:
+    """The entries of that month made by that recipe, newest first."""
     of_month = (ModelEntry(*row) for row in conn.execute(_entries().where(models.c.month == month)))
-    return next((entry for entry in of_month if wanted.items() <= entry.manifest.items()), None)
+    return [entry for entry in of_month if entry.manifest.get("recipe") == recipe]
 
 
 def earlier_models(conn: Connection, *, before: str, recipe: str) -> list[ModelEntry]:

@@ -62,6 +62,19 @@ feature_drift = Table(
     comment="Whether the features still look as they did when the version was trained, after each decision",
 )
 
+forecast_drift = Table(
+    "forecast_drift",
+    METADATA,
+    session("The trading day decided"),
+    label(),
+    column("model_id", Text, "The version that spoke, see models"),
+    column("distance", Double, "Largest difference of shares between the last 30 sessions and the version's own"),
+    column("limit_distance", Double, "What chance exceeds once in drift.false_alarm_sessions"),
+    instant("watched_at", "When it was worked out"),
+    key("session", "label"),
+    comment="Whether forecasts still look as what the version that spoke had forecast out of sample when it was made",
+)
+
 live_loss = Table(
     "live_loss",
     METADATA,

@@ -9,7 +9,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from daemon.console.progress import silent
-from daemon.models.factory import ModelFactory, Recipe, open_bar_digests
+from daemon.models.factory import ModelFactory, Recipe
+from daemon.models.first_seen import open_bar_digests
 from daemon.training.workers import WorkerOptions
 from ensemble.arrays import Floats
 from ensemble.evaluation.audit.own_features import OwnFeatures, with_own_features

@@ -233,13 +233,30 @@ class Settings(Options):
             )
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _who_wins_trials_serves_as_long(cls, tables: Any) -> Any:
+        """Where versions are tried, signals.max_model_age_months is by default what promotion.max_age_months is."""
+        if not isinstance(tables, dict):
+            return tables
+        promotion, signals = tables.get("promotion", {}), tables.get("signals", {})
+        if not isinstance(promotion, dict) or not isinstance(signals, dict) or "max_model_age_months" in signals:
+            return tables
+        try:
+            options = PromotionOptions.model_validate(promotion)
+        except ValidationError:
+            return tables  # which is refused as soon as its own table is looked at
+        oldest = options.max_age_months
+        return tables | {"signals": signals | {"max_model_age_months": oldest}} if options.tries else tables
+
     @model_validator(mode="after")
     def _who_wins_trials_may_serve(self) -> "Settings":
         oldest, held = self.promotion.max_age_months, self.signals.max_model_age_months
         if self.promotion.tries and held < oldest:
             raise ValueError(
                 f"signals.max_model_age_months was {held} and promotion.max_age_months {oldest} with promotion.policy "
-                f'"{self.promotion.policy}"; a champion that is older than the first would only hold, so raise it'
+                f'"{self.promotion.policy}"; a champion that is older than the first would only hold, so leave the '
+                f"first out or set it to {oldest}"
             )
         return self
 

@@ -32,7 +32,14 @@ from storage.promotion_store import ModelEvent, ModelEventKind, read_model_event
 from storage.quarantine_store import HeldBars, read_held
 from storage.run_store import Run, done_runs, failed_runs, runs_without_data
 from storage.tables import LIVE, forecasts, models
-from storage.watch_store import DriftRow, LiveLoss, newest_drift, read_live_losses
+from storage.watch_store import (
+    DriftRow,
+    ForecastDriftRow,
+    LiveLoss,
+    newest_drift,
+    newest_forecast_drift,
+    read_live_losses,
+)
 
 CALENDAR_WARNING = timedelta(days=45)
 DIFFERENCES_TOLD = timedelta(days=10)
@@ -64,6 +71,8 @@ class Ill(StrEnum):
     """A person said which version serves, or one waits for a person."""
     FEATURE_DRIFT = "FEATURE_DRIFT"
     """The features look like none that the version that spoke has learnt from."""
+    FORECAST_DRIFT = "FORECAST_DRIFT"
+    """The forecasts look like none that the version that spoke has made out of sample."""
     LIVE_LOSS = "LIVE_LOSS"
     """Live forecasts lost more than they said they would, some sessions ago at most."""
     FEED_SHUT = "FEED_SHUT"
@@ -124,6 +133,8 @@ class Ledger:
     """How far the features of the newest decision are from what was learnt from."""
     held: Sequence[HeldBars] = ()
     """Symbols whose newest bars are refused."""
+    forecast_drift: ForecastDriftRow | None = None
+    """How far the newest forecasts are from what their speaker used to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +176,7 @@ def read_ledger(conn: Connection, account: Account | None, label: str) -> Ledger
         read_live_losses(conn, label, newest=CAREFUL_SESSIONS),
         newest_drift(conn),
         read_held(conn),
+        newest_forecast_drift(conn, label),
     )
 
 
@@ -191,6 +203,7 @@ def judge(ledger: Ledger, settings: Settings, now: datetime) -> Health:
         *_chosen(ledger),
         *_losses(ledger),
         *_drift(ledger),
+        *_forecast_drift(ledger),
         *_feeds(ledger, settings, now),
         *_mirror(ledger, settings, now),
         *_held(ledger, settings),
@@ -290,6 +303,16 @@ def _drift(ledger: Ledger) -> Iterator[Finding]:
             f"learnt from, {one.most_usual:.2f} at most is usual; furthest {', '.join(one.furthest)}"
         )
         yield Finding(Ill.FEATURE_DRIFT, text, one.watched_at)
+
+
+def _forecast_drift(ledger: Ledger) -> Iterator[Finding]:
+    if ledger.forecast_drift is not None and ledger.forecast_drift.is_unusual:
+        one = ledger.forecast_drift
+        text = (
+            f"the forecasts of {one.label} of the 30 sessions to {one.session} are {one.distance:.2f} from what "
+            f"{one.model_id} used to say, {one.limit_distance:.2f} at most is chance"
+        )
+        yield Finding(Ill.FORECAST_DRIFT, text, one.watched_at)
 
 
 def _feeds(ledger: Ledger, settings: Settings, now: datetime) -> Iterator[Finding]:

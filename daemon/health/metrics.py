@@ -159,6 +159,9 @@ def _models(shot: Snapshot) -> Iterator[Metric]:
     if shot.ledger.drift is not None:
         usual = shot.ledger.drift.drift_index / max(shot.ledger.drift.most_usual, 1e-9)
         yield _gauge("feature_drift_ratio", "Of the features; above 1 further off than any learnt from", usual)
+    if shot.ledger.forecast_drift is not None:
+        of_chance = shot.ledger.forecast_drift.distance / max(shot.ledger.forecast_drift.limit_distance, 1e-9)
+        yield _gauge("forecast_drift_ratio", "Of the forecasts; above 1 further off than chance explains", of_chance)
 
 
 def _count(tasks: tuple[Task, ...], kind: str) -> int:

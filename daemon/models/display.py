@@ -8,6 +8,7 @@ import typer
 
 from daemon.console.redaction import one_line, redacted
 from daemon.console.tables import new_table, open_console, print_json
+from daemon.models.early import early_of
 from daemon.models.listing import Version
 from ensemble.evaluation.promotion import describe_trial
 from storage.model_index import ModelEntry
@@ -32,7 +33,8 @@ def show_versions(versions: Sequence[Version], *, as_json: bool) -> None:
     for one in versions:
         dates = (str(one.first_session or ""), str(one.last_session or ""))
         counts = (str(one.sessions), str(one.backtest_sessions))
-        table.add_row(one.model_id, one.state, f"{one.created_at:%Y-%m-%d %H:%M}", *dates, *counts)
+        made = f"{one.created_at:%Y-%m-%d %H:%M}{', early' if one.early else ''}"
+        table.add_row(one.model_id, one.state, made, *dates, *counts)
     console.print(table if versions else "no version is there yet; `run-once` makes one.")
 
 
@@ -81,8 +83,9 @@ def show_checked(faults: Mapping[str, Sequence[str]], *, as_json: bool) -> None:
 def _facts(manifest: Mapping[str, Any]) -> dict[str, str]:
     members = {name: " ".join(key[:12] for key in keys) for name, keys in manifest["members"]}
     libraries: Mapping[str, str] = manifest.get("libraries", {})
+    early = early_of(manifest)
     return {
-        "month": manifest["month"],
+        "month": manifest["month"] if early is None else f"{manifest['month']}, {early.why()}",
         "trained on": f"{manifest['trained_from']} to {manifest['trained_to']}, {len(manifest['features'])} features",
         "symbols": ", ".join(manifest["symbols"]),
         "members": ", ".join(f"{name} ({keys})" for name, keys in members.items()),

@@ -15,10 +15,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from loguru import logger
 
 from daemon.console.progress import Progress
-from daemon.models.drift import shape_files
+from daemon.models.drift import forecast_shape_files, shape_files
+from daemon.models.early import MARK, Early
 from daemon.models.golden import make_golden
 from daemon.models.loading import Keys, load_members
 from daemon.training.combining import CombinerTask, Fit, fit_here
@@ -26,8 +28,7 @@ from daemon.training.trainer import OutOfTime, no_hurry, train_parts
 from daemon.training.workers import WorkerOptions
 from daemon.versions import library_versions
 from ensemble.arrays import Floats
-from ensemble.bar_ratios import BarDigests, as_first_seen, bar_digests, market_ratios, packed, unpacked, with_later
-from ensemble.features.matrix import Market
+from ensemble.bar_ratios import BarDigests
 from ensemble.labels import LABELS, label_horizon
 from ensemble.members.fitted import pack_arrays, unpack_arrays
 from ensemble.members.specs import MemberSpec
@@ -42,15 +43,13 @@ from ensemble.windows import (
     WindowError,
     check_window,
     known_labels,
+    month_of,
     months_before,
     training_window,
 )
 from storage.model_folder import manifest_keys
 from storage.model_store import DamagedPart, ModelStore
 from storage.record_store import records_of
-
-FIRST_SEEN = "first-seen.npz"
-"""The record of every bar's ratios as they were seen first, or last corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,24 @@ class Planned:
     bars: str
     """Digest of those that its members learn from."""
     forecasts: str
+    early: bool = False
+    """Its window ends within the month that it is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a version is made from."""
+
+    planned: Planned
+    """Its members' window."""
+    history: tuple[Planned, ...]
+    """Whose forecasts its stack learns from, the oldest first."""
+
+    @property
+    def rows(self) -> slice:
+        """From the first that a member of its history learnt from to the last that was known."""
+        oldest = self.history[0] if self.history else self.planned
+        return slice(oldest.fold.train.start, self.planned.fold.test.start)
 
 
 @dataclass(frozen=True)
@@ -116,28 +133,28 @@ class ModelFactory:
     fit: Fit = fit_here
     _planned: dict[str, Planned | WindowError] = field(default_factory=dict)
 
-    def publish(self, month: str, *, parent: str | None = None) -> str:
+    def publish(self, month: str, *, parent: str | None = None, early: Early | None = None) -> str:
         """Trains, combines and publishes the model of `month`; returns its id. Raises WindowError, TrainingFailed.
 
-        `parent` is the version before it, for the record.
+        `parent` is the version before it, for the record; where it is `early`, all that was known by then teaches it.
 
         A part that turns out to be damaged was moved aside by then, and is made again.
         """
         met = set[str]()
         while True:
             try:
-                return self._publish(month, parent)
+                return self._publish(self._sources(month, early), parent, early)
             except DamagedPart as error:
                 if str(error) in met:  # it can't be moved
                     raise
                 met.add(str(error))
                 logger.error("{} It is made again.", error)
 
-    def _publish(self, month: str, parent: str | None) -> str:
-        planned, history = self._plan(month), self._history_months(month)
-        self._train([*history, planned])
-        combiner_key = self._combiner(month)
-        manifest = self._manifest(planned, combiner_key) | {"history_months": len(history), "parent": parent}
+    def _publish(self, sources: Sources, parent: str | None, early: Early | None) -> str:
+        self._train([*sources.history, sources.planned])
+        manifest = self._manifest(sources) | {"history_months": len(sources.history), "parent": parent}
+        if early is not None:
+            manifest[MARK] = early.entry()
         keys = sorted(manifest_keys(manifest))
         for key in keys:
             self.store.get_part(key)  # a damaged one is made again, not published
@@ -168,9 +185,7 @@ class ModelFactory:
 
     def bars_digest(self, month: str) -> str:
         """Of all bars that the model of `month` is made from, its history's windows included. Raises WindowError."""
-        fold = self._plan(month).fold
-        oldest = next(iter(self._history_months(month)), self._plan(month)).fold
-        return self.bars.digest(slice(oldest.train.start, fold.test.start))
+        return self.bars.digest(self._sources(month).rows)
 
     def month_odds(self, month: str, *, trained_for: str | None = None) -> tuple[slice, MemberOdds]:
         """The rows of `month`, and what its trained members say about them, made once. Raises ModelStoreError.
@@ -187,10 +202,10 @@ class ModelFactory:
 
     def history(self, month: str) -> History:
         """What the stack of `month` learns from: the trained members' forecasts of the months before, out of sample."""
-        return self._history(self._history_months(month))
+        return self._history(self._sources(month).history)
 
-    def _manifest(self, planned: Planned, combiner_key: str) -> dict[str, Any]:
-        fold = planned.fold
+    def _manifest(self, sources: Sources) -> dict[str, Any]:
+        planned, fold, combiner_key = sources.planned, sources.planned.fold, self._combiner(sources)
         combiner = load_combiner(self.store.get_part(combiner_key))
         return {
             "month": fold.month,
@@ -198,7 +213,7 @@ class ModelFactory:
             "question": self.recipe.question(),
             "code_version": self.recipe.code_version,
             "libraries": library_versions(),
-            "bars": self.bars_digest(fold.month),
+            "bars": self.bars.digest(sources.rows),
             "symbols": list(self.panel.symbols),
             "labels": list(LABELS),
             "features": list(self.panel.features),
@@ -207,11 +222,35 @@ class ModelFactory:
             "members": [[name, list(keys)] for name, keys in planned.keys.items()],  # in the stack's order
             "seeds": {name: [int(key[:8], 16) for key in keys] for name, keys in planned.keys.items()},  # `fit_member`
             "combiner": combiner_key,
-            "golden": self._golden(planned, combiner_key, combiner),
+            "golden": self._golden(sources, combiner_key, combiner),
             "combine": self.recipe.ensemble.stack.combine,
             "methods": combiner.methods(),
             "verdicts": combiner.verdicts(),
         }
+
+    def _sources(self, month: str, early: Early | None = None) -> Sources:
+        """Of the version of `month`. Raises WindowError."""
+        history = tuple(self._history_months(month))
+        if early is None:
+            return Sources(self._plan(month), history)
+        row = int(self.panel.sessions.searchsorted(pd.Timestamp(early.session)))
+        return Sources(self._early_plan(month, row), (*history, *self._months_so_far(month, row)))
+
+    def _early_plan(self, month: str, row: int) -> Planned:
+        """Of a window that ends before `row`, which lies within `month`; as `WalkForward.fold` cuts that of a month."""
+        ensemble, sessions = self.recipe.ensemble, self.panel.sessions
+        begin = int(sessions.searchsorted(sessions[row] - pd.DateOffset(years=ensemble.window_years)))
+        fold = Fold(month, slice(begin, max(row - ensemble.embargo_sessions, begin)), slice(row, row))
+        return replace(self._planned_for(fold), early=True)
+
+    def _months_so_far(self, month: str, row: int) -> list[Planned]:
+        """From `month` on, as far as they lie before `row`: what the version that an early one follows would say."""
+        months = []
+        for one in pd.period_range(month, month_of(self.panel.sessions[row - 1]), freq="M"):
+            planned = self._plan(str(one))
+            fold = replace(planned.fold, test=slice(planned.fold.test.start, min(planned.fold.test.stop, row)))
+            months.append(replace(planned, fold=fold, forecasts=self._forecasts_key(planned.keys, fold)))
+        return months
 
     def _history_months(self, month: str) -> list[Planned]:
         """The months that a stack may learn from: as many as are asked for, fewer where the bars begin."""
@@ -236,9 +275,11 @@ class ModelFactory:
         return planned
 
     def _worked_out(self, month: str) -> Planned:
-        ensemble = self.recipe.ensemble
-        fold = ensemble.fold(self.panel.sessions, month)
-        check_window(training_window(self.panel, fold, self.recipe.limits), month, min_sessions=ensemble.min_sessions)
+        return self._planned_for(self.recipe.ensemble.fold(self.panel.sessions, month))
+
+    def _planned_for(self, fold: Fold) -> Planned:
+        ensemble, window = self.recipe.ensemble, training_window(self.panel, fold, self.recipe.limits)
+        check_window(window, fold.month, min_sessions=ensemble.min_sessions)
         bars = self.bars.digest(fold.train)
         keys = {spec.name: self.recipe.member_keys(spec, bars) for spec in ensemble.members}
         return Planned(fold, keys, bars, self._forecasts_key(keys, fold))
@@ -276,7 +317,8 @@ class ModelFactory:
         month, recipe = planned.fold.month, self.recipe.digest()
         parts = {"members": dict(planned.keys), "forecasts": planned.forecasts}
         record = {"month": month, "recipe": recipe, "bars": planned.bars} | parts
-        records_of(self.store).put(f"{month}-{recipe}.json", json.dumps(record, sort_keys=True).encode())
+        name = f"{month}-{MARK}-{recipe}" if planned.early else f"{month}-{recipe}"
+        records_of(self.store).put(f"{name}.json", json.dumps(record, sort_keys=True).encode())
 
     def _odds(self, planned: Planned) -> Floats:
         """The same as `_kept_odds`, and recorded as what the month is forecast by."""
@@ -294,25 +336,34 @@ class ModelFactory:
         stored = unpack_arrays(self.store.get_part(planned.forecasts)["odds.npz"])["log_odds"]
         return with_conditions(tuple(planned.keys), stored, self.panel, planned.fold.test).log_odds
 
-    def _combiner(self, month: str) -> str:
-        """Key of the combiner for `month`, fitted if it is not there yet."""
-        forecasts = [one.forecasts for one in self._history_months(month)]
-        key = _digest(["combiner", month, self.recipe.digest(), self.bars_digest(month), forecasts])
+    def _combiner(self, sources: Sources) -> str:
+        """Key of the version's combiner, fitted if it is not there yet."""
+        forecasts, month = [one.forecasts for one in sources.history], sources.planned.fold.month
+        key = _digest(["combiner", month, self.recipe.digest(), self.bars.digest(sources.rows), forecasts])
         if not self.store.has_part(key):
-            stack, seed = self.recipe.ensemble.stack, int(key[:8], 16) % 2**31
-            task = CombinerTask(self.history(month), stack, seed)
+            stack, seed = self.recipe.ensemble.stack, _seed(key)
+            task = CombinerTask(self._history(sources.history), stack, seed)
             self.store.put_part(key, self.fit(task, self.workers.limits))
         return key
 
-    def _golden(self, planned: Planned, combiner_key: str, combiner: Combiner) -> str:
-        """Key of the part that it is checked by: its golden input, and how its features were distributed."""
+    def _golden(self, sources: Sources, combiner_key: str, combiner: Combiner) -> str:
+        """Key of the part that it is checked by: golden input, and how its features and forecasts were distributed."""
+        planned = sources.planned
         key = _digest(["golden", list(planned.keys.items()), combiner_key, self.recipe.code_version])
         if not self.store.has_part(key):
             members, row = load_members(self.store, planned.keys), planned.fold.train.stop - 1
             seen = self.recipe.ensemble.rows_seen
             golden = make_golden(members, combiner, self.panel, row=row, rows_seen=seen)
-            self.store.put_part(key, {**golden, **shape_files(self.panel.values[:, planned.fold.train])})
+            said = forecast_shape_files(combiner, self._said(sources.history, combiner), seed=_seed(key))
+            self.store.put_part(key, {**golden, **shape_files(self.panel.values[:, planned.fold.train]), **said})
         return key
+
+    def _said(self, months: Sequence[Planned], combiner: Combiner) -> Floats:
+        """What the combiner makes of its own history, NaN where nothing would be said: symbols, sessions, labels."""
+        history = self._history(months)
+        rows = self.panel.sessions.get_indexer(history.sessions)
+        known = self.panel.bar_age[:, rows] >= 0
+        return np.where(known[..., None], combiner.log_odds(history.odds), np.nan)
 
     def _history(self, months: Sequence[Planned]) -> History:
         """The months' out-of-sample forecasts, one after the other; empty without months."""
@@ -330,20 +381,8 @@ class ModelFactory:
         )
 
 
-def open_bar_digests(store: ModelStore, market: Market) -> BarDigests:
-    """Digests of the market's bars that a restatement by the vendor leaves as they are.
-
-    What was seen first is kept with the models; only bars that are new or really changed are written.
-    """
-    records = records_of(store)
-    before = unpacked(records.get(FIRST_SEEN) or b"")
-    now = market_ratios(market)
-    for name, seen in before.items():
-        if name in now:
-            now[name] = as_first_seen(now[name], seen)
-    later = {name: with_later(now[name], seen) if name in now else seen for name, seen in before.items()}
-    records.put(FIRST_SEEN, packed(now | later))
-    return bar_digests(market, now)
+def _seed(key: str) -> int:
+    return int(key[:8], 16) % 2**31
 
 
 def _digest(content: object) -> str:

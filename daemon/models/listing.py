@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from daemon.models.early import early_of
 from daemon.models.standing import Standing
 from storage.model_index import ModelEntry, read_models
 from storage.promotion_store import ModelEvent, ModelEventKind
@@ -44,6 +45,8 @@ class Version:
     parent: str | None
     scores: Mapping[str, Any] | None
     """Of its trial, by label."""
+    early: date | None
+    """The session before which it was made; None where it was made when its month began."""
 
 
 def list_versions(conn: Connection, events: Sequence[ModelEvent], standing: Standing) -> list[Version]:
@@ -61,7 +64,7 @@ def _version(
 ) -> Version:
     own = [one for one in events if one.model_id == entry.model_id]
     live = spoken[0].get(entry.model_id)
-    parent = entry.manifest.get("parent")
+    parent, early = entry.manifest.get("parent"), early_of(entry.manifest)
     return Version(
         entry.model_id,
         entry.month,
@@ -73,6 +76,7 @@ def _version(
         spoken[1].get(entry.model_id, (0,))[0],
         None if parent is None else str(parent),
         next((one.scores for one in reversed(own) if one.kind is ModelEventKind.JUDGED), None),
+        None if early is None else early.session,
     )
 
 

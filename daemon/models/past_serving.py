@@ -17,7 +17,8 @@ from storage.promotion_store import ModelEvent
 class PastServing:
     """Months are asked about in their order; where versions are tried, the first of them begins with its own.
 
-    Nobody can be asked in a backtest: with policy "manual" the newest serves.
+    Nobody can be asked in a backtest: with policy "manual" the newest serves. Nor does an alarm ever ring
+    in one: no version of it is made early.
     """
 
     services: Services
@@ -63,7 +64,8 @@ class PastServing:
         if challenger is not None and challenger.model_id in self._standing.on_trial:
             champion = self._named(self._standing.champion)
             # Copies, so that their members go once they were asked.
-            self._happens(*policy.tried(replace(challenger), replace(champion), session, decides=True))
+            span = pd.Timestamp(challenger.month), session
+            self._happens(*policy.tried(replace(challenger), replace(champion), span, decides=True))
         self._happens(*policy.received(replace(self._version(month)), self._standing, session))
         return self._named(self._standing.champion)
 

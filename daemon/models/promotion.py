@@ -36,12 +36,16 @@ class Policy:
     at: datetime
     judge: Judge = judge_here
 
-    def tried(self, challenger: Model, champion: Model, session: pd.Timestamp, *, decides: bool) -> list[ModelEvent]:
-        """The trial over the sessions from the challenger's month on that lie before `session`, as an event.
+    def tried(
+        self, challenger: Model, champion: Model, span: tuple[pd.Timestamp, pd.Timestamp], *, decides: bool
+    ) -> list[ModelEvent]:
+        """The trial over the sessions of `span`, from the first that the challenger has learnt nothing of, as an event.
 
-        Where it `decides`, also what it leads to: the challenger is promoted, or the champion kept.
+        Its end is the session that it counts for, and is no part of it. Where it `decides`, also what it leads to: the
+        challenger is promoted, or the champion kept.
         """
-        start, stop = self.panel.sessions.searchsorted(pd.DatetimeIndex([pd.Timestamp(challenger.month), session]))
+        since, session = span
+        start, stop = self.panel.sessions.searchsorted(pd.DatetimeIndex([since, session]))
         trials = self._trials(challenger, champion, slice(int(start), int(stop)))
         trial = trials[self.settings.signals.label]
         scores = {label: one.scores() for label, one in trials.items()}
@@ -59,22 +63,23 @@ class Policy:
             return [judged, self._event(ModelEventKind.PROMOTED, *sides, note=note)]
         return [judged, self._event(ModelEventKind.KEPT, *sides, note=note)]
 
-    def received(self, model: Model, standing: Standing, session: pd.Timestamp) -> Iterator[ModelEvent]:
-        """What becomes of a new version: it serves at once, is tried, or waits for a person."""
+    def received(
+        self, model: Model, standing: Standing, session: pd.Timestamp, *, why: str = ""
+    ) -> Iterator[ModelEvent]:
+        """What becomes of a new version: it serves at once, is tried, or waits for a person. `why` it is there."""
         champion, options = standing.champion, self.settings.promotion
         if standing.pinned or model.model_id in standing.considered:
             return
-        fault, sides = self._fault(model, session), (session, model, champion)
+        fault = self._fault(model, session)
         if fault and champion:
-            yield self._event(ModelEventKind.HELD, *sides, note=f"degenerate: {fault}")
+            kind, note = ModelEventKind.HELD, f"degenerate: {fault}"
         elif champion is None or options.policy == "newest":
-            note = f"there is no other, but {fault}" if fault else "the newest"
-            yield self._event(ModelEventKind.PROMOTED, *sides, note=note)
+            kind, note = ModelEventKind.PROMOTED, f"there is no other, but {fault}" if fault else "the newest"
         elif options.tries:
-            yield self._event(ModelEventKind.TRIED, *sides, note="scored beside the champion until the next version")
+            kind, note = ModelEventKind.TRIED, "scored beside the champion until the next version"
         else:
-            note = f"`models promote {model.model_id}` lets it serve"
-            yield self._event(ModelEventKind.HELD, *sides, note=note)
+            kind, note = ModelEventKind.HELD, f"`models promote {model.model_id}` lets it serve"
+        yield self._event(kind, session, model, champion, note=f"{why}; {note}" if why else note)
 
     def _trials(self, challenger: Model, champion: Model, rows: slice) -> dict[str, Trial]:
         limits = self.settings.labels.barrier.limits

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 from loguru import logger
 
+from daemon.models.early import Early, early_due, early_of, first_session
 from daemon.models.promotion import Policy
 from daemon.models.shelf import Shelf
 from daemon.models.standing import Standing, is_refused, standing_at
@@ -18,9 +19,9 @@ from daemon.notify.notices import refused_notice
 from daemon.services import Services
 from daemon.training.trainer import OutOfTime, TrainingFailed, no_hurry
 from ensemble.model import Model
-from ensemble.windows import month_of, months_before
+from ensemble.windows import month_of
 from storage.engine import reading, transaction
-from storage.model_index import find_model
+from storage.model_index import ModelEntry, find_model
 from storage.model_store import ModelStoreError
 from storage.promotion_store import ModelEvent, ModelEventKind, add_model_events, read_model_events
 from storage.tables import LIVE
@@ -74,42 +75,51 @@ class Serving:
         """Whether the version of `month`, made where it is missing, is new: then it gets its place."""
         entry = self.shelf.entry(month)
         refused = entry is not None and entry.model_id in standing.refused
+        early = None if entry is None else early_of(entry.manifest)
         if entry is not None and entry.model_id in standing.considered:
-            return False
+            entry, early = None, _early_due(self.services, session)
+            if early is None:
+                return False
         if refused and champion is not None and not repairs:
             self._missing[month] = f"that of {month} is damaged; it is made again after the close"
             return False
         new = None if entry is None or refused else self.shelf.read(entry.model_id)
-        new = new or self._made(month, champion)
+        new = new or self._made(month, champion, early)
         if new is None:
             return False
-        policy = self._policy()
-        events = self._last_trial(policy, session, standing)
-        for event in events:
-            standing = standing.after(event)
-        self._record([*events, *policy.received(new, standing, session)])
+        self._place(new, session, standing)
         return True
 
-    def _last_trial(self, policy: Policy, session: pd.Timestamp, standing: Standing) -> list[ModelEvent]:
-        """What comes of the trial of the month past; nothing where there was none, or it is judged already."""
-        options = self.services.settings
-        month = options.ensemble.serving(month_of(session))
-        entry = self.shelf.entry(options.ensemble.serving(months_before(month, 1)[0]))
+    def _place(self, new: Model, session: pd.Timestamp, standing: Standing) -> None:
+        """The version before it is judged, and the policy says what becomes of the new one."""
+        entry, policy = self.shelf.named(new.model_id), self._policy()
+        events = self._last_trial(policy, session, standing, self.shelf.before(entry))
+        for event in events:
+            standing = standing.after(event)
+        early = early_of(entry.manifest)
+        received = policy.received(new, standing, session, why=early.why() if early else "")
+        self._record([*events, *received])
+
+    def _last_trial(
+        self, policy: Policy, session: pd.Timestamp, standing: Standing, entry: ModelEntry | None
+    ) -> list[ModelEvent]:
+        """What comes of the trial of that version; nothing where there was none, or it is judged already."""
         if entry is None or entry.model_id in standing.judged | standing.refused:
             return []
         champion = standing.champion if entry.model_id != standing.champion else standing.predecessor
         challenger, other = (None if one is None else self.shelf.read(one) for one in (entry.model_id, champion))
         if challenger is None or other is None:
             return []
-        return policy.tried(challenger, other, session, decides=entry.model_id in standing.on_trial)
+        span = first_session(entry.manifest), session
+        return policy.tried(challenger, other, span, decides=entry.model_id in standing.on_trial)
 
-    def _made(self, month: str, champion: Model | None) -> Model | None:
+    def _made(self, month: str, champion: Model | None, early: Early | None) -> Model | None:
         """None when it can't be, for this desk, and another model stands in."""
         if month in self._missing:
             return None
         stands_in = champion or self.shelf.earlier(month)
         try:
-            return self.shelf.made(month, no_hurry if stands_in is None else self.before_open())
+            return self.shelf.made(month, no_hurry if stands_in is None else self.before_open(), early=early)
         except TrainingFailed as error:
             if stands_in is None:
                 raise
@@ -155,12 +165,19 @@ class Serving:
         return Policy(services.settings, services.recipe().digest(), panel, services.clock.now(), services.judge)
 
 
-def is_published(services: Services, month: str) -> bool:
-    """The version of `month` by this configuration is there, and not known to be damaged."""
-    recipe = services.recipe().digest()
+def is_published(services: Services, session: pd.Timestamp) -> bool:
+    """The version of the session's month is there, not known to be damaged, and no other one is to be made early."""
+    recipe, month = services.recipe().digest(), services.settings.ensemble.serving(month_of(session))
     with reading(services.engine) as conn:
         entry = find_model(conn, month=month, recipe=recipe)
-        return entry is not None and not is_refused(read_model_events(conn, LIVE), entry.model_id)
+        if entry is None or is_refused(read_model_events(conn, LIVE), entry.model_id):
+            return False
+    return _early_due(services, session) is None
+
+
+def _early_due(services: Services, session: pd.Timestamp) -> Early | None:
+    with reading(services.engine) as conn:
+        return early_due(conn, services.settings, session, recipe=services.recipe().digest())
 
 
 def _rival(standing: Standing, newest: str | None) -> str | None:

@@ -13,7 +13,8 @@ from loguru import logger
 from daemon.bars.demergers import known_demergers
 from daemon.bars.market import Seen, load_market
 from daemon.config.settings import Settings
-from daemon.models.factory import ModelFactory, open_bar_digests
+from daemon.models.factory import ModelFactory
+from daemon.models.first_seen import open_bar_digests
 from daemon.models.past_serving import PastServing
 from daemon.models.serving import Serving
 from daemon.models.shelf import Shelf

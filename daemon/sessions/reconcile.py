@@ -128,8 +128,7 @@ def _prepare_following(services: Services, calendar: SessionCalendar, settled: p
     """
     following = calendar.next(settled)
     serving = services.settings.ensemble.serving
-    month = serving(month_of(following))
-    if month == serving(month_of(settled)) and is_published(services, month):
+    if serving(month_of(following)) == serving(month_of(settled)) and is_published(services, following):
         return
     try:
         open_desk(services, calendar, first=following, last=following).prepare(following, repairs=True)
@@ -201,6 +200,7 @@ def _decide(job: _Job) -> str:
     with reading(services.engine) as conn:
         account, unsettled = _account(desk, conn), unsettled_signals(conn, before=task.session.date())
     decision = desk.decide(task.session, account, decided_at=services.clock.now(), unsettled=unsettled)
+    beside = beside.knowing(desk, decision)
     lines = [*map(describe_signal, decision.signals), *filter(None, (stand_in, decision.caution))]
     detail = "; ".join(lines)
     with transaction(services.engine) as conn:

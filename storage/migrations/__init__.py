@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-HEAD_REVISION = "0016"
+HEAD_REVISION = "0017"
 """The newest step. Kept here too, so that opening a database that is up to date need not import Alembic."""
 
 _FOLDER = Path(__file__).parent

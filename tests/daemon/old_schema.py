@@ -4,7 +4,7 @@ import sqlite3
 
 LATER_TABLES = (
     *("outbox", "feed_state", "close_checks", "corporate_actions", "restatements", "first_reads", "histories"),
-    *("sightings", "model_events", "shadow_forecasts", "live_loss", "feature_drift"),
+    *("sightings", "model_events", "shadow_forecasts", "live_loss", "feature_drift", "forecast_drift"),
 )
 LATER_COLUMNS = {
     "account_events": ("kept",),

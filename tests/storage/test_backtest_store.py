@@ -29,7 +29,8 @@ def test_every_table_of_decisions_knows_its_origin(conn: Connection) -> None:
     without = {name for name, table in METADATA.tables.items() if "origin" not in table.columns}
     records = {"trials", "trial_sessions", "holdout_openings", "configurations", "outbox"}  # never cleared
     of_bars = {"bars", "quarantine", "corporate_actions", "restatements", "first_reads", "histories", "sightings"}
-    of_feeds, of_models = {"feed_state", "close_checks"}, {"models", "shadow_forecasts", "live_loss", "feature_drift"}
+    of_feeds = {"feed_state", "close_checks"}
+    of_models = {"models", "shadow_forecasts", "live_loss", "feature_drift", "forecast_drift"}
     assert without == {"outcomes", "data_dictionary", *of_bars, *of_feeds, *of_models, *records}
     for name in METADATA.tables.keys() - without:
         table = METADATA.tables[name]

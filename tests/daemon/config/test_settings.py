@@ -478,4 +478,25 @@ def test_a_champion_may_not_grow_older_than_the_gate_lets_act(tmp_path: Path) ->
     tried = '[promotion]\npolicy = "better"\nmax_age_months = 4\n[signals]\nmax_model_age_months = {0}\n'
     told = refusal(tmp_path, tried.format(3))
     assert "signals.max_model_age_months was 3 and promotion.max_age_months 4 with promotion.policy" in told
+    assert "leave the first out or set it to 4" in told
     assert load(tmp_path, tried.format(4)).promotion.tries
+
+
+@pytest.mark.parametrize(
+    ("table", "held"),
+    [
+        ('[promotion]\npolicy = "unless_worse"\n', 3),
+        ('[promotion]\npolicy = "better"\nmax_age_months = 6\n', 6),
+        ('[promotion]\npolicy = "better"\n[signals]\nmax_model_age_months = 12\n', 12),
+        ("[promotion]\nmax_age_months = 6\n", 2),
+        ('[promotion]\npolicy = "manual"\n', 2),
+    ],
+)
+def test_where_versions_are_tried_a_signal_waits_for_no_younger_one_by_default(
+    table: str, held: int, tmp_path: Path
+) -> None:
+    assert load(tmp_path, table).signals.max_model_age_months == held
+
+
+def test_a_wrong_promotion_table_is_told_of_as_such(tmp_path: Path) -> None:
+    assert "promotion.max_age_months was 1" in refusal(tmp_path, '[promotion]\npolicy = "better"\nmax_age_months = 1\n')

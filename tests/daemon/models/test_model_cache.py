@@ -15,6 +15,7 @@ from daemon.backtests.backtest import backtest
 from daemon.bars.ingest import ingest
 from daemon.models import factory as models
 from daemon.models.cache import cache_entries
+from daemon.models.first_seen import FIRST_SEEN
 from daemon.services import Services
 from daemon.sessions.desk import Desk, home_calendar, open_desk
 from daemon.sessions.reconcile import reconcile
@@ -228,11 +229,11 @@ def never_trains(items: Iterable[Any], *, total: int, label: str) -> Iterator[An
 
 
 def test_a_lost_memory_of_bars_costs_training_and_nothing_else(copy: Path, services_at: ServicesAt) -> None:
-    seen = copy / "state" / "models" / "records" / models.FIRST_SEEN
+    seen = copy / "state" / "models" / "records" / FIRST_SEEN
     seen.write_bytes(seen.read_bytes()[:-1] + b"!")
     with services_at(copy, "2021-10-28 17:00", Counter()) as services:
         assert trained_for(services, MONTH) == []  # the bars are still what they were
-        assert records_of(services.models).get(models.FIRST_SEEN) is not None
+        assert records_of(services.models).get(FIRST_SEEN) is not None
 
 
 def test_one_model_serves_a_quarter_and_live_equals_the_backtest(copy: Path, services_at: ServicesAt) -> None:

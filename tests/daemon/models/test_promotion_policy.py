@@ -122,8 +122,8 @@ def test_a_trial_scores_both_on_the_sessions_after_they_were_made_and_before_the
         desk = desk_at(services)
         october = desk.model("2021-10")
         asked = Policy(services.settings, "recipe", desk.factory.panel, services.clock.now())
-        session = desk.panel.sessions[-1]
-        judged, ended = asked.tried(october, desk.model("2021-09"), session, decides=True)
+        span = pd.Timestamp("2021-10"), desk.panel.sessions[-1]
+        judged, ended = asked.tried(october, desk.model("2021-09"), span, decides=True)
         scores = json.loads(json.dumps(judged.scores))
         assert {label: one["sessions"] for label, one in scores.items()} == {
             "gap": 2,  # of October, before its third session
@@ -132,7 +132,7 @@ def test_a_trial_scores_both_on_the_sessions_after_they_were_made_and_before_the
             "barrier": 0,
         }
         assert ended.kind in (ModelEventKind.PROMOTED, ModelEventKind.KEPT)
-        assert asked.tried(october, october, session, decides=False)[0].kind is ModelEventKind.JUDGED
+        assert asked.tried(october, october, span, decides=False)[0].kind is ModelEventKind.JUDGED
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,6 @@ def test_a_champion_that_lost_no_trial_goes_when_it_is_too_old_and_the_event_say
         desk = desk_at(services)
         october = desk.model("2021-10")
         asked = Policy(settings, "recipe", desk.factory.panel, services.clock.now())
-        session = desk.panel.sessions[-1]
-        judged, ended = asked.tried(october, replace(october, month=month), session, decides=True)
+        span = pd.Timestamp("2021-10"), desk.panel.sessions[-1]
+        judged, ended = asked.tried(october, replace(october, month=month), span, decides=True)
         assert (ended.kind, ended.note) == (kind, judged.note + why)
