@@ -124,7 +124,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     as_json: AsJson = False,
 ) -> None:
-    """Write a version as a folder for people: manifest, weights as arrays, trees as text, history.csv of training."""
+    """Write a version as a folder for people: manifest, weights as arrays and for Keras, trees, history.csv."""
     from daemon.console.tables import print_json
     from daemon.invocation import reader
     from daemon.models.control import find_version
@@ -134,8 +134,9 @@ def export(
 
     with reader(context.obj) as engine, reading(engine) as conn:
         entry = find_version(conn, model)
-    store = ModelStore(context.obj.settings().storage.models_dir, read_only=True)
-    written = export_version(store, entry.model_id, out)
+    settings = context.obj.settings()
+    store = ModelStore(settings.storage.models_dir, read_only=True)
+    written = export_version(store, entry.model_id, out, settings.workers.limits)
     if as_json:
         print_json([str(path) for path in written])
     else:

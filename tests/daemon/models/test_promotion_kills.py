@@ -36,6 +36,13 @@ POINTS = (
     ("daemon.models.serving.add_model_events", "after"),
     ("daemon.sessions.reconcile.write_decisions", "after"),
     ("daemon.models.shadows.write_shadows", "after"),
+    ("daemon.models.shadows.write_drift", "after"),
+)
+EARLY, AFTER_EARLY = "2021-10-06 17:00", "2021-10-07 08:50"
+EARLY_POINTS = (
+    ("daemon.models.watch.write_live_loss", "after"),
+    ("daemon.sessions.reconcile.open_desk", "after"),
+    *POINTS[:8],
 )
 """Function, and whether the kill comes before it does its work or after, inside the transaction where there is one."""
 PROGRAM = """
@@ -60,6 +67,15 @@ if __name__ == "__main__":
 """
 
 
+def alarmed(folder: Path) -> Path:
+    """Decided what comes, when the next evening an alarm is found to have rung that asks for another version."""
+    with opened(folder / "state" / "signals.db", mode="rw") as database:
+        database.execute("UPDATE live_loss SET alarm = 1 WHERE session = '2021-10-05'")
+    config = folder / "config.toml"
+    config.write_text(f"{config.read_text()}\n[drift]\nearly_retrain = true\n")
+    return folder
+
+
 def said(folder: Path) -> list[Any]:
     with opened(folder / "state" / "signals.db") as database:
         query = "SELECT session, symbol, label, probability, model_id FROM forecasts ORDER BY 1, 2, 3"
@@ -81,28 +97,50 @@ def champion_of(folder: Path, session: str) -> str | None:
     return standing_at(events, day, recipe=recipe_of(settings).digest()).champion
 
 
+def kill(folder: Path, moment: str, point: tuple[str, str]) -> None:
+    program = folder.parent / "program.py"
+    program.write_text(PROGRAM)
+    call = [sys.executable, str(program), str(folder), moment, *point]
+    ended = subprocess.run(call, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, (point, ended.stderr.decode()[-2000:])
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_kill_at_any_point_of_the_turn_of_a_month_leaves_a_whole_version_serving(
-    copy: Path, services_at: ServicesAt, tmp_path: Path
+@pytest.mark.parametrize(
+    ("moments", "session", "points", "prepared"),
+    [
+        ((TURN,), "2021-11-01", POINTS, Path),
+        ((EARLY, AFTER_EARLY), "2021-10-07", EARLY_POINTS, alarmed),
+    ],
+    ids=["turn", "early"],
+)
+def test_a_kill_at_any_point_of_a_change_of_versions_leaves_a_whole_one_serving(
+    moments: tuple[str, ...],
+    session: str,
+    points: tuple[tuple[str, str], ...],
+    prepared: Callable[[Path], Path],
+    copy: Path,
+    services_at: ServicesAt,
+    tmp_path: Path,
 ) -> None:
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    undisturbed = Path(shutil.copytree(copy, tmp_path / "undisturbed"))
-    with services_at(undisturbed, TURN) as services:
-        reconcile(services)
-    for place, (name, when) in enumerate(POINTS):
-        folder = Path(shutil.copytree(copy, tmp_path / f"killed-{place}"))
-        call = [sys.executable, str(program), str(folder), TURN, name, when]
-        ended = subprocess.run(
-            call, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, check=False
-        )
-        assert ended.returncode == -signal.SIGKILL, (name, when, ended.stderr.decode()[-2000:])
-        champion = champion_of(folder, "2021-11-01")
-        assert champion is not None
-        with services_at(folder, TURN) as services:
-            assert list(faults(services.models)) == []
-            assert load_model(services.models, champion).members
+    if prepared is alarmed:
+        with services_at(copy, "2021-10-06 08:50") as services:
             reconcile(services)
+    start = prepared(copy)
+    undisturbed = Path(shutil.copytree(start, tmp_path / "undisturbed"))
+    for moment in moments:
+        with services_at(undisturbed, moment) as services:
+            reconcile(services)
+    for place, point in enumerate(points):
+        folder = Path(shutil.copytree(start, tmp_path / f"killed-{place}"))
+        kill(folder, moments[0], point)
+        champion = champion_of(folder, session)
+        assert champion is not None
+        for moment in moments:
+            with services_at(folder, moment) as services:
+                assert list(faults(services.models)) == []
+                assert load_model(services.models, champion).members
+                reconcile(services)
         assert said(folder) == said(undisturbed)
         assert happened(folder) == happened(undisturbed)

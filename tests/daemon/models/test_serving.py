@@ -202,12 +202,14 @@ def test_the_events_read_back_as_they_were_written(copy: Path, services_at: Serv
     assert [event.kind for event in events] == [ModelEventKind.PROMOTED] * 2 + [ModelEventKind.ROLLED_BACK]
 
 
+@pytest.mark.slow  # it loads TensorFlow
 def test_a_version_is_written_out_for_people_with_the_history_of_its_training(copy: Path) -> None:
     _, october = versions(copy)
     assert "written to" in say(copy, "export", "2021-10", "--out", str(copy / "out")).output
     store = ModelStore(copy / "state" / "models")
     assert json.loads((copy / "out" / "manifest.json").read_bytes()) == store.manifest(october)
     assert (copy / "out" / "small-0" / "history.csv").read_text().startswith("epoch")
+    assert (copy / "out" / "small-0" / "model.keras").is_file()
     assert (copy / "out" / "lightgbm-0").is_dir()
     assert "cannot be written: File exists" in str(say(copy, "export", "2021-10", "--out", str(copy / "out")).exception)
 

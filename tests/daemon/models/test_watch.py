@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from daemon.health.judge import Ill
+from daemon.health.metrics import write_metrics
 from daemon.health.snapshot import take_snapshot
-from daemon.models.drift import shape_in
+from daemon.models.drift import forecast_shape_in, shape_in
 from daemon.models.drift_options import DriftOptions
 from daemon.models.watch import watch_live_loss
 from daemon.notify.courier import Courier
@@ -23,15 +24,39 @@ from daemon.sessions.caution import caution_for
 from daemon.sessions.reconcile import reconcile
 from daemon.verifying.verify import verify
 from ensemble.forecasts import Forecast
+from ensemble.members.fitted import Files
 from storage.engine import reading, transaction
 from storage.forecast_store import write_forecasts
+from storage.model_store import ModelStore
 from storage.promotion_tables import live_loss
 from storage.rows import insert_rows
 from storage.tables import forecasts, outcomes
-from storage.watch_store import LiveLoss, newest_drift, read_live_losses, write_drift, write_live_loss
+from storage.watch_store import (
+    LiveLoss,
+    newest_drift,
+    newest_forecast_drift,
+    read_live_losses,
+    write_drift,
+    write_forecast_drift,
+    write_live_loss,
+)
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 FIRST = date(2021, 1, 4)
+
+
+@dataclass
+class Older:
+    """A store whose version has other files beside its golden input."""
+
+    store: ModelStore
+    files: Files
+
+    def manifest(self, model_id: str) -> dict[str, Any]:
+        return self.store.manifest(model_id)
+
+    def get_part(self, key: str, digest: str | None = None) -> Files:
+        return self.files
 
 
 def told(services: Services, policy: str) -> Services:
@@ -95,6 +120,43 @@ def test_each_decision_says_how_far_its_features_are_from_what_was_learnt_from(
             write_drift(conn, replace(moved, drift_index=0.0))  # a second try at the same session
         (finding,) = (one for one in take_snapshot(services).health.findings if one.ill is Ill.FEATURE_DRIFT)
         assert "features of the 30 sessions to 2021-10-06 are 99.00 from what" in finding.text
+
+
+def test_once_thirty_sessions_are_forecast_each_decision_says_how_far_they_are_from_what_the_speaker_used_to_say(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-10-06 08:50") as services:
+        assert count(services, "SELECT count(*) FROM forecast_drift") == 0
+        say(services, range(30), outcome=1)  # always the same, and very sure
+        reconcile(services)
+        with reading(services.engine) as conn:
+            newest, none = newest_forecast_drift(conn, "gap"), newest_forecast_drift(conn, "barrier")
+        assert (newest is not None, none) == (True, None)
+        assert newest is not None
+        model_id = count(services, "SELECT DISTINCT model_id FROM forecasts WHERE session = '2021-10-06'")
+        assert (newest.session, newest.model_id) == (date(2021, 10, 6), model_id)
+        shape = forecast_shape_in(services.models, model_id, "gap")
+        assert shape is not None
+        assert newest.limit_distance == shape.limit(services.settings.drift.false_alarm_sessions)
+        assert newest.distance > newest.limit_distance
+        with transaction(services.engine) as conn:
+            write_forecast_drift(conn, replace(newest, distance=0.0))  # a second try at the same session
+        shot = take_snapshot(services)
+        (finding,) = (one for one in shot.health.findings if one.ill is Ill.FORECAST_DRIFT)
+        assert "forecasts of gap of the 30 sessions to 2021-10-06" in finding.text
+        write_metrics(shot, services.settings)
+        ratio = newest.distance / newest.limit_distance
+        assert f"reliance_daemon_forecast_drift_ratio {ratio}\n" in (copy / "state" / "metrics.prom").read_text()
+
+
+def test_a_version_from_before_there_was_a_shape_of_forecasts_has_none(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-06 08:50") as services:
+        model_id = count(services, "SELECT max(model_id) FROM models")
+        store = services.models
+        key = store.manifest(model_id)["golden"]
+        old = {name: content for name, content in store.get_part(key).items() if name != "forecasts.npz"}
+        assert forecast_shape_in(Older(store, old), model_id, "gap") is None  # type: ignore[arg-type]
+        assert shape_in(Older(store, old), model_id) is not None  # type: ignore[arg-type]
 
 
 def test_each_settlement_leaves_a_row_once(copy: Path, services_at: ServicesAt) -> None:
