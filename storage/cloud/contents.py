@@ -1,9 +1,14 @@
 """Which pieces a model folder is made of, and whether one is what it was when it was written."""
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from storage.model_store import ModelStore, ModelStoreError
 from storage.record_store import records_of
+
+Told = Callable[[Sequence[Any]], Iterable[Any]]
+"""The same pieces one by one, while somebody is told how far it is; `iter` tells nobody."""
 
 
 def places(root: Path) -> list[str]:

@@ -1,15 +1,16 @@
 """From the bucket onto this machine: pieces of the model folder, checked before they get their names."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
 from storage.cloud.archive import unpack
 from storage.cloud.bucket import Bucket, BucketRefused, CloudError
-from storage.cloud.contents import is_whole
+from storage.cloud.contents import Told, is_whole
 from storage.cloud.layout import (
     MOST_RECORD_BYTES,
+    SNAPSHOTS,
     BadRecord,
     Latest,
     Piece,
@@ -17,9 +18,11 @@ from storage.cloud.layout import (
     decoded,
     digest_of,
     digest_of_file,
+    snapshot_name,
 )
 from storage.cloud.push import read_latest
 from storage.durable import sync_folder
+from storage.model_folder import manifest_keys
 from storage.model_store import ModelStore, writing
 
 ROOM_TO_LEAVE = 200_000_000
@@ -37,26 +40,70 @@ def latest_of(bucket: Bucket, scratch: Path) -> Latest:
     return latest
 
 
-def read_snapshot(bucket: Bucket, latest: Latest, scratch: Path) -> Snapshot:
-    """The pieces that LATEST goes by. Raises CloudError."""
+def read_snapshot(bucket: Bucket, name: str, scratch: Path) -> Snapshot:
+    """The pieces that the snapshot of that name has. Raises CloudError."""
     file = scratch / "snapshot.json"
     file.unlink(missing_ok=True)
-    bucket.get(latest.snapshot_name, file, most_bytes=MOST_RECORD_BYTES)
+    bucket.get(name, file, most_bytes=MOST_RECORD_BYTES)
     content = file.read_bytes()
-    if digest_of(content) != latest.snapshot:
-        raise BadRecord(f"{latest.snapshot_name} is not what its name says; `models push` from a machine that has it.")
-    return decoded(Snapshot, content, name=latest.snapshot_name, remedy="it is of another reliance-daemon.")
+    if snapshot_name(digest_of(content)) != name:
+        raise BadRecord(f"{name} is not what its name says; `models push` from a machine that has it.")
+    return decoded(Snapshot, content, name=name, remedy="it is of another reliance-daemon.")
 
 
-def pull(bucket: Bucket, store: ModelStore, *, scratch: Path) -> list[str]:
+def snapshots(bucket: Bucket, scratch: Path) -> Iterator[tuple[str, Snapshot]]:
+    """Each with its name: the one that LATEST goes by, then the others, the newest first. Raises CloudError."""
+    first = latest_of(bucket, scratch).snapshot_name
+    yield first, read_snapshot(bucket, first, scratch)
+    others = bucket.listed(SNAPSHOTS)
+    others.pop(first, None)
+    for name in sorted(others, key=lambda name: others[name].generation, reverse=True):
+        if name.endswith(".json"):
+            yield name, read_snapshot(bucket, name, scratch)
+
+
+def pull(bucket: Bucket, store: ModelStore, *, scratch: Path, told: Told = iter) -> list[str]:
     """Brings back what the folder lacks, and what is damaged in it; returns the places. What is whole stays.
 
     Raises CloudError and ModelStoreError; every piece that was brought by then stays, and is whole.
     """
-    snapshot = read_snapshot(bucket, latest_of(bucket, scratch), scratch)
-    missing = [piece for piece in snapshot.pieces if not is_whole(store, piece.place)]
+    snapshot = read_snapshot(bucket, latest_of(bucket, scratch).snapshot_name, scratch)
+    return _brought(bucket, snapshot.pieces, store, told)
+
+
+def pull_version(
+    bucket: Bucket, store: ModelStore, name: str, *, scratch: Path, told: Told = iter
+) -> tuple[str, list[str]]:
+    """Brings one version, which may have been pruned here; its id, and the places. `name` is how the id begins.
+
+    It is looked for in LATEST's snapshot, then in older ones. Raises as `pull`, and BucketRefused where none has it.
+    """
+    for _, snapshot in snapshots(bucket, scratch):
+        found = [piece for piece in snapshot.pieces if piece.place.startswith(f"versions/{name}")]
+        if len(found) > 1:
+            raise BucketRefused(f"{len(found)} versions in {bucket.url} begin with {name!r}; give more of the id.")
+        if found:
+            model_id = Path(found[0].place).stem
+            return model_id, _brought(bucket, _pieces_of(bucket, found[0], snapshot, scratch), store, told)
+    raise BucketRefused(f"no version in {bucket.url} begins with {name!r}; `models list` shows those that were made.")
+
+
+def _pieces_of(bucket: Bucket, version: Piece, snapshot: Snapshot, scratch: Path) -> list[Piece]:
+    """The version and its parts."""
+    fetch(bucket, version, scratch / "version")
+    manifest = ModelStore(scratch / "version", read_only=True).manifest(Path(version.place).stem)
+    by_place = {piece.place: piece for piece in snapshot.pieces}
+    try:
+        return [version, *(by_place[f"parts/{key}"] for key in sorted(manifest_keys(manifest)))]
+    except KeyError as error:
+        raise BucketRefused(f"{bucket.url} has {version.place} without its {error}; it was damaged then.") from None
+
+
+def _brought(bucket: Bucket, pieces: Iterable[Piece], store: ModelStore, told: Told) -> list[str]:
+    """The places of those that were not whole here."""
+    missing = _parts_first(piece for piece in pieces if not is_whole(store, piece.place))
     check_room(store.root, sum(piece.size_bytes for piece in missing))
-    for piece in _parts_first(missing):
+    for piece in told(missing):
         fetch(bucket, piece, store.root)
     return [piece.place for piece in missing]
 

@@ -15,7 +15,7 @@ from ensemble.counted import counted
 from storage.backups import Backup, backup_named
 from storage.cloud.archive import pack
 from storage.cloud.bucket import NEW, Bucket, BucketRefused, Stored, crc32c_of, local_faults
-from storage.cloud.contents import is_whole, places
+from storage.cloud.contents import Told, is_whole, places
 from storage.cloud.layout import (
     ARCHIVES,
     DATABASES,
@@ -75,7 +75,15 @@ class Pushed:
         )
 
 
-def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take_over: bool = False) -> Pushed:
+def push(  # noqa: PLR0913 - one for each option
+    bucket: Bucket,
+    local: Local,
+    *,
+    now: datetime,
+    keep_backups: int,
+    take_over: bool = False,
+    told: Told = iter,
+) -> Pushed:
     """Brings the bucket to what this machine has. Raises CloudError and BackupError; what went up stays.
 
     BucketRefused where the bucket is another account's, or has a later state of this one, unless `take_over`.
@@ -86,7 +94,7 @@ def push(bucket: Bucket, local: Local, *, now: datetime, keep_backups: int, take
         before = None if generation is None or take_over else _decoded_latest(folder)
         if before is not None:
             _check_ours(bucket, before, local)
-        snapshot, done = _push_models(bucket, local, folder)
+        snapshot, done = _push_models(bucket, local, folder, told)
         database, sent = _push_backup(bucket, local.backup)
         latest = Latest(
             snapshot=snapshot,
@@ -127,10 +135,10 @@ def _check_ours(bucket: Bucket, latest: Latest, local: Local) -> None:
         )
 
 
-def _push_models(bucket: Bucket, local: Local, scratch: Path) -> tuple[str, Pushed]:
+def _push_models(bucket: Bucket, local: Local, scratch: Path, told: Told) -> tuple[str, Pushed]:
     """The digest of the snapshot, which is written once all that it names is there."""
     there, pieces, done = bucket.listed(ARCHIVES), list[Piece](), Pushed()
-    for place in places(local.models.root):
+    for place in told(places(local.models.root)):
         if not is_whole(local.models, place):
             done = done.plus(Pushed(left_out=(place,)))
             continue

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from storage.backups import STAMP, backup_named
 from storage.cloud.bucket import Bucket, CloudError, local_faults
+from storage.cloud.contents import Told
 from storage.cloud.layout import Latest
 from storage.cloud.pull import check_room, fetch, get_checked, latest_of, read_snapshot
 from storage.durable import give_to_owner, sync_folder
@@ -31,7 +32,7 @@ class State:
     """None for a database on a server, which its own tools restore."""
 
 
-def restore_from(bucket: Bucket, state: State, *, at: datetime) -> Latest:
+def restore_from(bucket: Bucket, state: State, *, at: datetime, told: Told = iter) -> Latest:
     """Models and database as LATEST has them. Call it with the instance lock held.
 
     Raises CloudError, and changes nothing: a machine that has models or a database, a bucket that can't be read, and
@@ -47,7 +48,7 @@ def restore_from(bucket: Bucket, state: State, *, at: datetime) -> Latest:
             latest = latest_of(bucket, draft)
             if latest.database is not None:
                 _file_of(state)
-            _fetch_all(bucket, latest, draft)
+            _fetch_all(bucket, latest, draft, told)
             draft.rename(state.folder / _READY)
             sync_folder(state.folder)
         finally:
@@ -73,10 +74,10 @@ def finish(state: State, *, at: datetime) -> bool:
     return True
 
 
-def _fetch_all(bucket: Bucket, latest: Latest, draft: Path) -> None:
-    snapshot, database = read_snapshot(bucket, latest, draft), latest.database
+def _fetch_all(bucket: Bucket, latest: Latest, draft: Path, told: Told) -> None:
+    snapshot, database = read_snapshot(bucket, latest.snapshot_name, draft), latest.database
     check_room(draft, snapshot.size_bytes + (2 * database.size_bytes if database else 0))  # it is copied once more
-    for piece in snapshot.pieces:
+    for piece in told(snapshot.pieces):
         fetch(bucket, piece, draft / "models")
     (draft / "models").mkdir(exist_ok=True)
     wrong = next(faults(ModelStore(draft / "models", read_only=True)), None)

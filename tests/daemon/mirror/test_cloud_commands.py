@@ -100,13 +100,33 @@ def test_pull_mends_what_is_damaged_and_status_tells_of_the_mirror(cloud: Cloud,
     part = next(path for path in sorted((copy / "state" / "models" / "parts").iterdir()) if path.is_dir())
     whole = {path.name: path.read_bytes() for path in part.iterdir()}
     next(iter(part.iterdir())).write_bytes(b"damaged")
-    assert "1 pieces brought" in done(copy, cloud, "models", "pull")
+    assert "1 piece brought" in done(copy, cloud, "models", "pull")
     assert {path.name: path.read_bytes() for path in part.iterdir()} == whole
     assert "nothing was missing" in done(copy, cloud, "models", "pull")
     told = call(copy, cloud, "status", "--now", "2021-10-06T03:00:00Z").stdout
     assert [line for line in told.splitlines() if line.startswith("Cloud: 2021-10-")]
     found = json.loads(call(copy, cloud, "doctor", "--cloud", "--json").stdout)["findings"]
     assert {(one["check"], one["level"]) for one in found} >= {("cloud", "ok"), ("bucket", "ok")}
+
+
+@pytest.mark.slow
+def test_push_prunes_while_nobody_works_and_pull_brings_back_the_one_version_that_was_lost(
+    cloud: Cloud, copy: Path
+) -> None:
+    done(copy, cloud, "models", "push")
+    (september,) = (copy / "state" / "models" / "versions").glob("2021-09-*.json")
+    whole = september.read_bytes()
+    september.unlink()
+    with only_instance(copy / "state"):
+        assert "already works on" in refused(copy, cloud, "models", "push", "--prune", code=75)
+    pruned = json.loads(done(copy, cloud, "models", "push", "--prune", "--json"))["pruned"]
+    assert pruned == {"snapshots": 0, "archives": 0, "size_bytes": 0}  # stored forecasts name it
+    told = done(copy, cloud, "models", "pull", "2021-09")
+    assert f"versions/{september.name}" in told
+    assert september.read_bytes() == whole
+    pruned = json.loads(done(copy, cloud, "models", "push", "--prune", "--json"))["pruned"]
+    assert (pruned["snapshots"], pruned["archives"]) == (1, 0)
+    done(copy, cloud, "verify", "--since", "2021-09-28")
 
 
 def test_without_a_bucket_one_line_says_what_to_set(tmp_path: Path) -> None:

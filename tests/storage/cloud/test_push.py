@@ -5,16 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from storage.backups import BackupError
 from storage.cloud.bucket import BucketAway, BucketRefused, Overtaken
+from storage.cloud.contents import places
 from storage.cloud.layout import BadRecord, Latest, Snapshot, digest_of
+from storage.cloud.pull import pull
 from storage.cloud.push import Local, Pushed, push
+from storage.model_store import ModelStore
 from tests.cloud_emulator import Cloud, Fault
 from tests.storage.cloud.conftest import BEGUN, NOW, publish, settled
 
@@ -51,6 +56,26 @@ def test_all_there_is_goes_up_and_latest_leads_to_it(cloud: Cloud, machine: Loca
     assert done.size_bytes == sum(map(len, cloud.objects().values()))
     assert latest(cloud).model_id == machine.model_id
     assert latest(cloud).account == BEGUN
+
+
+def test_whoever_wants_to_know_is_told_of_each_piece(cloud: Cloud, machine: Local, tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    def told(pieces: Sequence[Any]) -> Iterator[Any]:
+        seen.append(len(pieces))
+        for piece in pieces:
+            seen.append(piece)
+            yield piece
+
+    push(cloud.bucket(), machine, now=NOW, keep_backups=1, told=told)
+    there = places(machine.models.root)
+    assert seen == [4, *there]
+    seen.clear()
+    empty = ModelStore(tmp_path / "empty")
+    (tmp_path / "scratch").mkdir()
+    pull(cloud.bucket(), empty, scratch=tmp_path / "scratch", told=told)
+    assert (seen[0], {piece.place for piece in seen[1:]}) == (4, set(there))
+    assert seen[-1].place == f"versions/{machine.model_id}.json"
 
 
 def test_a_second_push_sends_nothing_and_a_new_version_only_itself(cloud: Cloud, machine: Local) -> None:
