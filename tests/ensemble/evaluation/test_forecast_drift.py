@@ -41,17 +41,22 @@ def test_the_distance_is_that_of_a_second_library_up_to_its_edges() -> None:
 
 
 @pytest.mark.parametrize(
-    ("memory", "level", "tries"),
-    [(0.4, 150, 20), *(pytest.param(memory, 500, 100, marks=pytest.mark.slow) for memory in (0.0, 0.4))],
+    ("memory", "level", "tries", "least"),
+    [
+        (0.4, 150, 20, 0.9),
+        pytest.param(0.0, 500, 100, 0.9, marks=pytest.mark.slow),
+        pytest.param(0.4, 500, 100, 0.9, marks=pytest.mark.slow),
+        pytest.param(0.7, 500, 100, 0.6, marks=pytest.mark.slow),  # blocks of 30 are too short for such a memory
+    ],
 )
 def test_without_a_fault_an_alarm_takes_about_as_many_sessions_as_is_said(
-    memory: float, level: int, tries: int
+    memory: float, level: int, tries: int, least: float
 ) -> None:
     random, lengths = np.random.default_rng(2), []
     for _ in range(tries):
         both = stream(random, 500 + 6 * level, memory)
         lengths.append(alarms_after(shape(both[:, :500]), both[:, 500:], level))
-    assert 0.9 * level < np.mean(lengths) < 2.5 * level
+    assert least * level < np.mean(lengths) < 2.5 * level
 
 
 def test_forecasts_that_fall_silent_or_lean_by_their_own_deviation_are_found_out_within_two_months() -> None:
