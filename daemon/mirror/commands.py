@@ -44,7 +44,7 @@ def push_command(
 
     settings, now = context.obj.settings(), SystemClock().now()
     alone = only_instance(settings.storage.state_dir) if prune else nullcontext()
-    with alone, upgraded(context.obj, read_only=False) as engine, _bucket(settings) as bucket:
+    with upgraded(context.obj, read_only=False) as engine, _bucket(settings) as bucket, alone:
         local, kept = local_state(engine, settings), settings.cloud.backups_kept
         pushed = push(bucket, local, now=now, keep_backups=kept, take_over=take_over, told=_told("push"))
         with transaction(engine) as conn:

@@ -1,8 +1,8 @@
 """The cache of trained parts: what each is for, and what can go.
 
 A part is kept as long as a published model or the record of a month names it; a training that was interrupted is safe
-too, because months are recorded before they are trained. The clean-up holds the instance lock, so it never takes
-anything from a daemon at work: a daemon that runs makes it stop with exit code 75.
+too, because months are recorded before they are trained (but for a version that is made early). The clean-up holds the
+instance lock, so it never takes anything from a daemon at work: a daemon that runs makes it stop with exit code 75.
 """
 
 import json

@@ -30,7 +30,7 @@ class Early:
     alarm: date
     """The session of the alarm's row in `live_loss`."""
 
-    def entry(self) -> dict[str, str]:
+    def stated(self) -> dict[str, str]:
         """As its manifest says it."""
         return {"session": f"{self.session}", "alarm": f"{self.alarm}"}
 

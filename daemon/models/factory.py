@@ -99,8 +99,8 @@ class Planned:
     bars: str
     """Digest of those that its members learn from."""
     forecasts: str
-    early: bool = False
-    """Its window ends within the month that it is for."""
+    is_early: bool = False
+    """Its window ends within the month that it is for: no later month needs its members."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class ModelFactory:
         self._train([*sources.history, sources.planned])
         manifest = self._manifest(sources) | {"history_months": len(sources.history), "parent": parent}
         if early is not None:
-            manifest[MARK] = early.entry()
+            manifest[MARK] = early.stated()
         keys = sorted(manifest_keys(manifest))
         for key in keys:
             self.store.get_part(key)  # a damaged one is made again, not published
@@ -241,7 +241,7 @@ class ModelFactory:
         ensemble, sessions = self.recipe.ensemble, self.panel.sessions
         begin = int(sessions.searchsorted(sessions[row] - pd.DateOffset(years=ensemble.window_years)))
         fold = Fold(month, slice(begin, max(row - ensemble.embargo_sessions, begin)), slice(row, row))
-        return replace(self._planned_for(fold), early=True)
+        return replace(self._planned_for(fold), is_early=True)
 
     def _months_so_far(self, month: str, row: int) -> list[Planned]:
         """From `month` on, as far as they lie before `row`: what the version that an early one follows would say."""
@@ -294,7 +294,8 @@ class ModelFactory:
         """Trains what is missing. What will be needed is recorded before, so that no clean-up takes half a training."""
         missing: dict[str, TrainingTask] = {}  # two months of one model need the same
         for month in months:
-            self._record(month)
+            if not month.is_early:
+                self._record(month)
             missing.update((task.key, task) for task in self._tasks(month) if task.key not in missing)
         train_parts(
             list(missing.values()),
@@ -317,8 +318,7 @@ class ModelFactory:
         month, recipe = planned.fold.month, self.recipe.digest()
         parts = {"members": dict(planned.keys), "forecasts": planned.forecasts}
         record = {"month": month, "recipe": recipe, "bars": planned.bars} | parts
-        name = f"{month}-{MARK}-{recipe}" if planned.early else f"{month}-{recipe}"
-        records_of(self.store).put(f"{name}.json", json.dumps(record, sort_keys=True).encode())
+        records_of(self.store).put(f"{month}-{recipe}.json", json.dumps(record, sort_keys=True).encode())
 
     def _odds(self, planned: Planned) -> Floats:
         """The same as `_kept_odds`, and recorded as what the month is forecast by."""

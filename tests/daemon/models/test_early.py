@@ -108,7 +108,8 @@ def test_it_learns_all_until_its_session_serves_from_there_and_comes_once_a_mont
     ((manifest,),) = rows(copy, f"SELECT manifest FROM models WHERE model_id = '{early}'")
     told = json.loads(manifest)
     assert told["early"] == {"session": NEXT, "alarm": ALARM}
-    assert (told["trained_to"], told["parent"], told["history_months"]) == (ALARM, before, 3)
+    assert (told["trained_from"], told["trained_to"]) == ("2019-10-07", ALARM)  # a Monday, and two years
+    assert (told["parent"], told["history_months"]) == (before, 3)
     happened = rows(copy, "SELECT session, kind, model_id, rival_id, note FROM model_events ORDER BY number")
     assert happened[-1] == (NEXT, "promoted", early, before, f"made early, after the alarm of {ALARM}; the newest")
     assert [kind for _, kind, *_ in happened].count("judged") == 1

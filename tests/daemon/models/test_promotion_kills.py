@@ -67,13 +67,18 @@ if __name__ == "__main__":
 """
 
 
-def alarmed(folder: Path) -> Path:
-    """Decided what comes, when the next evening an alarm is found to have rung that asks for another version."""
+def turning(folder: Path, services_at: ServicesAt) -> None:
+    """Nothing more: what the last month left undone is done at its turn."""
+
+
+def alarmed(folder: Path, services_at: ServicesAt) -> None:
+    """A session is decided, in whose evening another version is to be made for an alarm that has rung by then."""
+    with services_at(folder, "2021-10-06 08:50") as services:
+        reconcile(services)
     with opened(folder / "state" / "signals.db", mode="rw") as database:
         database.execute("UPDATE live_loss SET alarm = 1 WHERE session = '2021-10-05'")
     config = folder / "config.toml"
     config.write_text(f"{config.read_text()}\n[drift]\nearly_retrain = true\n")
-    return folder
 
 
 def said(folder: Path) -> list[Any]:
@@ -108,9 +113,9 @@ def kill(folder: Path, moment: str, point: tuple[str, str]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("moments", "session", "points", "prepared"),
+    ("moments", "session", "points", "before"),
     [
-        ((TURN,), "2021-11-01", POINTS, Path),
+        ((TURN,), "2021-11-01", POINTS, turning),
         ((EARLY, AFTER_EARLY), "2021-10-07", EARLY_POINTS, alarmed),
     ],
     ids=["turn", "early"],
@@ -119,21 +124,18 @@ def test_a_kill_at_any_point_of_a_change_of_versions_leaves_a_whole_one_serving(
     moments: tuple[str, ...],
     session: str,
     points: tuple[tuple[str, str], ...],
-    prepared: Callable[[Path], Path],
+    before: Callable[[Path, ServicesAt], None],
     copy: Path,
     services_at: ServicesAt,
     tmp_path: Path,
 ) -> None:
-    if prepared is alarmed:
-        with services_at(copy, "2021-10-06 08:50") as services:
-            reconcile(services)
-    start = prepared(copy)
-    undisturbed = Path(shutil.copytree(start, tmp_path / "undisturbed"))
+    before(copy, services_at)
+    undisturbed = Path(shutil.copytree(copy, tmp_path / "undisturbed"))
     for moment in moments:
         with services_at(undisturbed, moment) as services:
             reconcile(services)
     for place, point in enumerate(points):
-        folder = Path(shutil.copytree(start, tmp_path / f"killed-{place}"))
+        folder = Path(shutil.copytree(copy, tmp_path / f"killed-{place}"))
         kill(folder, moments[0], point)
         champion = champion_of(folder, session)
         assert champion is not None
