@@ -14,9 +14,12 @@ from daemon.errors import DaemonError
 from ensemble.counted import counted
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from daemon.config.settings import Settings
     from storage.cloud.bucket import Bucket
     from storage.cloud.contents import Told
+    from storage.cloud.pruning import Removed
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -36,12 +39,12 @@ def push_command(
     from daemon.instance import only_instance
     from daemon.invocation import upgraded
     from daemon.mirror.mirroring import key_of, local_state
-    from daemon.mirror.needed import needed_places
-    from storage.cloud.pruning import Removed, prune_bucket
     from storage.cloud.push import push
-    from storage.engine import reading, transaction
+    from storage.engine import transaction
     from storage.mirror_spool import note_pushed
 
+    if prune and take_over:
+        raise typer.BadParameter("give --take-over first, --prune later: it removes what the other account has there.")
     settings, now = context.obj.settings(), SystemClock().now()
     alone = only_instance(settings.storage.state_dir) if prune else nullcontext()
     with upgraded(context.obj, read_only=False) as engine, _bucket(settings) as bucket, alone:
@@ -49,24 +52,34 @@ def push_command(
         pushed = push(bucket, local, now=now, keep_backups=kept, take_over=take_over, told=_told("push"))
         with transaction(engine) as conn:
             note_pushed(conn, key_of(local), at=now)
-        removed = Removed()
-        if prune:
-            with reading(engine) as conn, TemporaryDirectory(prefix="cloud-prune-") as scratch:
-                removed = prune_bucket(bucket, needed_places(conn, settings), scratch=Path(scratch))
+        removed = _pruned(bucket, engine, settings) if prune else None
     if as_json:
-        print_json(asdict(pushed) | {"mirrored": key_of(local), "pruned": asdict(removed)})
+        gone = {} if removed is None else {"pruned": asdict(removed)}
+        print_json(asdict(pushed) | {"mirrored": key_of(local)} | gone)
         return
     for place in pushed.left_out:
         typer.echo(f"{place} is damaged and was left out; `cache verify` says more", err=True)
     typer.echo(f"{bucket.url} has {key_of(local)}: {pushed.line()} sent")
-    if prune:
+    if removed is not None:
         typer.echo(f"{counted(removed.archives, 'archive')} removed, {removed.size_bytes / 1e6:.1f} MB")
+
+
+def _pruned(bucket: "Bucket", engine: "Engine", settings: "Settings") -> "Removed":
+    from daemon.mirror.needed import needed_places
+    from storage.cloud.pruning import prune_bucket
+    from storage.engine import reading
+
+    with reading(engine) as conn:
+        needed = needed_places(conn, settings)
+    with TemporaryDirectory(prefix="cloud-prune-") as scratch:
+        return prune_bucket(bucket, needed, scratch=Path(scratch))
 
 
 def pull_command(
     context: typer.Context,
     model: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Only this version, or how its id begins; pruned ones too.")
+        str | None,
+        typer.Argument(metavar="[ID]", help="Only this version, or how its id begins."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

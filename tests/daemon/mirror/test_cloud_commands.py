@@ -137,6 +137,14 @@ def test_without_a_bucket_one_line_says_what_to_set(tmp_path: Path) -> None:
         assert str(result.exception).startswith("cloud.bucket is not set; name a bucket")
 
 
+def test_what_another_account_has_in_the_bucket_is_not_taken_over_and_pruned_at_once(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("")
+    words = ["models", "push", "--take-over", "--prune"]
+    result = CliRunner().invoke(app, ["--config", str(tmp_path / "config.toml"), *words])
+    assert result.exit_code == 2
+    assert "--take-over first" in result.output
+
+
 def test_restore_wants_to_know_from_where(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("")
     result = CliRunner().invoke(app, ["--config", str(tmp_path / "config.toml"), "restore"])

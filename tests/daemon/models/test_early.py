@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from daemon.config.settings import load_settings
 from daemon.models.drift_options import DriftOptions
 from daemon.models.early import Early, early_due
 from daemon.services import Services
+from daemon.sessions.desk import home_calendar, open_desk
 from daemon.sessions.reconcile import reconcile
 from daemon.verifying.verify import verify
 from storage.engine import reading, transaction
@@ -91,6 +93,27 @@ def test_one_is_due_after_an_alarm_that_the_version_of_the_month_knew_nothing_of
         assert due(ALARM, made + hour) is None  # it was decided before the alarm
         assert due(NEXT, made - hour) is None  # the version of the month knew of it
         assert due("2021-11-02", made + hour) is None  # that of the next month is made first
+
+
+def test_the_stack_of_one_hears_the_months_before_and_its_own_until_the_session_each_once(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-10-05 18:00") as services:
+        calendar = home_calendar(services.settings, services.clock.now())
+        factory = open_desk(services, calendar, last=pd.Timestamp("2021-10-05")).factory
+        sessions = factory.panel.sessions
+        for retrain, month, day in (("monthly", "2021-09", "2021-09-15"), ("quarterly", "2021-07", "2021-09-15")):
+            ensemble = factory.recipe.ensemble.model_copy(update={"retrain": retrain})
+            asked = replace(factory, recipe=replace(factory.recipe, ensemble=ensemble), _planned={})
+            sources = asked._sources(month, Early(pd.Timestamp(day).date(), pd.Timestamp(day).date()))
+            heard = [row for one in sources.history for row in range(one.fold.test.start, one.fold.test.stop)]
+            row, begin = sessions.searchsorted(pd.DatetimeIndex([day, pd.Timestamp(month) - pd.DateOffset(months=2)]))
+            assert heard == list(range(begin, row))
+            train = sources.planned.fold.train
+            assert (train.stop, sources.rows.stop) == (row, row)
+            assert train.start == sessions.searchsorted(pd.Timestamp(day) - pd.DateOffset(years=2))
+            for one in sources.history:  # out of sample
+                assert one.fold.train.stop <= one.fold.test.start
 
 
 @pytest.mark.slow
