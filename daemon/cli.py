@@ -23,6 +23,7 @@ from daemon.dashboard.commands import serve_command
 from daemon.database.commands import db_app
 from daemon.doctor.command import doctor_command
 from daemon.errors import DaemonError
+from daemon.explaining.command import explain_command
 from daemon.health.status_command import status_command
 from daemon.invocation import Invocation
 from daemon.invocation import clock_at as _clock
@@ -63,6 +64,7 @@ app.command("account")(account_command)
 app.command("positions")(positions_command)
 app.command("trades")(trades_command)
 app.command("verify")(verify_command)
+app.command("explain")(explain_command)
 app.command("doctor")(doctor_command)
 app.command("status")(status_command)
 app.command("serve")(serve_command)
