@@ -96,7 +96,7 @@ def tree_shares(text: str, features: Floats) -> tuple[Floats, float]:
 
     By LightGBM itself (`pred_contrib`); together they are the output.
     """
-    shares = _library().Booster(model_str=text).predict(features[None], pred_contrib=True)[0]
+    shares = _library().Booster(model_str=text).predict(features[None], pred_contrib=True, num_threads=1)[0]
     return np.asarray(shares[:-1], dtype=np.float64), float(shares[-1])
 
 
