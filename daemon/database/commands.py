@@ -1,6 +1,8 @@
-"""The commands `db check`, `db backup`, `db restore` and `db upgrade`."""
+"""The commands `db check`, `db backup`, `db restore`, `db upgrade`, `db ask` and `db datasette`."""
 
+import json
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,7 @@ import typer
 from daemon.clock import SystemClock
 from daemon.config.settings import StorageOptions
 from daemon.errors import DaemonError
+from daemon.invocation import reader
 
 db_app = typer.Typer(help="Look after the database.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -86,6 +89,62 @@ def upgrade_database(context: typer.Context) -> None:
         typer.echo(f"the database was upgraded to schema {HEAD_REVISION}{kept}")
     else:
         typer.echo(f"the database has schema {HEAD_REVISION} already")
+
+
+@db_app.command("ask")
+def ask_database(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Which question; without one all are listed.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question that comes along: today's signal, hit rates, open risk, equity by month, and more."""
+    from daemon.console.tables import new_table, open_console, print_json
+    from storage.engine import reading
+    from storage.queries import canned_queries
+
+    canned = {one.name: one for one in canned_queries()}
+    if name is None:
+        rows: list[dict[str, object]] = [{"name": one.name, "question": one.question} for one in canned.values()]
+    elif name not in canned:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(canned)}.", param_hint="NAME")
+    else:
+        with reader(context.obj) as engine, reading(engine) as conn:
+            rows = [dict(row) for row in conn.exec_driver_sql(canned[name].sql).mappings()]
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        typer.echo("no rows")
+    else:
+        console = open_console()
+        table = new_table(console, canned[name].question if name else "", *rows[0])
+        for row in rows:
+            table.add_row(*map(_cell, row.values()))
+        console.print(table)
+
+
+@db_app.command("datasette")
+def write_datasette_metadata(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="File to write; - for standard output.")],
+) -> None:
+    """Write metadata for Datasette: what every column holds, and the questions of `db ask` ready to click."""
+    from storage.datasette import datasette_metadata
+    from storage.engine import reading
+
+    file = _file(context.obj.settings().storage)
+    with reader(context.obj) as engine, reading(engine) as conn:
+        text = json.dumps(datasette_metadata(conn, database=file.stem), indent=1)
+    if str(out) == "-":
+        typer.echo(text)
+        return
+    out.write_text(text + "\n", encoding="utf-8")
+    typer.echo(f"{out} written; now: datasette {file} --metadata {out}")
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.4g}" if isinstance(value, float | Decimal) and abs(float(value)) < 1000 else f"{value}"
 
 
 def _file(storage: StorageOptions) -> Path:
