@@ -10,6 +10,7 @@ import typer
 
 from daemon.clock import SystemClock
 from daemon.config.settings import StorageOptions
+from daemon.console.completion import complete_question
 from daemon.errors import DaemonError
 from daemon.invocation import reader
 
@@ -53,9 +54,12 @@ def backup_database(context: typer.Context, as_json: AsJson = False) -> None:
 
 @db_app.command("restore")
 def restore_database(
-    context: typer.Context, file: Annotated[Path, typer.Argument(help="A backup, as `db backup` made it.")]
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A backup, as `db backup` made it.")],
+    as_json: AsJson = False,
 ) -> None:
     """Put a backup in the place of the database, which is moved aside. Stop the daemon before."""
+    from daemon.console.tables import print_json
     from daemon.instance import only_instance
     from storage.restoring import restore
 
@@ -63,13 +67,17 @@ def restore_database(
     database = _file(storage)
     with only_instance(storage.state_dir):
         aside = restore(file, database, at=SystemClock().now(), why="before-restore")
+    if as_json:
+        print_json({"database": database, "restored_from": file, "moved_aside": aside})
+        return
     kept = f"; the one before is {aside}" if aside else ""
     typer.echo(f"{database}: restored from {file}{kept}. What it lacks is done again by `run` or `run-once`.")
 
 
 @db_app.command("upgrade")
-def upgrade_database(context: typer.Context) -> None:
+def upgrade_database(context: typer.Context, as_json: AsJson = False) -> None:
     """Bring the database to the schema of this program, after a backup. `run` and `run-once` do so by themselves."""
+    from daemon.console.tables import print_json
     from daemon.database.opening import open_alone
     from daemon.instance import only_instance
     from storage.backups import back_up
@@ -77,16 +85,21 @@ def upgrade_database(context: typer.Context) -> None:
     from storage.migrations import HEAD_REVISION
 
     storage = context.obj.settings().storage
-    file, kept = database_file(storage.database_url), ""
+    file, upgraded, kept = database_file(storage.database_url), False, None
     try:
         open_store(storage.database_url, read_only=True).dispose()
     except OldSchema:
         with only_instance(storage.state_dir):
             if file is not None:
                 made = back_up(file, storage.backups, at=SystemClock().now(), keep=storage.backups_kept)
-                kept = f"; as it was it is {made.path}"
+                kept = made.path
             open_alone(storage).dispose()
-        typer.echo(f"the database was upgraded to schema {HEAD_REVISION}{kept}")
+        upgraded = True
+    if as_json:
+        print_json({"schema": HEAD_REVISION, "upgraded": upgraded, "backup": kept})
+    elif upgraded:
+        before = f"; as it was it is {kept}" if kept else ""
+        typer.echo(f"the database was upgraded to schema {HEAD_REVISION}{before}")
     else:
         typer.echo(f"the database has schema {HEAD_REVISION} already")
 
@@ -94,7 +107,7 @@ def upgrade_database(context: typer.Context) -> None:
 @db_app.command("ask")
 def ask_database(
     context: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Which question; without one all are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(autocompletion=complete_question, help="Default: lists all.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question that comes along: today's signal, hit rates, open risk, equity by month, and more."""
@@ -144,7 +157,9 @@ def write_datasette_metadata(
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:,.4g}" if isinstance(value, float | Decimal) and abs(float(value)) < 1000 else f"{value}"
+    if not isinstance(value, float | Decimal):
+        return f"{value}"
+    return f"{value:.3f}" if abs(float(value)) < 10 else f"{value:,.2f}"
 
 
 def _file(storage: StorageOptions) -> Path:

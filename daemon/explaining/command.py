@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from daemon.clock import SystemClock
+from daemon.console.completion import complete_symbol
 from daemon.invocation import reader
 from ensemble.labels import Label
 
@@ -21,16 +22,15 @@ NEWEST = "newest"
 def explain_command(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     session: Annotated[str, typer.Argument(metavar="SESSION", help="A date, e.g. 2021-10-01, or newest.")],
-    symbol: Annotated[str | None, typer.Argument(help="Default: every traded symbol.")] = None,
+    symbol: Annotated[
+        str | None, typer.Argument(autocompletion=complete_symbol, help="Default: every traded symbol.")
+    ] = None,
     label: Annotated[Label | None, typer.Option(help="Which forecast; default the one that was traded.")] = None,
     origin: Annotated[Literal["live", "backtest"], typer.Option(help="Which row.")] = "live",
     features: Annotated[int, typer.Option(min=1, max=1000, help="How many features to show; JSON has all.")] = 12,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Say why a forecast and signal are what they are: what was known, who spoke, what moved it, which rules bound.
-
-    Example: reliance-daemon explain newest
-    """
+    """Say why a forecast and signal are what they are: what was known, who spoke, what moved it, which rules bound."""
     from daemon.console.progress import silent
     from daemon.console.tables import open_console, print_json
     from daemon.explaining.display import show_explanation
