@@ -76,10 +76,11 @@ def _kind(schema: Node, one: Node) -> str:
     if "oneOf" in one or "$ref" in one:
         return "table"
     if one.get("type") == "array":
-        items = one.get("items") or next(iter(one.get("prefixItems", [])), {})
+        items: Node = one.get("items") or {}
         return f"list of {_kind(schema, items)}" if items else "list"
     words = {"string": "text", "integer": "whole number", "boolean": "`true`, `false`", "object": "table"}
-    name = one.get("format") or words.get(one.get("type", ""), one.get("type", "any"))
+    kind = str(one.get("type", "any"))
+    name = str(one.get("format", words.get(kind, kind)))
     bounds = {
         "exclusiveMinimum": "above {}",
         "minimum": "from {}",
