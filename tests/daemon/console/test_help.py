@@ -14,6 +14,7 @@ from tests.daemon.command_lines import ROOT, commands, parse
 
 COMMANDS = dict(commands())
 NO_JSON = {
+    "serve": "its pages answer, until Ctrl-C; /health and /metrics are for scripts",
     "run": "its log is its output; [log] format and [metrics] are for scripts",
     "forecasts export": "it writes CSV",
     "db datasette": "it writes JSON",
