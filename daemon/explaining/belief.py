@@ -12,7 +12,11 @@ ENOUGH = 30
 
 def belief(one: Explanation) -> str:
     """As in "Of 41 forecasts as sure (live, all stocks) 32 were right, 78 % (63 to 88 %); ..."."""
+    if one.forecast is None:
+        return "There is nothing to believe."
     whose = chosen_record(one.past)
+    if whose is None and one.held_out:
+        return "Not told: the session is held out (evaluation.holdout_from)."
     if whose is None:
         return "Nobody knows: the outcome of no forecast as sure was known before that session."
     record = one.past[whose]

@@ -31,18 +31,13 @@ def explain_command(  # noqa: PLR0913 - one for each option
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Say why a forecast and signal are what they are: what was known, who spoke, what moved it, which rules bound."""
-    from daemon.console.progress import silent
     from daemon.console.tables import open_console, print_json
     from daemon.explaining.display import show_explanation
-    from daemon.explaining.explain import explain
-    from daemon.services import Services
-    from storage.feeds import open_feed
-    from storage.model_store import ModelStore
+    from daemon.explaining.explain import explain, onlooker
 
     settings = context.obj.settings()
-    models = ModelStore(settings.storage.models_dir, read_only=True)
     with reader(context.obj) as engine:
-        services = Services(settings, SystemClock(), engine, models, open_feed(settings.feed), silent)
+        services = onlooker(engine, settings, SystemClock())
         symbols = (symbol,) if symbol else settings.market.symbols
         asked = [_question(services, session, one, label, origin) for one in symbols]
         explained = [explain(services, question) for question in asked]

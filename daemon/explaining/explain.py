@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 
 import pandas as pd
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
+from daemon.clock import Clock
+from daemon.config.settings import Settings
+from daemon.console.progress import silent
 from daemon.errors import DaemonError
 from daemon.evaluating.holdout import without_holdout
 from daemon.explaining.explanation import Explanation, Reasoning
@@ -18,10 +21,13 @@ from ensemble.evaluation.past_record import PastRecord, past_record, rehearsed_r
 from ensemble.evaluation.scored import scored_labels
 from ensemble.forecasts import Forecast
 from ensemble.sessions import CalendarError
+from ensemble.stacking.history import ColumnMismatch
+from ensemble.trading.events import EventError
 from storage.backtest_store import BACKTEST
 from storage.engine import reading
 from storage.errors import StoreError
-from storage.model_store import ModelStoreError
+from storage.feeds import open_feed
+from storage.model_store import ModelStore, ModelStoreError
 from storage.outcome_store import read_scored
 from storage.tables import LIVE, Origin
 
@@ -34,13 +40,15 @@ def explain(services: Services, asked: Question) -> Explanation:
     with reading(services.engine) as conn:
         stored = read_stored(conn, asked)
         past = {} if stored.forecast is None else _past(conn, services, asked, stored.forecast)
+    holdout_from = services.settings.evaluation.holdout_from
+    held_out = holdout_from is not None and asked.session >= holdout_from
     then, unexplained = _then(services, asked, stored)
     reasoning: Reasoning | None = None
     if then is not None and stored.forecast is not None:
         reasoning = reason(then, stored, stored.forecast)
-        evidence = then.model.combiner.evidence(asked.label)
-        past[REHEARSED] = rehearsed_record(evidence, confidence_of(stored.forecast))
-    holdout_from = services.settings.evaluation.holdout_from
+        if not held_out:
+            evidence = then.model.combiner.evidence(asked.label)
+            past[REHEARSED] = rehearsed_record(evidence, confidence_of(stored.forecast))
     return Explanation(
         session=asked.session,
         symbol=asked.symbol,
@@ -50,11 +58,18 @@ def explain(services: Services, asked: Question) -> Explanation:
         forecast=stored.forecast,
         member_probabilities=stored.members,
         signal=stored.signal if stored.signal and stored.signal.label == asked.label else None,
-        outcome=None if holdout_from is not None and asked.session >= holdout_from else stored.outcome,
+        outcome=None if held_out else stored.outcome,
+        held_out=held_out,
         past=past,
         reasoning=reasoning,
         unexplained=unexplained,
     )
+
+
+def onlooker(engine: Engine, settings: Settings, clock: Clock) -> Services:
+    """What it takes to explain: nothing is written, asked of a feed or trained."""
+    models = ModelStore(settings.storage.models_dir, read_only=True)
+    return Services(settings, clock, engine, models, open_feed(settings.feed), silent)
 
 
 def explain_newest(services: Services, symbols: Iterable[str], *, origin: Origin = LIVE) -> list[Explanation]:
@@ -77,7 +92,7 @@ def _then(services: Services, asked: Question, stored: Stored) -> tuple[Then | N
     try:
         then = put_together(services, asked, stored)
         _ = then.model.members  # read now: a part may be gone
-    except (DaemonError, StoreError, ModelStoreError, CalendarError) as error:
+    except (DaemonError, StoreError, ModelStoreError, CalendarError, EventError, ColumnMismatch) as error:
         return None, str(error)
     return then, ""
 

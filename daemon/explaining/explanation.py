@@ -167,6 +167,8 @@ class Explanation:
     """Only where it follows from this label's forecast."""
     outcome: int | None
     """None where it is not known, or held out."""
+    held_out: bool
+    """The session lies in the hold-out: neither what came of it nor how models did there is told."""
     past: Mapping[str, PastRecord]
     """How often forecasts as sure as this one were right, by whose they are; only outcomes known before the session."""
     reasoning: Reasoning | None

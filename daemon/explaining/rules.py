@@ -32,12 +32,23 @@ def _checks(then: Then, signal: Signal) -> Iterator[Check]:
         spread = situation.beliefs.spreads.get(signal.symbol, 0.0)
         widest = options.max_disagreement
         yield Check("members' spread", f"{spread:.2f} log-odds", f"at most {widest:.2f}", spread <= widest)
+    yield _position(then, signal)
     halts = situation.forbidden.get(signal.symbol, ())
     yield Check("halts", ", ".join(halts) or "none", "none, to enter", not halts)
     held = len(situation.held.keys() | situation.ordered.keys())
     most = limits.max_positions
     yield Check("positions held or ordered", f"{held}", f"fewer than {most}, to enter", held < most)
     yield Check("in time", "after the open" if signal.late else "before the open", "before the open", not signal.late)
+
+
+def _position(then: Then, signal: Signal) -> Check:
+    """Whether there is something to do at all on the side that was forecast."""
+    held = then.known.situation.position(signal.symbol)
+    up = (signal.probability or 0.0) > 0.5
+    sells_short = then.known.caution.limits.product == "futures"
+    able = held <= 0 if up else held > 0 or (sells_short and held == 0)
+    asked = "none, to buy" if up else "none or some, to sell" if sells_short else "some, to sell"
+    return Check("position", counted(held, "share") if held else "none", asked, able)
 
 
 def _gate(then: Then, signal: Signal) -> Check:

@@ -9,6 +9,7 @@ from daemon.errors import DaemonError
 from daemon.explaining.stored import Question, Stored
 from daemon.models.loading import load_model
 from daemon.services import Services
+from daemon.sessions.caution import Caution
 from daemon.sessions.desk import Desk, Past, Standpoint, home_calendar, open_desk
 from daemon.verifying.replay import is_own, settings_of, settlements, unsettled_sessions
 from ensemble.evaluation.attribution.contributions import Place
@@ -34,7 +35,6 @@ class Then:
     place: Place
     known: Standpoint
     signals: tuple[Signal, ...]
-    data_digest: str
     remarks: tuple[str, ...]
     """What this rests on where it is not all as it was."""
 
@@ -55,6 +55,8 @@ def put_together(services: Services, asked: Question, stored: Stored) -> Then:
     desk = open_desk(then, calendar, first=session, last=session, past=Past(known_at, model))
     account, unsettled = _account(services, asked, stored, settings)
     known = desk.standpoint(session, account, decided_at=stored.decided_at, unsettled=unsettled)
+    if asked.origin != LIVE:  # an alarm of live losses is no affair of a backtest
+        known = replace(known, caution=Caution(settings.signals, settings.risk))
     probabilities = known.said.probabilities(settings.signals.label)
     signals = decide_signals(
         {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
@@ -62,7 +64,7 @@ def put_together(services: Services, asked: Question, stored: Stored) -> Then:
         options=known.caution.options,
         limits=known.caution.limits,
     )
-    return Then(settings, desk, model, _place(desk, asked), known, signals, known.said.block.data_digests[0], remarks)
+    return Then(settings, desk, model, _place(desk, asked), known, signals, remarks)
 
 
 def _settings(services: Services, stored: Stored) -> tuple[Settings, tuple[str, ...]]:

@@ -5,6 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,11 +16,15 @@ from typer.testing import CliRunner
 from daemon.backtests.backtest import backtest
 from daemon.cli import app
 from daemon.errors import DaemonError
+from daemon.explaining.belief import belief, chosen_record
 from daemon.explaining.explain import REHEARSED, explain, explain_newest
 from daemon.explaining.explanation import Explanation
+from daemon.explaining.reasoning import why_it_speaks
 from daemon.explaining.stored import Question
 from daemon.instance import only_instance
 from daemon.services import Services
+from ensemble.evaluation.estimate import Estimate
+from ensemble.evaluation.past_record import PastRecord
 from ensemble.labels import LABELS
 from storage.engine import transaction
 
@@ -133,7 +138,10 @@ def test_what_is_held_out_is_not_told(copy: Path, services_at: ServicesAt) -> No
     with services_at(copy, AFTERWARDS) as services:
         one = explain(services, ASKED)
     assert one.outcome is None
-    assert all(record.forecasts <= 2 for whose, record in one.past.items() if whose != REHEARSED)
+    assert one.held_out
+    assert REHEARSED not in one.past
+    assert max((record.forecasts for record in one.past.values()), default=0) <= 2  # of the session before
+    assert "held out" in belief(replace(one, past={}))
 
 
 def test_a_replayed_row_is_explained_by_the_settings_of_now(copy: Path, services_at: ServicesAt) -> None:
@@ -143,6 +151,52 @@ def test_a_replayed_row_is_explained_by_the_settings_of_now(copy: Path, services
     assert one.reasoning is not None
     assert one.reasoning.agreement.is_equal, one.reasoning.agreement.differences
     assert "those of then are not kept" in one.reasoning.agreement.remarks[0]
+
+
+def test_what_was_configured_to_speak_is_said_to_be_so() -> None:
+    verdict = {"sessions": 60, "loss": 0.68, "incumbent_loss": 0.69, "p_value": 0.1, "adjusted_p_value": 0.4}
+    none = {"combine": "mean", "methods": {"gap": "mean"}, "verdicts": {"gap": {}}}
+    assert why_it_speaks(none, "gap") == "mean speaks (as configured; too little history to judge challengers by)"
+    some = none | {"combine": "auto", "verdicts": {"gap": {"ridge": verdict}}}
+    assert why_it_speaks(some, "gap").startswith("mean speaks (best challenger ridge: log loss 0.6800, ")
+
+
+def record(forecasts: int, right: tuple[float, float, float], commoner_side: float) -> PastRecord:
+    return PastRecord(forecasts, forecasts, 0.7, Estimate(*right), commoner_side)
+
+
+@pytest.mark.parametrize(
+    ("past", "said"),
+    [
+        ({"live": record(40, (0.8, 0.7, 0.9), 0.6)}, "More than luck"),
+        ({"live": record(40, (0.4, 0.3, 0.5), 0.6)}, "do not believe it"),
+        ({"live": record(40, (0.6, 0.5, 0.7), 0.6)}, "no more than can be luck"),
+        ({"live": record(3, (1.0, 0.4, 1.0), 0.6)}, "So few cannot be told"),
+        ({"live": record(0, (math.nan, math.nan, math.nan), math.nan)}, "Nobody knows"),
+        ({}, "Nobody knows"),
+    ],
+)
+def test_what_a_forecast_is_worth_is_said_beside_what_needs_no_skill(
+    past: dict[str, PastRecord], said: str, explained: Callable[..., Explanation]
+) -> None:
+    assert said in belief(replace(explained(), past=past))
+
+
+def test_the_closest_record_with_enough_forecasts_speaks_else_the_largest() -> None:
+    few, more, enough = (record(count, (0.6, 0.5, 0.7), 0.6) for count in (5, 9, 30))
+    assert chosen_record({"own": few, "all": enough, "rehearsal": enough}) == "all"
+    assert chosen_record({"own": few, "all": more}) == "all"
+    assert chosen_record({}) is None
+
+
+def test_without_a_forecast_the_signal_is_shown_and_nothing_is_taken_apart(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, AFTERWARDS) as services:
+        with transaction(services.engine) as conn:
+            for table in ("forecasts", "member_forecasts"):
+                conn.execute(text(f"DELETE FROM {table} WHERE session = '{SESSION}'"))
+        one = explain(services, ASKED)
+    assert (one.forecast, one.reasoning, one.past) == (None, None, {})
+    assert "nothing was forecast" in run(copy, "explain", f"{SESSION}")
 
 
 def test_the_newest_is_found(lived: Path, services_at: ServicesAt) -> None:
