@@ -74,7 +74,12 @@ def test_a_question_that_does_not_come_along_is_answered_with_those_that_do(live
     assert "todays-signal" in result.output
 
 
-@pytest.mark.parametrize("snippet", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "snippet", [pytest.param(one, marks=[pytest.mark.slow] if "duckdb" in one else []) for one in SNIPPETS]
+)
 def test_every_python_example_runs(snippet: str, lived: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if "duckdb" in snippet:
         pytest.importorskip("duckdb")

@@ -25,7 +25,6 @@ from daemon.instance import only_instance
 from daemon.services import Services
 from ensemble.evaluation.estimate import Estimate
 from ensemble.evaluation.past_record import PastRecord
-from ensemble.labels import LABELS
 from storage.engine import transaction
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
@@ -48,14 +47,21 @@ def explained(copy: Path, services_at: ServicesAt) -> Callable[..., Explanation]
     return of
 
 
+@pytest.fixture(scope="module")
+def newest(lived: Path, services_at: ServicesAt) -> Explanation:
+    """That of the newest session."""
+    with services_at(lived, AFTERWARDS) as services:
+        (one,) = explain_newest(services, ["AAA.NS"])
+    return one
+
+
 def run(folder: Path, *arguments: str) -> str:
     result = CliRunner().invoke(app, ["--config", str(folder / "config.toml"), *arguments])
     assert result.exit_code == 0, result.output
     return result.output
 
 
-@pytest.mark.parametrize("label", LABELS)
-@pytest.mark.parametrize("symbol", ["AAA.NS", "BBB.NS"])
+@pytest.mark.parametrize(("symbol", "label"), [("AAA.NS", "gap"), ("AAA.NS", "barrier"), ("BBB.NS", "open_to_close")])
 def test_what_was_lived_through_comes_out_again_to_the_bit(
     symbol: str, label: str, lived: Path, services_at: ServicesAt
 ) -> None:
@@ -144,6 +150,7 @@ def test_what_is_held_out_is_not_told(copy: Path, services_at: ServicesAt) -> No
     assert "held out" in belief(replace(one, past={}))
 
 
+@pytest.mark.slow
 def test_a_replayed_row_is_explained_by_the_settings_of_now(copy: Path, services_at: ServicesAt) -> None:
     with services_at(copy, AFTERWARDS) as services:
         backtest(services, first=date(2021, 9, 28), last=date(2021, 10, 5))
@@ -177,9 +184,9 @@ def record(forecasts: int, right: tuple[float, float, float], commoner_side: flo
     ],
 )
 def test_what_a_forecast_is_worth_is_said_beside_what_needs_no_skill(
-    past: dict[str, PastRecord], said: str, explained: Callable[..., Explanation]
+    past: dict[str, PastRecord], said: str, newest: Explanation
 ) -> None:
-    assert said in belief(replace(explained(), past=past))
+    assert said in belief(replace(newest, past=past))
 
 
 def test_the_closest_record_with_enough_forecasts_speaks_else_the_largest() -> None:
@@ -199,10 +206,9 @@ def test_without_a_forecast_the_signal_is_shown_and_nothing_is_taken_apart(copy:
     assert "nothing was forecast" in run(copy, "explain", f"{SESSION}")
 
 
-def test_the_newest_is_found(lived: Path, services_at: ServicesAt) -> None:
+def test_the_newest_is_found(newest: Explanation, lived: Path, services_at: ServicesAt) -> None:
+    assert (newest.session, newest.label) == (date(2021, 10, 5), "gap")
     with services_at(lived, AFTERWARDS) as services:
-        newest = explain_newest(services, ["AAA.NS"])
-        assert [(one.session, one.label) for one in newest] == [(date(2021, 10, 5), "gap")]
         assert explain_newest(services, ["AAA.NS"], origin="backtest") == []
 
 

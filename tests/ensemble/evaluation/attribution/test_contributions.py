@@ -51,11 +51,12 @@ MAKERS: dict[str, Callable[[int], FittedMember]] = {
     "network": lambda seed: fit_panel(NETWORK, WINDOW, seed=seed),
 }
 MEMBERS = {name: [make(seed) for seed in (1, 2)] for name, make in MAKERS.items()}
+FEW = settings(max_examples=15)
 places = st.builds(Place, st.integers(0, 1), st.integers(0, ROWS - 1), st.integers(0, len(LABELS) - 1))
 
 
 @pytest.mark.parametrize("name", MEMBERS)
-@settings(max_examples=25)
+@FEW
 @given(place=places)
 def test_what_is_taken_apart_is_what_the_member_says(name: str, place: Place) -> None:
     rows = slice(place.row, place.row + 1)
@@ -64,7 +65,7 @@ def test_what_is_taken_apart_is_what_the_member_says(name: str, place: Place) ->
 
 
 @pytest.mark.parametrize("name", ["logit", "lightgbm"])
-@settings(max_examples=25)
+@FEW
 @given(place=places)
 def test_base_and_shares_add_up_to_the_log_odds(name: str, place: Place) -> None:
     parts = member_contributions(MEMBERS[name], PANEL, place)
@@ -73,6 +74,7 @@ def test_base_and_shares_add_up_to_the_log_odds(name: str, place: Place) -> None
     assert len(parts.by_step) == 0
 
 
+@FEW
 @given(place=places)
 def test_hiding_nothing_from_a_network_changes_nothing_and_hiding_all_leaves_its_base(place: Place) -> None:
     network = MEMBERS["network"][0]
@@ -85,6 +87,7 @@ def test_hiding_nothing_from_a_network_changes_nothing_and_hiding_all_leaves_its
     assert_allclose(occluded(network, sequence, everything)[0, place.label], base, atol=1e-12)
 
 
+@FEW
 @given(place=places, feature=st.integers(0, N_FEATURES - 1))
 def test_hiding_a_feature_of_a_network_is_having_it_at_its_training_mean_in_every_session(
     place: Place, feature: int
