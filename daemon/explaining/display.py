@@ -42,7 +42,7 @@ def show_explanation(console: Console, one: Explanation, settings: Settings, *, 
 
 def answer(one: Explanation, settings: Settings) -> Iterator[str]:
     """What was said and decided, why, what moved it, whether to believe it, and whether it comes out again."""
-    decided = local_time(_stamp(one), settings)
+    decided = local_time(pd.Timestamp(one.decided_at), settings)
     yield f"{one.symbol}, {one.session:%A %Y-%m-%d}, {one.label} ({one.origin}, decided {decided})"
     yield f"  What         {_what(one)}"
     if one.reasoning is not None:
@@ -101,10 +101,10 @@ def _again(one: Explanation) -> str:
         return f"Not worked out again: {one.unexplained}."
     agreement, speaker = reasoning.agreement, reasoning.speaker
     by = f"model {speaker.model_id}, trained on {speaker.trained_from} to {speaker.trained_to}"
-    remarks = "".join(f"; {remark}" for remark in agreement.remarks)
+    other = f" It was made by other code or libraries: {agreement.other_code}." if agreement.other_code else ""
     if agreement.is_equal:
-        return f"Yes, every number and the decision, from the bars as known then, by {by}{remarks}."
-    return f"NO: {'; '.join(agreement.differences)}{remarks}. By {by}."
+        return f"Yes, every number and the decision, from {agreement.basis}, by {by}.{other}"
+    return f"NO: {'; '.join(agreement.differences)}. From {agreement.basis}, by {by}.{other}"
 
 
 def _outcome(one: Explanation) -> str:
@@ -219,7 +219,3 @@ def _known_line(reasoning: Reasoning) -> str:
     unknown = reasoning.inputs.unknown_features
     missing = f" {len(unknown)} of {reasoning.inputs.features} features were unknown: {', '.join(unknown)}."
     return f"\nNewest bars known. {newest}.{missing if unknown else ''}"
-
-
-def _stamp(one: Explanation) -> pd.Timestamp:
-    return pd.Timestamp(one.decided_at)

@@ -126,8 +126,10 @@ class Agreement:
     """Whether what was worked out again is what is stored."""
 
     differences: tuple[str, ...]
-    remarks: tuple[str, ...]
-    """What may be why, and what this explanation rests on."""
+    basis: str
+    """From which bars and settings it was worked out, in words."""
+    other_code: str
+    """By which code and libraries the row was made, where they are others than now: a difference may be theirs."""
 
     @property
     def is_equal(self) -> bool:

@@ -49,7 +49,7 @@ def reason(then: Then, stored: Stored, forecast: Forecast) -> Reasoning:
         drivers=_shares(then, drivers),
         ordinary=_probability(combined.intercept + float(np.dot(weights, [one.base for one in parts.values()]))),
         rules=rules_for(then, signal) if signal is not None and traded else None,
-        agreement=Agreement(tuple(_differences(then, stored, forecast)), then.remarks),
+        agreement=Agreement(tuple(_differences(then, stored, forecast)), then.basis, then.other_code),
     )
 
 

@@ -35,15 +35,17 @@ class Then:
     place: Place
     known: Standpoint
     signals: tuple[Signal, ...]
-    remarks: tuple[str, ...]
-    """What this rests on where it is not all as it was."""
+    basis: str
+    """From which bars and settings it was put together, in words."""
+    other_code: str
+    """By which code and libraries the row was made; empty where it is those of now."""
 
 
 def put_together(services: Services, asked: Question, stored: Stored) -> Then:
     """Raises DaemonError, ModelStoreError or CalendarError where something that is needed is gone."""
     if stored.forecast is None:
         raise DaemonError("nothing was forecast, so there is nothing to take apart")
-    settings, remarks = _settings(services, stored)
+    settings, basis = _settings(services, stored)
     known_at = stored.run.bars_known_at if stored.run else None
     if known_at is None:
         with reading(services.engine) as conn:
@@ -64,20 +66,23 @@ def put_together(services: Services, asked: Question, stored: Stored) -> Then:
         options=known.caution.options,
         limits=known.caution.limits,
     )
-    return Then(settings, desk, model, _place(desk, asked), known, signals, remarks)
+    return Then(settings, desk, model, _place(desk, asked), known, signals, basis, _other_code(stored))
 
 
-def _settings(services: Services, stored: Stored) -> tuple[Settings, tuple[str, ...]]:
-    """Those of then where they are kept, and what has to be said of that."""
+def _settings(services: Services, stored: Stored) -> tuple[Settings, str]:
+    """Those of then where they are kept, and in words which they are."""
     run = stored.run
     if run is None or run.configuration is None:
-        return services.settings, ("worked out from the settings and bars of now: those of then are not kept",)
+        return services.settings, "the bars and settings of now, for those of then are not kept"
     with reading(services.engine) as conn:
         kept, unreadable = settings_of(read_configurations(conn), services)
     if run.configuration not in kept:
         raise unreadable.get(run.configuration, DaemonError(f"its configuration {run.configuration} is gone"))
-    others = () if is_own(run) else (f"done by other code or libraries than now: {run.code_version}",)
-    return kept[run.configuration], others
+    return kept[run.configuration], "the bars and settings of then"
+
+
+def _other_code(stored: Stored) -> str:
+    return "" if stored.run is None or is_own(stored.run) else stored.run.code_version or "a version that did not say"
 
 
 def _account(services: Services, asked: Question, stored: Stored, settings: Settings) -> tuple[Account, list[Signal]]:

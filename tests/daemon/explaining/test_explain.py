@@ -70,7 +70,8 @@ def test_what_was_lived_through_comes_out_again_to_the_bit(
     assert one.forecast is not None
     assert one.reasoning is not None
     assert one.reasoning.agreement.is_equal, one.reasoning.agreement.differences
-    assert one.reasoning.agreement.remarks == ()
+    assert one.reasoning.agreement.basis == "the bars and settings of then"
+    assert one.reasoning.agreement.other_code == ""
     for voice in one.reasoning.members:
         assert round(1 / (1 + math.exp(-voice.log_odds)), 6) == round(voice.probability, 6)
         assert math.isclose(
@@ -113,7 +114,7 @@ def test_what_comes_out_otherwise_is_named(change: str, named: str, explained: C
 def test_a_run_of_other_code_is_said_to_be_one(explained: Callable[..., Explanation]) -> None:
     one = explained(ASKED, "UPDATE runs SET code_version = 'older'")
     assert one.reasoning is not None
-    assert one.reasoning.agreement.remarks == ("done by other code or libraries than now: older",)
+    assert one.reasoning.agreement.other_code == "older"
 
 
 def test_without_the_model_the_stored_row_is_shown_and_why_no_more(copy: Path, services_at: ServicesAt) -> None:
@@ -157,7 +158,7 @@ def test_a_replayed_row_is_explained_by_the_settings_of_now(copy: Path, services
         one = explain(services, Question(SESSION, "AAA.NS", "gap", "backtest"))
     assert one.reasoning is not None
     assert one.reasoning.agreement.is_equal, one.reasoning.agreement.differences
-    assert "those of then are not kept" in one.reasoning.agreement.remarks[0]
+    assert "those of then are not kept" in one.reasoning.agreement.basis
 
 
 def test_what_was_configured_to_speak_is_said_to_be_so() -> None:
