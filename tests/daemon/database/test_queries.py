@@ -9,7 +9,9 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal, assert_series_equal
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
@@ -66,6 +68,59 @@ def test_trouble_is_answered_with_rows(copy: Path) -> None:
     assert {row["symbol"]: row["risk"] for row in risks} == {"AAA.NS": 120.0, "BBB.NS": 10.0}
     (trades,) = json.loads(ask(copy, "ask", "trades-by-exit", "--json"))
     assert (trades["trades"], trades["profit"], trades["winners"]) == (1, -100.0, 0)
+
+
+@pytest.fixture(scope="module")
+def judged(lived: Path) -> pd.DataFrame:
+    """Every live forecast made in time whose outcome is known, and whether it was right."""
+    with closing(sqlite3.connect(lived / "state" / "signals.db")) as database:
+        said = pd.read_sql("SELECT * FROM forecasts WHERE origin = 'live' AND late = 0", database)
+        known = pd.read_sql("SELECT session, symbol, label, outcome FROM outcomes", database)
+    rows = said.merge(known, on=["session", "symbol", "label"])
+    right = (rows["probability"] >= 0.5) == (rows["outcome"] == 1)
+    return rows.assign(hit=right.astype(float), month=rows["session"].str[:7])
+
+
+def test_hit_rates_are_those_that_pandas_counts(judged: pd.DataFrame, lived: Path) -> None:
+    said = pd.DataFrame(json.loads(ask(lived, "ask", "hit-rate-by-month", "--json"))).set_index(["month", "label"])
+    groups = judged.groupby(["month", "label"])
+    ups = groups["outcome"].mean()
+    expected = pd.DataFrame(
+        {"forecasts": groups.size(), "hit_rate": groups["hit"].mean(), "commoner_side": ups.where(ups > 0.5, 1 - ups)}
+    )
+    assert_frame_equal(said, expected.loc[said.index], check_dtype=False)
+    assert said["forecasts"].sum() == len(judged)
+
+
+def test_the_bands_of_confidence_hold_the_newest_month(judged: pd.DataFrame, lived: Path) -> None:
+    said = pd.DataFrame(json.loads(ask(lived, "ask", "hit-rate-by-confidence", "--json")))
+    newest = judged[judged["month"] == judged["month"].max()]
+    sure = newest["probability"].where(newest["probability"] >= 0.5, 1 - newest["probability"])
+    bands = pd.cut(sure, [0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 1.01], right=False).map(lambda band: f"{band.left:.2f}")
+    expected = newest.assign(at_least=bands.astype(str), sure=sure).groupby(["label", "at_least"])
+    for name, column in {"claimed": "sure", "hit_rate": "hit"}.items():
+        found = said.set_index(["label", "at_least"])[name]
+        assert_series_equal(found, expected[column].mean().loc[found.index], check_names=False)
+    assert said["forecasts"].sum() == len(newest)
+
+
+def test_the_ensemble_s_log_loss_is_the_one_that_the_view_has(lived: Path) -> None:
+    rows = json.loads(ask(lived, "ask", "members-against-ensemble", "--json"))
+    said = {row["label"]: row["log_loss"] for row in rows if row["member"] == "ensemble"}
+    with closing(sqlite3.connect(lived / "state" / "signals.db")) as database:
+        view = dict(database.execute("SELECT label, log_loss FROM v_live_accuracy").fetchall())
+    assert said == pytest.approx({label: loss for label, loss in view.items() if loss is not None})
+
+
+def test_the_equity_of_a_month_is_that_of_its_last_session(lived: Path) -> None:
+    rows = json.loads(ask(lived, "ask", "equity-by-month", "--json"))
+    with closing(sqlite3.connect(lived / "state" / "signals.db")) as database:
+        equity = pd.read_sql("SELECT session, equity FROM account WHERE origin = 'live' ORDER BY session", database)
+    last = equity.groupby(equity["session"].str[:7]).last()
+    assert [(row["month"], row["last_session"], row["equity"]) for row in rows] == [
+        (month, row["session"], row["equity"]) for month, row in last.iterrows()
+    ]
+    assert rows[1]["return_pct"] == pytest.approx(100 * (last["equity"].iloc[1] / last["equity"].iloc[0] - 1))
 
 
 def test_a_question_that_does_not_come_along_is_answered_with_those_that_do(lived: Path) -> None:
