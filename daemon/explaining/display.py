@@ -177,7 +177,7 @@ def _step_table(console: Console, networks: Sequence[MemberVoice]) -> Titled:
         newest_first = voice.steps[::-1]
         sums = (sum(newest_first[first - 1 : last]) for first, last in STEP_GROUPS)
         table.add_row(voice.name, *(f"{one:+.3f}" for one in sums))
-    return "Sessions back: the log-odds that a network would lose without each, added up", table
+    return "Sessions back: what they had to do with a network's log-odds", table
 
 
 def _group(first: int, last: int) -> str:

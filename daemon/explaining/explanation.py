@@ -32,7 +32,7 @@ class MemberVoice:
     weight: float | None
     """Of its log-odds in the ensemble's; None where members vote."""
     how: str
-    """coefficients, tree shares or occlusion: what a share means."""
+    """coefficients, tree shares or integrated gradients: what a share means."""
     base: float
     """Log-odds when no feature is out of the ordinary."""
     unexplained: float
@@ -40,7 +40,7 @@ class MemberVoice:
     features: tuple[Share, ...]
     """All of them, the largest first."""
     steps: tuple[float, ...]
-    """Of a network: what it would lose without each session's features, the newest last."""
+    """Of a network: what each session's features had to do with it, the newest last; they add up as features do."""
 
 
 @dataclass(frozen=True, slots=True)

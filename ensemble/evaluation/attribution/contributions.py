@@ -6,11 +6,12 @@ from enum import StrEnum
 
 import numpy as np
 
-from ensemble.arrays import Floats, Mask
+from ensemble.arrays import Floats
+from ensemble.evaluation.attribution.path_gradients import integrated_gradients
 from ensemble.members.boosted import Boosted
 from ensemble.members.fitted import FittedMember
 from ensemble.members.logit import Logit
-from ensemble.members.lstm import AT_ONCE, Lstm
+from ensemble.members.lstm import Lstm
 from ensemble.panel import Panel
 from ensemble.trees import _library  # its one home is in every model's code hash: a new name would train all again
 
@@ -22,9 +23,8 @@ class How(StrEnum):
     """Coefficient times standardised feature; with the intercept they add up to the log-odds."""
     TREES = "tree shares"
     """Shapley values along the trees' own paths (Lundberg, Erion and Lee 2018); with the mean they add up."""
-    OCCLUSION = "occlusion"
-    """What the log-odds lose when a feature is set to its training mean in all sessions, or a session in all features.
-    They need not add up: where two features say the same, hiding one of them changes little."""
+    GRADIENTS = "integrated gradients"
+    """Slopes along the way from an input of training means to the one that was seen; they add up but for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Contributions:
 
     @property
     def unexplained(self) -> float:
-        """What base and features leave of the log-odds; rounding alone unless `how` is occlusion."""
+        """What base and features leave of the log-odds: rounding, and of a network what its nodes have missed."""
         return float(self.log_odds - self.base - self.by_feature.sum())
 
 
@@ -102,11 +102,9 @@ def tree_shares(text: str, features: Floats) -> tuple[Floats, float]:
 
 def _of_network(member: Lstm, panel: Panel, place: Place) -> Contributions:
     sequence = network_input(member, panel, place)
-    n_steps, n_features = sequence.shape
-    by_feature = occluded(member, sequence, np.repeat(np.eye(n_features, dtype=np.bool_)[:, None], n_steps, axis=1))
-    by_step = occluded(member, sequence, np.repeat(np.eye(n_steps, dtype=np.bool_)[:, :, None], n_features, axis=2))
     said, base = (float(member.forward(one[None])[0, place.label]) for one in (sequence, np.zeros_like(sequence)))
-    return Contributions(How.OCCLUSION, said, base, said - by_feature[:, place.label], said - by_step[:, place.label])
+    shares = integrated_gradients(member, sequence, place.label)
+    return Contributions(How.GRADIENTS, said, base, shares.sum(axis=0), shares.sum(axis=1))
 
 
 def network_input(member: Lstm, panel: Panel, place: Place) -> Floats:
@@ -114,12 +112,3 @@ def network_input(member: Lstm, panel: Panel, place: Place) -> Floats:
     n_steps = member.sequence_steps + member.warmup_steps
     values = member.scaler(panel.values[place.symbol, max(place.row + 1 - n_steps, 0) : place.row + 1])
     return np.pad(values.astype(np.float64), ((n_steps - len(values), 0), (0, 0)))
-
-
-def occluded(member: Lstm, sequence: Floats, hidden: Mask) -> Floats:
-    """Log-odds (n, n_labels) with parts of the input (n_steps, n_features) hidden, as each of (n, ...) says.
-
-    What is hidden is 0, which is the feature's mean in the window that the network learnt from.
-    """
-    parts = [hidden[start : start + AT_ONCE] for start in range(0, len(hidden), AT_ONCE)]
-    return np.concatenate([member.forward(np.where(part, 0.0, sequence)) for part in parts])

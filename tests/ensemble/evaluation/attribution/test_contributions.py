@@ -1,6 +1,7 @@
-"""What each feature had to do with a member's log-odds: shares that add up, and networks with parts of them hidden."""
+"""What each feature had to do with a member's log-odds: shares that add up, whatever the member."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,8 @@ from ensemble.evaluation.attribution.contributions import (
     Place,
     member_contributions,
     network_input,
-    occluded,
 )
+from ensemble.evaluation.attribution.path_gradients import input_slopes
 from ensemble.labels import LABELS
 from ensemble.members.boosted import Boosted, fit_boosted
 from ensemble.members.fitted import Files, FittedMember
@@ -76,35 +77,37 @@ def test_base_and_shares_add_up_to_the_log_odds(name: str, place: Place) -> None
 
 @FEW
 @given(place=places)
-def test_hiding_nothing_from_a_network_changes_nothing_and_hiding_all_leaves_its_base(place: Place) -> None:
-    network = MEMBERS["network"][0]
-    assert isinstance(network, Lstm)
-    sequence = network_input(network, PANEL, place)
-    nothing, everything = np.zeros((1, *sequence.shape), dtype=np.bool_), np.ones((1, *sequence.shape), dtype=np.bool_)
-    said = network.log_odds(PANEL, slice(place.row, place.row + 1))[place.symbol, 0]
-    assert_allclose(occluded(network, sequence, nothing)[0], said, atol=1e-12)
-    base = member_contributions([network], PANEL, place).base
-    assert_allclose(occluded(network, sequence, everything)[0, place.label], base, atol=1e-12)
+def test_a_network_s_shares_by_feature_and_by_session_add_up_to_what_it_says_beyond_its_base(place: Place) -> None:
+    parts = member_contributions(MEMBERS["network"], PANEL, place)
+    assert parts.how is How.GRADIENTS
+    assert_allclose(parts.base + parts.by_feature.sum(), parts.log_odds, atol=1e-5)
+    assert_allclose(parts.by_step.sum(), parts.by_feature.sum(), atol=1e-12)
 
 
 @FEW
 @given(place=places, feature=st.integers(0, N_FEATURES - 1))
-def test_hiding_a_feature_of_a_network_is_having_it_at_its_training_mean_in_every_session(
-    place: Place, feature: int
-) -> None:
+def test_what_has_its_training_mean_in_every_session_has_nothing_to_do_with_it(place: Place, feature: int) -> None:
+    values = PANEL.values.copy()
+    values[:, :, feature] = np.nan  # unknown counts as the mean
+    for members in (MEMBERS["logit"], MEMBERS["network"]):
+        parts = member_contributions(members, replace(PANEL, values=values), place)
+        assert parts.by_feature[feature] == 0
+
+
+@FEW
+@given(place=places)
+def test_the_slopes_by_inputs_are_those_that_small_steps_find(place: Place) -> None:
     network = MEMBERS["network"][0]
     assert isinstance(network, Lstm)
-    values = PANEL.values.copy()
-    values[:, :, feature] = network.scaler.mean[feature]
-    plain = Panel(PANEL.symbols, PANEL.sessions, PANEL.features, values, PANEL.labels, PANEL.bar_age)
-    rows = slice(place.row, place.row + 1)
-    before, after = (one[place.symbol, 0, place.label] for one in (network.log_odds(p, rows) for p in (PANEL, plain)))
-    parts = member_contributions([network], PANEL, place)
-    assert parts.how is How.OCCLUSION
-    assert_allclose(parts.by_feature[feature], before - after, atol=1e-6)  # the scaler works in single precision
+    sequence = network_input(network, PANEL, place)
+    found = input_slopes(network, sequence[None], place.label)[0]
+    step = 1e-5
+    moved = step * np.eye(sequence.size).reshape(-1, *sequence.shape)
+    above, below = (network.forward(sequence + side * moved)[:, place.label] for side in (1, -1))
+    assert_allclose(found.ravel(), (above - below) / (2 * step), atol=1e-8)
 
 
-def test_a_network_loses_nothing_by_sessions_from_before_the_panel_began() -> None:
+def test_sessions_from_before_the_panel_began_have_nothing_to_do_with_it() -> None:
     parts = member_contributions(MEMBERS["network"], PANEL, Place(0, 2, 0))
     assert len(parts.by_step) == NETWORK.steps_seen
     assert not parts.by_step[:-3].any()
