@@ -176,7 +176,7 @@ def _step_table(console: Console, networks: Sequence[MemberVoice]) -> Titled:
     for voice in networks:
         newest_first = voice.steps[::-1]
         sums = (sum(newest_first[first - 1 : last]) for first, last in STEP_GROUPS)
-        table.add_row(voice.name, *(f"{one:+.3f}" for one in sums))
+        table.add_row(voice.name, *(f"{round(one, 3) + 0.0:+.3f}" for one in sums))
     return "Sessions back: what they had to do with a network's log-odds", table
 
 
