@@ -9,7 +9,7 @@ UV := $(BIN)/uv --quiet --no-config
 UNCHANGED := $(BIN)/uv --no-config --offline pip sync --dry-run --python $(BIN)/python --require-hashes requirements.lock
 CODE := daemon ensemble storage tests
 
-.PHONY: demo test test-slow test-systemd install uninstall check audit-dependencies fix bench lock clean
+.PHONY: demo test test-slow test-systemd install uninstall check audit-dependencies fix docs bench lock clean
 
 demo: $(READY)
 	@$(BIN)/reliance-daemon --config docs/examples/demo.toml run-once --now 2018-12-28T14:10:00Z
@@ -47,6 +47,12 @@ audit-dependencies: $(READY)
 fix: $(READY)
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
+
+# The pages and tables that are made of the code; tests compare them.
+docs: $(READY)
+	@$(BIN)/python -m tests.daemon.config.configuration_page
+	@$(BIN)/python -m tests.ensemble.trading.costs_page
+	@$(BIN)/python -m tests.storage.queries_page
 
 # make bench [ONLY=retrain,gemm] [FULL=1] [RECORD=1] [TORCH=python that has PyTorch] [ARGS="--months 6"]
 bench: $(READY)

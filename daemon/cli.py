@@ -18,11 +18,14 @@ from daemon.bars.commands import bars_app
 from daemon.calendars.commands import calendar_app
 from daemon.clock import SystemClock
 from daemon.config.settings import Settings
+from daemon.console.completion import complete_symbol
+from daemon.console.examples import with_examples
 from daemon.console.redaction import masked, one_line, redacted
 from daemon.dashboard.commands import serve_command
 from daemon.database.commands import db_app
 from daemon.doctor.command import doctor_command
 from daemon.errors import DaemonError
+from daemon.explaining.command import explain_command
 from daemon.health.status_command import status_command
 from daemon.invocation import Invocation
 from daemon.invocation import clock_at as _clock
@@ -63,6 +66,7 @@ app.command("account")(account_command)
 app.command("positions")(positions_command)
 app.command("trades")(trades_command)
 app.command("verify")(verify_command)
+app.command("explain")(explain_command)
 app.command("doctor")(doctor_command)
 app.command("status")(status_command)
 app.command("serve")(serve_command)
@@ -142,7 +146,10 @@ def evaluate(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")] = None,
-    symbol: Annotated[str | None, typer.Option(help="One symbol alone; default all that were forecast.")] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option(autocompletion=complete_symbol, help="One symbol alone; default all that were forecast."),
+    ] = None,
     label: Annotated[Label | None, typer.Option(help="Show one label; all are judged together.")] = None,
     origin: Annotated[Literal["live", "backtest"], typer.Option(help="Whose forecasts.")] = "backtest",
     by: Annotated[Literal["symbol", "year", "regime"] | None, typer.Option(help="Show the parts as well.")] = None,
@@ -219,19 +226,20 @@ def halt(
     context: typer.Context,
     reason: Annotated[str, typer.Option(help="Kept with the halt, and shown by `status`.")] = "",
     now: Now = None,
+    as_json: AsJson = False,
 ) -> None:
     """Open no position from the next session on, until `resume`; what is held closes as ever. The daemon may run."""
     from daemon.sessions.halt_command import halt_command
 
-    halt_command(context.obj.settings(), now=_clock(now).now(), reason=reason)
+    halt_command(context.obj.settings(), now=_clock(now).now(), reason=reason, as_json=as_json)
 
 
 @app.command()
-def resume(context: typer.Context, now: Now = None) -> None:
+def resume(context: typer.Context, now: Now = None, as_json: AsJson = False) -> None:
     """End a halt, by command or after a drawdown, from the next session on. The daemon may run."""
     from daemon.sessions.halt_command import resume_command
 
-    resume_command(context.obj.settings(), now=_clock(now).now())
+    resume_command(context.obj.settings(), now=_clock(now).now(), as_json=as_json)
 
 
 @forecasts_app.command("export")
@@ -304,10 +312,10 @@ def verify_cache(context: typer.Context, as_json: AsJson = False) -> None:
 
 
 @config_app.command("check")
-def check_config(context: typer.Context) -> None:
+def check_config(context: typer.Context, as_json: AsJson = False) -> None:
     """Say whether the configuration is in order; exit 78 and one line when it is not."""
     context.obj.settings()
-    typer.echo("configuration: in order")
+    typer.echo(json.dumps({"passes": True}) if as_json else "configuration: in order")
 
 
 @config_app.command("show")
@@ -317,6 +325,9 @@ def show_config(context: typer.Context, as_json: AsJson = False) -> None:
 
     settings: Settings = masked(context.obj.settings())
     typer.echo(json.dumps(settings.model_dump(mode="json"), indent=1) if as_json else describe(settings).rstrip())
+
+
+with_examples(app)
 
 
 def main() -> None:

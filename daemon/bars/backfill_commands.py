@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from daemon.console.completion import complete_symbol
 from daemon.invocation import clock_at, services_of, upgraded
 from ensemble.counted import counted
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Now = Annotated[str | None, typer.Option("--now", metavar="ISO", help="As of this instant; default now.")]
-Symbols = Annotated[list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Default: all that are configured.")]
+Symbols = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SYMBOL]...", autocompletion=complete_symbol, help="Default: all that are configured."),
+]
 
 
 def backfill_command(context: typer.Context, symbols: Symbols = None, now: Now = None, as_json: AsJson = False) -> None:
@@ -44,26 +48,33 @@ def import_command(
         _show(import_bars(services, folder, symbols or ()), as_json=as_json)
 
 
-def export_command(
+def export_command(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder to write one file a symbol into.")],
     symbols: Annotated[
-        list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Default: all that are stored.")
+        list[str] | None,
+        typer.Argument(metavar="[SYMBOL]...", autocompletion=complete_symbol, help="Default: all that are stored."),
     ] = None,
     form: Annotated[Literal["csv", "parquet"], typer.Option("--format", help="Of the files.")] = "csv",
     as_of: Annotated[
         datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="As known at the end of this day, UTC.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write bars as files in Yahoo's columns, which `import` and the feed "files" read. The daemon may run."""
     from datetime import UTC, time
 
     from daemon.bars.export_bars import export_bars
+    from daemon.console.tables import print_json
 
     known_at = None if as_of is None else datetime.combine(as_of, time(23, 59, 59), UTC)
     with upgraded(context.obj, read_only=True) as engine:
-        counts = [count for _, count in export_bars(engine, out, symbols or (), form=form, known_at=known_at)]
-    typer.echo(f"{counted(sum(counts), 'bar', ',')} of {counted(len(counts), 'symbol')} written to {out}")
+        counts = dict(export_bars(engine, out, symbols or (), form=form, known_at=known_at))
+    if as_json:
+        print_json({"folder": out, "bars": counts})
+    else:
+        bars = counted(sum(counts.values()), "bar", ",")
+        typer.echo(f"{bars} of {counted(len(counts), 'symbol')} written to {out}")
 
 
 def _show(done: "Backfill", *, as_json: bool) -> None:

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from daemon.bars.quarantine_commands import quarantine_app
+from daemon.console.completion import complete_symbol
 
 bars_app = typer.Typer(help="Look after the bars.", no_args_is_help=True)
 bars_app.add_typer(quarantine_app, name="quarantine")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Symbol = Annotated[str, typer.Argument(autocompletion=complete_symbol, help="As the configuration writes it.")]
 
 
 @bars_app.command("check")
@@ -39,7 +41,7 @@ def check(
 def as_of(
     context: typer.Context,
     day: Annotated[datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"], help="End of this day, UTC.")],
-    symbol: Annotated[str, typer.Argument(help="As the configuration writes it.")],
+    symbol: Symbol,
     last: Annotated[int, typer.Option(min=1, help="Newest sessions that are shown.")] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -62,7 +64,7 @@ def as_of(
 @bars_app.command("show")
 def show(
     context: typer.Context,
-    symbol: Annotated[str, typer.Argument(help="As the configuration writes it.")],
+    symbol: Symbol,
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Default: the oldest.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Default: the newest.")] = None,
     as_json: AsJson = False,
@@ -85,7 +87,10 @@ def show(
 @bars_app.command("actions")
 def actions(
     context: typer.Context,
-    symbols: Annotated[list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="Default: all stored.")] = None,
+    symbols: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SYMBOL]...", autocompletion=complete_symbol, help="Default: all stored."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show dividends, splits, demergers and what was stated, and whether prices went on over each as it says."""
@@ -112,9 +117,9 @@ def actions(
 
 
 @bars_app.command("state")
-def state_command(
+def state_command(  # noqa: PLR0913 - one for each argument
     context: typer.Context,
-    symbol: Annotated[str, typer.Argument(help="As the configuration writes it.")],
+    symbol: Symbol,
     ex_date: Annotated[
         datetime, typer.Argument(metavar="DATE", formats=["%Y-%m-%d"], help="First session without it.")
     ],
@@ -126,15 +131,20 @@ def state_command(
             "that left the share, 261.85/2841.85. none takes back what was stated."
         ),
     ],
+    as_json: AsJson = False,
 ) -> None:
     """State what a company did to its share and the feed does not tell. The daemon may run."""
     from daemon.bars.stating import TAKEN_BACK, state
     from daemon.clock import SystemClock
+    from daemon.console.tables import print_json
     from daemon.invocation import upgraded
 
     settings, day = context.obj.settings(), ex_date.date()
     with upgraded(context.obj, read_only=False) as engine:
         new = state(engine, settings, told=(symbol, day, kind, value), now=SystemClock().now())
+    if as_json:
+        print_json({"symbol": symbol, "session": day, "kind": kind, "taken_back": value == TAKEN_BACK, "new": new})
+        return
     if value == TAKEN_BACK:
         what = "is known no more from now on" if new else "was never stated"
     else:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from daemon.console.completion import complete_symbol
+
 quarantine_app = typer.Typer(help="Refused bars, and what people say of them.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="Number of the refusal, as `list` shows it.")]
@@ -15,7 +17,7 @@ Note = Annotated[str, typer.Option(help="Why; kept with the decision.")]
 @quarantine_app.command("list")
 def list_refused(
     context: typer.Context,
-    symbol: Annotated[str | None, typer.Option(help="Of one symbol alone.")] = None,
+    symbol: Annotated[str | None, typer.Option(autocompletion=complete_symbol, help="Of one symbol alone.")] = None,
     decided: Annotated[bool, typer.Option("--all", help="Also those that were decided.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -17,8 +17,8 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
 
 
 def cell(value: float | None, digits: int) -> str:
-    """As in "1,234.50"."""
-    return NONE if value is None else f"{value:,.{digits}f}"
+    """As in "1,234.50"; nothing is below zero that rounds to it."""
+    return NONE if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def ends(interval: tuple[float, float] | None, digits: int) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from daemon.backtests.edge_display import edge_table
 from daemon.config.settings import Settings
 from daemon.console.number_cells import NONE, interval, number
+from daemon.console.progress import shown
 from daemon.console.tables import new_table, open_console, print_json
 from daemon.evaluating.evaluation import Graded, Material, grade, parts
 from ensemble.counted import counted
@@ -25,7 +26,7 @@ DEGENERATE = "degenerate"
 
 def show_card(engine: Engine, settings: Settings, material: Material, *, by: Parts | None, as_json: bool) -> None:
     """The report card, and the parts asked for."""
-    graded = grade(engine, settings, material)
+    graded = grade(engine, settings, material, shown)
     found = parts(settings, material, by) if by else ()
     if as_json:
         print_json(_as_json(graded) | ({f"by_{by}": [asdict(part) for part in found]} if by else {}))

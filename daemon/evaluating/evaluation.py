@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 
 import pandas as pd
 from sqlalchemy import Engine
 
 from daemon.bars.demergers import known_demergers
 from daemon.config.settings import Settings
+from daemon.console.progress import Progress, silent
 from daemon.errors import DaemonError
 from daemon.evaluating.holdout import Released, release
 from daemon.sessions.desk import home_calendar
@@ -115,7 +117,7 @@ def gather(engine: Engine, settings: Settings, question: Question, *, now: datet
     return Material(question, labels, bars, calendar, released.held_back, released.opening, demergers)
 
 
-def grade(engine: Engine, settings: Settings, material: Material) -> Graded:
+def grade(engine: Engine, settings: Settings, material: Material, progress: Progress = silent) -> Graded:
     """The report card. All labels are judged together, whichever is shown."""
     question = material.question
     with reading(engine) as conn:
@@ -129,7 +131,9 @@ def grade(engine: Engine, settings: Settings, material: Material) -> Graded:
         trials=trials,
         tried=tried,
     )
-    cards = report_card(material.labels, evidence, min_confidence=settings.signals.min_confidence)
+    watched = partial(progress, total=len(material.labels), label="report card")
+    least = settings.signals.min_confidence
+    cards = report_card(material.labels, evidence, min_confidence=least, watched=watched)
     return Graded(material, {label: cards[label] for label in material.shown()}, trials, _edges(settings, material))
 
 

@@ -105,8 +105,10 @@ def pull_command(
 def restore_command(
     context: typer.Context,
     from_cloud: Annotated[bool, typer.Option("--from-cloud", help="From the bucket of the configuration.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fill an empty machine with models and database from the bucket. Stop the daemon before."""
+    from daemon.console.tables import print_json
     from daemon.database.opening import rebuilt_state
     from daemon.instance import only_instance
     from storage.cloud.rebuild import restore_from
@@ -117,6 +119,10 @@ def restore_command(
     storage = settings.storage
     with only_instance(storage.state_dir), _bucket(settings) as bucket:
         latest = restore_from(bucket, rebuilt_state(storage), at=SystemClock().now(), told=_told("restore"))
+    if as_json:
+        names = {"model_id": latest.model_id, "database": latest.database.name if latest.database else None}
+        print_json({"state_dir": storage.state_dir, "bucket": bucket.url} | names)
+        return
     database = latest.database.name if latest.database else "no database"
     typer.echo(
         f"{storage.state_dir}: model {latest.model_id or 'none'} and {database} restored from {bucket.url}. "

@@ -1,12 +1,13 @@
 """The commands `models ...`: which versions there are, and who serves. The daemon may run."""
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from daemon.console.completion import complete_model
 from ensemble.counted import counted
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 models_app = typer.Typer(help="Look after the versions of the models.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Model = Annotated[str, typer.Argument(metavar="ID", help="A version, or how its id begins.")]
-ModelOrNone = Annotated[str | None, typer.Argument(metavar="[ID]", help="A version, or how its id begins.")]
+_VERSION: Mapping[str, Any] = {"autocompletion": complete_model, "help": "A version, or how its id begins."}
+Model = Annotated[str, typer.Argument(metavar="ID", **_VERSION)]
+ModelOrNone = Annotated[str | None, typer.Argument(metavar="[ID]", **_VERSION)]
 Note = Annotated[str, typer.Option(help="Why; kept with it.")]
 Now = Annotated[str | None, typer.Option("--now", metavar="ISO", help="Act as of this instant.")]
 
@@ -100,6 +102,7 @@ def unpin(context: typer.Context, note: Note = "", now: Now = None, as_json: AsJ
 @models_app.command("verify")
 def verify(context: typer.Context, model: ModelOrNone = None, as_json: AsJson = False) -> None:
     """Compare all files of every version, or of one, with their digests, and ask it its golden input; exit 1 if bad."""
+    from daemon.console.progress import shown
     from daemon.invocation import reader
     from daemon.models.check import check_versions
     from daemon.models.control import find_version
@@ -111,7 +114,8 @@ def verify(context: typer.Context, model: ModelOrNone = None, as_json: AsJson = 
     with reader(context.obj) as engine, reading(engine) as conn:
         entries = read_models(conn) if model is None else [find_version(conn, model)]
     store = ModelStore(context.obj.settings().storage.models_dir, read_only=True)
-    faults = check_versions(store, [entry.model_id for entry in entries])
+    ids = [entry.model_id for entry in entries]
+    faults = check_versions(store, shown(ids, total=len(ids), label="versions"))
     show_checked(faults, as_json=as_json)
     if any(faults.values()):
         raise typer.Exit(1)

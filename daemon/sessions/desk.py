@@ -69,6 +69,15 @@ class Past:
         return self.model
 
 
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """What is known when a session is decided."""
+
+    said: SessionForecasts
+    situation: Situation
+    caution: Caution
+
+
 @dataclass(frozen=True)
 class Desk:
     """Decides and settles the sessions of one panel; models are made when first needed, and kept."""
@@ -107,19 +116,29 @@ class Desk:
 
         `unsettled` are the signals of the sessions before it that `account` is not settled for yet.
         """
-        row, calendar, settings = self._row(session), self.market.calendar, self.services.settings
-        late = bool(pd.Timestamp(decided_at) >= calendar.opens[calendar.position(session)])
-        said = self._said(row) if self.is_fed(session) else nothing_said(session.date())
-        probabilities = said.probabilities(settings.signals.label)
-        caution = self._caution(session, decided_at)
+        asked = self.standpoint(session, account, decided_at=decided_at, unsettled=unsettled)
+        settings, caution = self.services.settings, asked.caution
+        probabilities = asked.said.probabilities(settings.signals.label)
         signals = decide_signals(
             {symbol: probabilities.get(symbol) for symbol in settings.market.symbols},
-            replace(self._situation(row, account, unsettled, late=late), beliefs=self._beliefs(session, said, account)),
+            asked.situation,
             options=caution.options,
             limits=caution.limits,
         )
-        digest, n_features = self._digest(row), len(self.panel.features)
-        return Decision(session.date(), decided_at, late, said, signals, digest, n_features, caution.line)
+        digest, n_features = self._digest(self._row(session)), len(self.panel.features)
+        late = asked.situation.late
+        return Decision(session.date(), decided_at, late, asked.said, signals, digest, n_features, caution.line)
+
+    def standpoint(
+        self, session: pd.Timestamp, account: Account, *, decided_at: datetime, unsettled: Sequence[Signal] = ()
+    ) -> Standpoint:
+        """What `decide` decides from."""
+        row, calendar = self._row(session), self.market.calendar
+        late = bool(pd.Timestamp(decided_at) >= calendar.opens[calendar.position(session)])
+        said = self._said(row) if self.is_fed(session) else nothing_said(session.date())
+        situation = self._situation(row, account, unsettled, late=late)
+        beliefs = self._beliefs(session, said, account)
+        return Standpoint(said, replace(situation, beliefs=beliefs), self._caution(session, decided_at))
 
     def settle(self, session: pd.Timestamp, account: Account, signals: Sequence[Signal]) -> Settlement:
         """The account after `session`."""

@@ -1,7 +1,7 @@
 """Past runs done again at the same desk, each from what it knew then, into a store that is thrown away."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from operator import itemgetter
@@ -20,7 +20,7 @@ from daemon.verifying.record import Record
 from daemon.verifying.replayed_account import ReplayedAccount
 from daemon.versions import deciding_version
 from ensemble.sessions import CalendarError
-from ensemble.trading.events import EventKind
+from ensemble.trading.events import AccountEvent, EventKind
 from ensemble.trading.signals import Signal
 from storage.account_store import write_settlement
 from storage.configuration_store import digest_of
@@ -52,13 +52,12 @@ class Replay:
     def __init__(self, services: Services, record: Record, scratch: Engine) -> None:
         """Nothing is done yet."""
         self._services, self._record, self._scratch = services, record, scratch
-        self._settings, self._unreadable = _settings(record.configurations, services)
+        self._settings, self._unreadable = settings_of(record.configurations, services)
         self._needs: dict[str, Needs] = {}
         self._account = ReplayedAccount(record.events)
         self._signals: dict[date, tuple[Signal, ...]] = {}
         self._decided = sorted(record.ledger["decide"])
-        settled = (event for event in record.events.values() if event.kind is EventKind.SETTLED)
-        self._settled = sorted((event.number, event.session) for event in settled)
+        self._settled = settlements(record.events.values())
 
     def run(self) -> list[NotReplayed]:
         """Does every run of the record again; what could not be done."""
@@ -158,10 +157,8 @@ class Replay:
 
     def _unsettled(self, step: Step) -> list[Signal]:
         """Of the sessions that were decided before it and that the account, as it knew it, was not settled for."""
-        known = bisect_right(self._settled, step.events_known, key=itemgetter(0))
-        settled = self._settled[known - 1][1] if known else date.min
-        first, end = bisect_right(self._decided, settled), bisect_left(self._decided, step.run.session)
-        return [signal for session in self._decided[first:end] for signal in self._signals_of(session)]
+        sessions = unsettled_sessions(self._decided, self._settled, step.events_known, before=step.run.session)
+        return [signal for session in sessions for signal in self._signals_of(session)]
 
     def _signals_of(self, session: date) -> Sequence[Signal]:
         """As replayed or, where that was not possible or not by the same code, as stored."""
@@ -171,12 +168,26 @@ class Replay:
             return read_signals(conn, LIVE, session)
 
 
+def settlements(events: Iterable[AccountEvent]) -> list[tuple[int, date]]:
+    """Number and session of each settlement among the events, in order."""
+    return sorted((event.number, event.session) for event in events if event.kind is EventKind.SETTLED)
+
+
+def unsettled_sessions(
+    decided: Sequence[date], settled: Sequence[tuple[int, date]], events_known: int, *, before: date
+) -> Sequence[date]:
+    """Those of `decided`, in order, that come `before` a session and that so many events had not settled."""
+    known = bisect_right(settled, events_known, key=itemgetter(0))
+    newest = settled[known - 1][1] if known else date.min
+    return decided[bisect_right(decided, newest) : bisect_left(decided, before)]
+
+
 def is_own(run: Run) -> bool:
     """True when the run was done by the very code and libraries that would do it now."""
     return run.code_version == deciding_version()
 
 
-def _settings(kept: Mapping[str, str], services: Services) -> tuple[dict[str, Settings], dict[str, DaemonError]]:
+def settings_of(kept: Mapping[str, str], services: Services) -> tuple[dict[str, Settings], dict[str, DaemonError]]:
     """By digest the settings that can be in force again, and why the others cannot."""
     settings: dict[str, Settings] = {}
     unreadable: dict[str, DaemonError] = {}

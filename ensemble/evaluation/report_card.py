@@ -1,6 +1,6 @@
 """The report card: what the forecasts of each label are worth, beside what was asked for and what simple ones reach."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,17 +104,23 @@ class Evidence:
 
 
 def report_card(
-    labels: Mapping[str, Scored], evidence: Evidence, *, min_confidence: float, draws: int = 1000
+    labels: Mapping[str, Scored],
+    evidence: Evidence,
+    *,
+    min_confidence: float,
+    draws: int = 1000,
+    watched: Callable[[Iterable[str]], Iterable[str]] = iter,
 ) -> dict[str, LabelCard]:
     """Label -> its card. Raises ValueError when a label has no known outcome.
 
-    `draws`: resamples behind an interval that has no formula. `min_confidence` is the signals' filter.
+    `draws`: resamples behind an interval that has no formula. `min_confidence` is the signals' filter. `watched` goes
+    through the labels, by which somebody may be shown how far it is.
     """
     bases = {label: base_rate(scored, evidence.histories[label]) for label, scored in labels.items()}
     verdicts = judge_all(labels, trials=evidence.trials, bases=bases)
     return {
-        label: _label_card(scored, verdicts[label], evidence, min_confidence=min_confidence, draws=draws)
-        for label, scored in labels.items()
+        label: _label_card(labels[label], verdicts[label], evidence, min_confidence=min_confidence, draws=draws)
+        for label in watched(labels)
     }
 
 

@@ -36,6 +36,7 @@ LOOKING = (
     *(["status"], ["signals", "--json"], ["account"], ["positions"], ["trades"], ["db", "check"], ["cache", "list"]),
     ["forecasts", "export", "--from", "2021-09-28", "--to", "2021-10-05", "--out", "-"],
     ["verify", "--since", "2021-09-28"],
+    *(["explain", "newest"], ["db", "ask", "hit-rate-by-confidence"]),
 )
 
 

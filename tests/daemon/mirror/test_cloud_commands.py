@@ -65,8 +65,8 @@ def test_a_machine_rebuilt_from_the_bucket_goes_on_to_the_bit_as_the_lost_one_wo
     assert pushed["objects"] > 20
     assert "0 objects, 0.0 MB sent" in done(copy, cloud, "models", "push")
     rebuilt = without_state(copy, tmp_path / "rebuilt")
-    told = done(rebuilt, cloud, "restore", "--from-cloud")
-    assert pushed["mirrored"].split()[0] in told
+    told = json.loads(done(rebuilt, cloud, "restore", "--from-cloud", "--json"))
+    assert pushed["mirrored"].split()[0] in told.values()
     assert said(rebuilt) == said(copy)
     before, models = len(said(copy)["forecasts"]), len(said(copy)["models"])
     for folder in (copy, rebuilt):
