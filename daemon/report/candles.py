@@ -1,0 +1,251 @@
+"""The candlestick view: bars, what was forecast, what was done, where it would have ended, and what came of it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from daemon.report.cells import money, percent, signed
+from daemon.report.figures import DOWN, INK, MUTED, UP, Trace, axis, figure, layout, rounded
+from daemon.report.material import Material
+from daemon.report.parts import Candles, Choice, Figure, Line, Part, Section, Table
+from daemon.report.record import Record
+from daemon.report.words import EXITS, QUESTIONS
+from ensemble.counted import counted
+
+MOST_BARS = 12_000
+"""Over all figures: about 80 bytes each, so that the file stays far under 6 MB."""
+ROWS_SHOWN = 60
+"""Of the table beside the figure, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """One position, open or closed."""
+
+    first: date
+    last: date
+    entry: float
+    stop: float | None
+    target: float | None
+    hover: str
+    exit_at: float | None = None
+    exit_word: str = ""
+    exit_hover: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One symbol as one origin saw it."""
+
+    bars: pd.DataFrame
+    forecasts: pd.DataFrame
+    """Of the traded label: index session, columns probability and outcome."""
+    held: Sequence[_Held]
+
+    @property
+    def sessions(self) -> pd.DatetimeIndex:
+        """Of bars and forecasts, in order; the newest forecast has no bar yet."""
+        return pd.DatetimeIndex(self.bars.index.union(self.forecasts.index))
+
+
+def candles(material: Material) -> Section:
+    """One figure a symbol and origin that has anything to show, as many as the file has room for."""
+    views = {
+        (symbol, record.origin): _view(material, record, symbol)
+        for symbol in material.symbols
+        for record in material.records
+        if len(material.bars[symbol]) and (record.origin == "live" or not record.is_empty)
+    }
+    taken, room = {}, MOST_BARS
+    for key, view in views.items():
+        room -= len(view.bars)
+        if room >= 0 or not taken:
+            taken[key] = view
+    return Section(
+        key="candles",
+        title="The bars, and what was made of them",
+        meaning="Each candle is a session; the strip below it holds the forecast made before it opened, filled where "
+        "it came true and hatched where it did not.",
+        parts=tuple(_parts(material, taken, left_out=len(views) - len(taken))),
+    )
+
+
+def _parts(material: Material, views: Mapping[tuple[str, str], _View], *, left_out: int) -> Iterator[Part]:
+    if not views:
+        yield Line("There are no bars of these sessions; `reliance-daemon run-once` or `backfill` reads them.", "quiet")
+        return
+    question = QUESTIONS[material.settings.signals.label]
+    choices = tuple(
+        Choice(f"{place}", f"{symbol}, {origin}", _figure(view, question), _table(view))
+        for place, ((symbol, origin), view) in enumerate(views.items())
+    )
+    says = (
+        f"Candlestick chart of {', '.join(dict.fromkeys(symbol for symbol, _ in views))} with entries, exits, stops "
+        f'and targets; below it the probability of "{question}" and the volume.'
+    )
+    yield Candles("candles", says, choices)
+    if left_out:
+        yield Line(f"{counted(left_out, 'more figure')} would make the file too large; `report --symbol SYMBOL` has each.", "quiet")
+
+
+def _view(material: Material, record: Record, symbol: str) -> _View:
+    said = record.said
+    own = said[(said["symbol"] == symbol) & (said["label"] == material.settings.signals.label)]
+    return _View(material.bars[symbol], own.set_index("session")[["probability", "outcome"]], tuple(_held(material, record, symbol)))
+
+
+def _held(material: Material, record: Record, symbol: str) -> Iterator[_Held]:
+    for trade in record.trades:
+        if trade.symbol == symbol:
+            entry = record.entries.get((symbol, trade.entry_session))
+            side = trade.direction.value.lower()
+            yield _Held(
+                trade.entry_session,
+                trade.exit_session,
+                trade.entry_price,
+                entry.stop_price if entry else None,
+                entry.target_price if entry else None,
+                f"{side}: {trade.quantity:,} at {money(trade.entry_price)}",
+                trade.exit_price,
+                EXITS[trade.exit_reason],
+                f"closed by {EXITS[trade.exit_reason]} at {money(trade.exit_price)}, profit {signed(trade.profit)}",
+            )
+    for row in material.positions if record.origin == "live" else ():
+        if row["symbol"] == symbol:
+            yield _Held(
+                date.fromisoformat(row["entry_session"]),
+                date.fromisoformat(row["last_session"]),
+                row["entry_price"],
+                row["stop_price"],
+                row["target_price"],
+                f"{row['direction'].lower()}, still held: {row['quantity']:,} at {money(row['entry_price'])}",
+            )
+
+
+def _figure(view: _View, question: str) -> Figure:
+    sessions, bars = view.sessions, view.bars.reindex(view.sessions)
+    shared: dict[str, list[Any]] = {"x": [f"{one:%Y-%m-%d}" for one in sessions]}
+    shared |= {name: rounded(bars[name], 2) for name in ("open", "high", "low", "close")}
+    shared["volume"] = rounded(bars["volume"], 0)
+    traces = [_candles(), *_levels(view.held), *_marks(view.held), *_strip(view, question), _volume()]
+    shape = layout(
+        xaxis=axis(type="category", anchor="y3", nticks=6, tickangle=0, fixedrange=False, rangeslider={"visible": False}),
+        yaxis=axis("price", domain=[0.44, 1]),
+        yaxis2=axis("probability, %", domain=[0.18, 0.38]),
+        yaxis3=axis("volume", domain=[0, 0.13], nticks=3),
+        bargap=0.25,
+        barmode="overlay",
+        hovermode="x",
+    )
+    return figure(traces, shape, **shared)
+
+
+def _candles() -> Trace:
+    prices = {name: f"@{name}" for name in ("open", "high", "low", "close")}
+    ends = {
+        "increasing": {"line": {"color": UP, "width": 1}, "fillcolor": "$card"},
+        "decreasing": {"line": {"color": DOWN, "width": 1}, "fillcolor": DOWN},
+    }
+    return {"type": "candlestick", "x": "@x", "name": "bars", "showlegend": False} | prices | ends
+
+
+def _levels(held: Iterable[_Held]) -> Iterator[Trace]:
+    """Stops and targets, each a line from entry to exit."""
+    positions = list(held)
+    for name, color, dash in (("stop", DOWN, "dot"), ("target", UP, "dash")):
+        x: list[str | None] = []
+        y: list[float | None] = []
+        for one in positions:
+            level = one.stop if name == "stop" else one.target
+            if level is not None:
+                x += [f"{one.first}", f"{one.last}", None]
+                y += [round(level, 2), round(level, 2), None]
+        if x:
+            line = {"color": color, "dash": dash, "width": 1.8}
+            more = {"name": name, "line": line, "hovertemplate": f"{name} %{{y:,.2f}}<extra></extra>"}
+            # A session alone has no length, so its level is a mark.
+            yield {"type": "scatter", "mode": "lines+markers", "marker": {"size": 3, "color": color}, "x": x, "y": y} | more
+
+
+def _marks(held: Iterable[_Held]) -> Iterator[Trace]:
+    positions = list(held)
+    closed = [one for one in positions if one.exit_at is not None]
+    if positions:
+        entered = [(one.first, one.entry, one.hover) for one in positions]
+        yield _marked("entry", entered, {"symbol": "triangle-right", "color": "$third", "size": 11})
+    for word, symbol in (("stop", "x"), ("target", "star"), ("time", "square"), ("signal", "diamond")):
+        left = [(one.last, one.exit_at, one.exit_hover) for one in closed if one.exit_word == word]
+        if left:
+            yield _marked(f"exit: {word}", left, {"symbol": symbol, "color": INK, "size": 10})
+
+
+def _marked(name: str, places: Sequence[tuple[date, float | None, str]], marker: Mapping[str, Any]) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [f"{session}" for session, _, _ in places],
+        "y": rounded((price for _, price, _ in places), 2),
+        "text": [hover for _, _, hover in places],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {**marker, "line": {"color": "$card", "width": 1}},
+    }
+
+
+def _strip(view: _View, question: str) -> Iterator[Trace]:
+    """Bars from one half to the probability, by what came of it."""
+    probability, outcome = (view.forecasts[name].to_numpy(np.float64) for name in ("probability", "outcome"))
+    right = (probability > 0.5) == (outcome > 0.5)
+    known = np.isfinite(outcome)
+    groups = {
+        "came true": (known & right, {"color": UP}),
+        "did not": (known & ~right, {"color": DOWN, "pattern": {"shape": "/", "solidity": 0.45, "bgcolor": "$card", "fgcolor": DOWN}}),
+        "not known yet": (~known, {"color": MUTED}),
+    }
+    days = [f"{one:%Y-%m-%d}" for one in pd.DatetimeIndex(view.forecasts.index)]
+    for name, (rows, marker) in groups.items():
+        at = np.flatnonzero(rows)
+        if len(at):
+            yield {
+                "type": "bar",
+                "name": f"forecast {name}",
+                "x": [days[place] for place in at],
+                "y": rounded(100 * (probability[at] - 0.5), 2),
+                "base": 50,
+                "yaxis": "y2",
+                "marker": marker,
+                "customdata": rounded(100 * probability[at], 1),
+                "hovertemplate": f"{question} %{{customdata}} %: {name}<extra></extra>",
+            }
+
+
+def _volume() -> Trace:
+    hover = "volume %{y:,.0f}<extra></extra>"
+    same = {"type": "bar", "x": "@x", "y": "@volume", "yaxis": "y3", "name": "volume", "showlegend": False}
+    return same | {"marker": {"color": MUTED}, "hovertemplate": hover}
+
+
+def _table(view: _View) -> Table:
+    newest = view.sessions[::-1][:ROWS_SHOWN]
+    marks = {one.last: f"exit: {one.exit_word}" for one in view.held if one.exit_word}
+    marks |= {one.first: "entry" for one in view.held}
+    return Table(
+        caption=f"The newest {len(newest)} sessions",
+        columns=("session", "done", "open", "high", "low", "close", "volume", "probability", "came true"),
+        rows=tuple(_row(view, session, marks.get(session.date(), "")) for session in newest),
+        texts=2,
+    )
+
+
+def _row(view: _View, session: pd.Timestamp, done: str) -> tuple[str, ...]:
+    bar = view.bars.loc[session] if session in view.bars.index else pd.Series(dtype=np.float64)
+    prices = (money(bar[name]) if name in bar and bar[name] == bar[name] else "-" for name in ("open", "high", "low", "close"))
+    volume = f"{bar['volume']:,.0f}" if "volume" in bar and bar["volume"] == bar["volume"] else "-"
+    said = view.forecasts.loc[session] if session in view.forecasts.index else None
+    chance = "-" if said is None else percent(said["probability"])
+    came = "-" if said is None or said["outcome"] != said["outcome"] else "yes" if said["outcome"] > 0.5 else "no"
+    return (f"{session:%Y-%m-%d}", done, *prices, volume, chance, came)

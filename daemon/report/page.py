@@ -1,0 +1,114 @@
+"""The page: one HTML file that needs no network, nothing beside it, and no permission to run anything but its own script.
+
+Plotly's script is taken from its package as a file. The package itself is never imported: figures are plain values,
+and what draws them is the reader's browser.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from daemon.errors import DaemonError
+from daemon.report.material import Material
+from daemon.report.parts import Candles, Figure, Section
+
+PACKAGE = "daemon.report"
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands above all sections."""
+
+    title: str
+    made_at: str
+    span: str
+    healthy: bool
+    said: str
+    """The one line to take away."""
+
+
+def render(material: Material, sections: Sequence[Section]) -> str:
+    """The page as text. Raises DaemonError where the package plotly is missing."""
+    scripts = {"plotly": plotly_script(), "page": _text("report.js")}
+    environment = Environment(
+        loader=PackageLoader(PACKAGE, "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        heading=_heading(material),
+        sections=sections,
+        figures=Markup(_json(_figures(sections))),  # noqa: S704 - `_json` leaves no character that could end the element
+        style=Markup(_text("report.css")),  # noqa: S704 - files of this package and of plotly's, as are the scripts
+        scripts={name: Markup(script) for name, script in scripts.items()},  # noqa: S704
+        policy=_policy(scripts.values()),
+    )
+
+
+@lru_cache(maxsize=1)
+def plotly_script() -> str:
+    """The minified library, as its package has it. Raises DaemonError where that is missing."""
+    spec = find_spec("plotly")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "package_data" / "plotly.min.js"
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise DaemonError("the report needs the package plotly, which is missing; run pip install plotly.")
+
+
+def _text(name: str) -> str:
+    return (files(PACKAGE) / "page" / name).read_text(encoding="utf-8")
+
+
+def _heading(material: Material) -> Heading:
+    said = "; ".join(f"{row['symbol']} {row['action']} for {row['session']}" for row in material.signals)
+    return Heading(
+        title=", ".join(material.symbols[:3]) + (f" and {len(material.symbols) - 3} more" if len(material.symbols) > 3 else ""),
+        made_at=f"{material.now:%Y-%m-%d %H:%M} UTC",
+        span=f"{material.span.first} to {material.span.last}",
+        healthy=material.health.healthy,
+        said=said or "nothing decided yet",
+    )
+
+
+def _figures(sections: Sequence[Section]) -> dict[str, Figure]:
+    """Key -> figure; of a candlestick view one a choice."""
+    found: dict[str, Figure] = {}
+    for chart in (chart for section in sections for chart in section.charts):
+        if isinstance(chart, Candles):
+            found |= {f"{chart.key}-{choice.key}": choice.figure for choice in chart.choices}
+        else:
+            found[chart.key] = chart.figure
+    return found
+
+
+def _json(value: Any) -> str:
+    """JSON that nothing in it can end early: no character that HTML gives a meaning."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _policy(scripts: Any) -> str:
+    """The Content-Security-Policy: these scripts and no other, no connection anywhere.
+
+    Styles may be inline, because Plotly places its labels by them.
+    """
+    sums = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {sums}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )

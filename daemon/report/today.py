@@ -1,0 +1,121 @@
+"""What was decided about the newest session, and what is held."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from daemon.report.cells import money, percent, signed
+from daemon.report.material import Material
+from daemon.report.parts import Card, Fact, Line, Part, Section, Table
+from daemon.report.words import ACTIONS, QUESTIONS, reason_text
+from ensemble.counted import counted
+
+
+def today(material: Material) -> Section:
+    """The newest decision of each symbol, with every forecast of that session."""
+    parts: list[Part] = [_card(material, row) for row in material.signals]
+    parts += [_said(material)] if len(material.forecasts) else []
+    if not parts:
+        parts = [Line("Nothing was decided yet; `reliance-daemon run-once` does it before the next open.", "quiet")]
+    return Section(
+        key="today",
+        title="What it says",
+        meaning="The newest forecast of each stock and what follows from it; a probability of 60 % should come true "
+        "six times out of ten.",
+        parts=tuple(parts),
+        whose="live",
+    )
+
+
+def held(material: Material) -> Section:
+    """The open positions, with what would close them."""
+    rows = tuple(_position(material, row) for row in material.positions)
+    columns = ("symbol", "side", "entered", "shares", "entry", "stop", "last close", "target", "profit", "%", "left")
+    nothing = Line("Nothing is held; a BUY that is filled at the next open will stand here.", "quiet")
+    return Section(
+        key="positions",
+        title="What it holds",
+        meaning="The open positions of the paper account; each is closed at its stop, at its target, or after the "
+        "sessions left.",
+        parts=(Table("Open positions, valued at their last closes", columns, rows, texts=3) if rows else nothing,),
+        whose="live",
+    )
+
+
+def _card(material: Material, row: Mapping[str, Any]) -> Card:
+    asked = QUESTIONS.get(row["label"], row["label"])
+    sentences = [ACTIONS.get(row["action"], row["action"]), *map(reason_text, json.loads(row["reasons"]))]
+    return Card(
+        title=f"{row['symbol']}, session {row['session']}",
+        word=row["action"],
+        facts=(Fact("Question", asked), *_facts(material, row)),
+        sentences=tuple(sentences),
+    )
+
+
+def _facts(material: Material, row: Mapping[str, Any]) -> Iterator[Fact]:
+    if row["probability"] is not None:
+        yield Fact("Chance that yes", percent(row["probability"]), _beside(material, row))
+        yield Fact("Sure of its side", percent(row["confidence"]), f"asked for: {_asked(material)}")
+    if row["quantity"]:
+        price = row["reference_price"]
+        yield Fact("Shares", f"{row['quantity']:,}", f"last close {money(price)}")
+        stop, target = (price * (1 - row["stop_loss_pct"] / 100), price * (1 + row["take_profit_pct"] / 100))
+        if row["action"] == "BUY" and row["value_limit"] is not None:
+            yield Fact("Stop, target", f"{money(stop)}, {money(target)}", "from the last close; set from the real fill")
+
+
+def _asked(material: Material) -> str:
+    signals = material.settings.signals
+    if signals.gate == "confidence":
+        return f"{percent(signals.min_confidence)} at least"
+    if signals.gate == "coverage":
+        return f"the surest {signals.coverage_pct:g} %"
+    return f"more than {signals.min_expected_value_bp:g} bp after costs"
+
+
+def _beside(material: Material, row: Mapping[str, Any]) -> str:
+    """The interval, and what somebody would say who knows no more than how often it came true."""
+    parts = []
+    if row["probability_low"] is not None:
+        parts.append(f"interval {percent(row['probability_low'])} to {percent(row['probability_high'])}")
+    rate = material.base_rates.get((row["symbol"], row["label"]))
+    if rate is None:
+        parts.append("no outcome is known yet to compare it with")
+    else:
+        parts.append(f"came true {percent(rate.share)} of {counted(rate.outcomes, 'known outcome', ',')}")
+    return "; ".join(parts)
+
+
+def _said(material: Material) -> Table:
+    rows = material.forecasts.to_dict("records")
+    return Table(
+        caption=f"Every forecast for {rows[0]['session']:%Y-%m-%d}; the interval is where past outcomes put the "
+        "probability (Venn-Abers)",
+        columns=("symbol", "question", "says", "probability", "interval", "comes true", "outcomes"),
+        rows=tuple(_forecast(material, row) for row in rows),
+        texts=3,
+    )
+
+
+def _forecast(material: Material, row: Mapping[Any, Any]) -> tuple[str, ...]:
+    low, high = row["probability_low"], row["probability_high"]
+    rate = material.base_rates.get((row["symbol"], row["label"]))
+    return (
+        row["symbol"],
+        QUESTIONS.get(row["label"], row["label"]),
+        "yes" if row["probability"] > 0.5 else "no",
+        percent(row["probability"]),
+        f"{percent(low)} to {percent(high)}" if low == low else "-",
+        percent(rate.share) if rate else "-",
+        f"{rate.outcomes:,}" if rate else "0",
+    )
+
+
+def _position(material: Material, row: Mapping[str, Any]) -> tuple[str, ...]:
+    left = max(material.settings.risk.max_holding_sessions - row["sessions_held"], 0)
+    prices = (money(row[name]) for name in ("entry_price", "stop_price", "last_close", "target_price"))
+    return (
+        *(row["symbol"], row["direction"].lower(), row["entry_session"], f"{row['quantity']:,}", *prices),
+        *(signed(row["open_profit"]), signed(row["return_pct"]), str(left)),
+    )
