@@ -106,6 +106,8 @@ def run_once(context: typer.Context, now: Now = None, as_json: AsJson = False) -
 
     with _services(context.obj, _clock(now), quiet=as_json) as services:
         show_reconciled(services, reconcile(services), as_json=as_json)
+        if services.report is not None:
+            services.report.finish()
 
 
 @app.command()

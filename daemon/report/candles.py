@@ -1,6 +1,6 @@
 """The candlestick view: bars, what was forecast, what was done, where it would have ended, and what came of it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -51,6 +51,11 @@ class _View:
         """Of bars and forecasts, in order; the newest forecast has no bar yet."""
         return pd.DatetimeIndex(self.bars.index.union(self.forecasts.index))
 
+    @property
+    def ends(self) -> tuple[date, date]:
+        """The first session in sight, and the last."""
+        return self.sessions[0].date(), self.sessions[-1].date()
+
 
 def candles(material: Material) -> Section:
     """One figure a symbol and origin that has anything to show, as many as the file has room for."""
@@ -60,7 +65,8 @@ def candles(material: Material) -> Section:
         for record in material.records
         if len(material.bars[symbol]) and (record.origin == "live" or not record.is_empty)
     }
-    taken, room = {}, MOST_BARS
+    taken: dict[tuple[str, str], _View] = {}
+    room = MOST_BARS
     for key, view in views.items():
         room -= len(view.bars)
         if room >= 0 or not taken:
@@ -70,6 +76,7 @@ def candles(material: Material) -> Section:
         title="The bars, and what was made of them",
         meaning="Each candle is a session; the strip below it holds the forecast made before it opened, filled where "
         "it came true and hatched where it did not.",
+        short="Candles",
         parts=tuple(_parts(material, taken, left_out=len(views) - len(taken))),
     )
 
@@ -89,13 +96,15 @@ def _parts(material: Material, views: Mapping[tuple[str, str], _View], *, left_o
     )
     yield Candles("candles", says, choices)
     if left_out:
-        yield Line(f"{counted(left_out, 'more figure')} would make the file too large; `report --symbol SYMBOL` has each.", "quiet")
+        more = counted(left_out, "more figure")
+        yield Line(f"{more} would make the file too large; `report --symbol SYMBOL` has each.", "quiet")
 
 
 def _view(material: Material, record: Record, symbol: str) -> _View:
     said = record.said
     own = said[(said["symbol"] == symbol) & (said["label"] == material.settings.signals.label)]
-    return _View(material.bars[symbol], own.set_index("session")[["probability", "outcome"]], tuple(_held(material, record, symbol)))
+    forecasts = own.set_index("session")[["probability", "outcome"]]
+    return _View(material.bars[symbol], forecasts, tuple(_held(material, record, symbol)))
 
 
 def _held(material: Material, record: Record, symbol: str) -> Iterator[_Held]:
@@ -131,15 +140,17 @@ def _figure(view: _View, question: str) -> Figure:
     shared: dict[str, list[Any]] = {"x": [f"{one:%Y-%m-%d}" for one in sessions]}
     shared |= {name: rounded(bars[name], 2) for name in ("open", "high", "low", "close")}
     shared["volume"] = rounded(bars["volume"], 0)
-    traces = [_candles(), *_levels(view.held), *_marks(view.held), *_strip(view, question), _volume()]
+    traces = [_candles(), *_levels(view), *_marks(view), *_strip(view, question), _volume()]
     shape = layout(
-        xaxis=axis(type="category", anchor="y3", nticks=6, tickangle=0, fixedrange=False, rangeslider={"visible": False}),
+        xaxis=axis(
+            type="category", anchor="y3", nticks=6, tickangle=0, fixedrange=False, rangeslider={"visible": False}
+        ),
         yaxis=axis("price", domain=[0.44, 1]),
-        yaxis2=axis("probability, %", domain=[0.18, 0.38]),
+        yaxis2=axis("chance, %", domain=[0.18, 0.38]),
         yaxis3=axis("volume", domain=[0, 0.13], nticks=3),
         bargap=0.25,
         barmode="overlay",
-        hovermode="x",
+        hovermode="x unified",
     )
     return figure(traces, shape, **shared)
 
@@ -153,32 +164,38 @@ def _candles() -> Trace:
     return {"type": "candlestick", "x": "@x", "name": "bars", "showlegend": False} | prices | ends
 
 
-def _levels(held: Iterable[_Held]) -> Iterator[Trace]:
-    """Stops and targets, each a line from entry to exit."""
-    positions = list(held)
+def _levels(view: _View) -> Iterator[Trace]:
+    """Stops and targets, each a line from entry to exit, as far as it lies in sight."""
     for name, color, dash in (("stop", DOWN, "dot"), ("target", UP, "dash")):
         x: list[str | None] = []
         y: list[float | None] = []
-        for one in positions:
+        for one in view.held:
             level = one.stop if name == "stop" else one.target
-            if level is not None:
-                x += [f"{one.first}", f"{one.last}", None]
+            first, last = max(one.first, view.ends[0]), min(one.last, view.ends[1])
+            if level is not None and first <= last:
+                x += [f"{first}", f"{last}", None]
                 y += [round(level, 2), round(level, 2), None]
         if x:
-            line = {"color": color, "dash": dash, "width": 1.8}
-            more = {"name": name, "line": line, "hovertemplate": f"{name} %{{y:,.2f}}<extra></extra>"}
-            # A session alone has no length, so its level is a mark.
-            yield {"type": "scatter", "mode": "lines+markers", "marker": {"size": 3, "color": color}, "x": x, "y": y} | more
+            yield {
+                "type": "scatter",
+                "mode": "lines+markers",  # within one session the line has no length
+                "name": name,
+                "x": x,
+                "y": y,
+                "line": {"color": color, "dash": dash, "width": 1.8},
+                "marker": {"size": 3, "color": color},
+                "hovertemplate": f"{name} %{{y:,.2f}}<extra></extra>",
+            }
 
 
-def _marks(held: Iterable[_Held]) -> Iterator[Trace]:
-    positions = list(held)
-    closed = [one for one in positions if one.exit_at is not None]
-    if positions:
-        entered = [(one.first, one.entry, one.hover) for one in positions]
+def _marks(view: _View) -> Iterator[Trace]:
+    """Where positions were entered and left, by why."""
+    first, last = view.ends
+    entered = [(one.first, one.entry, one.hover) for one in view.held if first <= one.first <= last]
+    if entered:
         yield _marked("entry", entered, {"symbol": "triangle-right", "color": "$third", "size": 11})
     for word, symbol in (("stop", "x"), ("target", "star"), ("time", "square"), ("signal", "diamond")):
-        left = [(one.last, one.exit_at, one.exit_hover) for one in closed if one.exit_word == word]
+        left = [(one.last, one.exit_at, one.exit_hover) for one in view.held if one.exit_word == word]
         if left:
             yield _marked(f"exit: {word}", left, {"symbol": symbol, "color": INK, "size": 10})
 
@@ -200,11 +217,11 @@ def _strip(view: _View, question: str) -> Iterator[Trace]:
     """Bars from one half to the probability, by what came of it."""
     probability, outcome = (view.forecasts[name].to_numpy(np.float64) for name in ("probability", "outcome"))
     right = (probability > 0.5) == (outcome > 0.5)
-    known = np.isfinite(outcome)
+    known, hatched = np.isfinite(outcome), {"shape": "/", "solidity": 0.45, "bgcolor": "$card", "fgcolor": DOWN}
     groups = {
-        "came true": (known & right, {"color": UP}),
-        "did not": (known & ~right, {"color": DOWN, "pattern": {"shape": "/", "solidity": 0.45, "bgcolor": "$card", "fgcolor": DOWN}}),
-        "not known yet": (~known, {"color": MUTED}),
+        "forecast came true": (known & right, {"color": UP}),
+        "did not come true": (known & ~right, {"color": DOWN, "pattern": hatched}),
+        "forecast, not known yet": (~known, {"color": MUTED}),
     }
     days = [f"{one:%Y-%m-%d}" for one in pd.DatetimeIndex(view.forecasts.index)]
     for name, (rows, marker) in groups.items():
@@ -212,7 +229,7 @@ def _strip(view: _View, question: str) -> Iterator[Trace]:
         if len(at):
             yield {
                 "type": "bar",
-                "name": f"forecast {name}",
+                "name": name,
                 "x": [days[place] for place in at],
                 "y": rounded(100 * (probability[at] - 0.5), 2),
                 "base": 50,
@@ -242,10 +259,14 @@ def _table(view: _View) -> Table:
 
 
 def _row(view: _View, session: pd.Timestamp, done: str) -> tuple[str, ...]:
-    bar = view.bars.loc[session] if session in view.bars.index else pd.Series(dtype=np.float64)
-    prices = (money(bar[name]) if name in bar and bar[name] == bar[name] else "-" for name in ("open", "high", "low", "close"))
-    volume = f"{bar['volume']:,.0f}" if "volume" in bar and bar["volume"] == bar["volume"] else "-"
-    said = view.forecasts.loc[session] if session in view.forecasts.index else None
-    chance = "-" if said is None else percent(said["probability"])
-    came = "-" if said is None or said["outcome"] != said["outcome"] else "yes" if said["outcome"] > 0.5 else "no"
-    return (f"{session:%Y-%m-%d}", done, *prices, volume, chance, came)
+    bar = dict(view.bars.loc[session]) if session in view.bars.index else {}
+    prices = (_known(bar.get(name), ",.2f") for name in ("open", "high", "low", "close"))
+    said = dict(view.forecasts.loc[session]) if session in view.forecasts.index else {}
+    chance, outcome = (said.get(name, np.nan) for name in ("probability", "outcome"))
+    came = "-" if np.isnan(outcome) else "yes" if outcome > 0.5 else "no"
+    return (f"{session:%Y-%m-%d}", done, *prices, _known(bar.get("volume"), ",.0f"), percent(chance), came)
+
+
+def _known(value: float | None, form: str) -> str:
+    """A dash for what no bar tells."""
+    return "-" if value is None or np.isnan(value) else f"{value:{form}}"

@@ -7,17 +7,18 @@ from datetime import date
 import numpy as np
 
 from daemon.report.cells import signed
-from daemon.report.figures import DASHES, SERIES, axis, figure, layout, rounded
+from daemon.report.figures import DASHES, SERIES, Trace, axis, figure, layout, rounded
 from daemon.report.material import Material
 from daemon.report.parts import Chart, Figure, Line, Section, Table
-from daemon.report.record import Record
+from daemon.report.record import Record, nothing_known
+from daemon.report.words import EXITS
 from ensemble.arrays import Floats
 from ensemble.counted import counted
 from ensemble.evaluation.buy_and_hold import hold_returns, scaled_returns
 from ensemble.evaluation.estimate import Z_95
 from ensemble.trading.account import Trade
 
-ACCOUNT, HOLD, SCALED = "this account", "buy and hold", "buy and hold, as much invested"
+ACCOUNT, HOLD, SCALED = "this account", "buy and hold", "hold, as much invested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +39,16 @@ class _Paths:
 def equity(material: Material, record: Record) -> Section:
     """Gain and drawdown since the start of what is shown."""
     paths = _paths(material, record)
-    found = (Line(_nothing(record), "quiet"),) if paths is None else _parts(paths, record)
+    found = (Line(nothing_known(record), "quiet"),) if paths is None else _parts(paths, record)
     return Section(
         key=f"equity-{record.origin}",
         title="What the account made of it",
         meaning="Gain since the start and drawdown, the loss from the best day so far, after costs; what counts is "
         "the distance to buying the same stocks and keeping them.",
+        short="Account",
         parts=found,
         whose=record.origin,
     )
-
-
-def _nothing(record: Record) -> str:
-    if record.origin == "live":
-        return "No session is settled yet; `reliance-daemon run-once`, after a session has closed, does it."
-    return "No backtest is stored for these sessions; `reliance-daemon backtest --from DATE --to DATE` makes one."
 
 
 def _parts(paths: _Paths, record: Record) -> tuple[Chart | Table | Line, ...]:
@@ -77,12 +73,12 @@ def _paths(material: Material, record: Record) -> _Paths | None:
     held = hold_returns(bars, sessions, material.settings.rules) if bars else np.zeros(len(own))
     invested = float(np.mean([row["exposure"] / row["equity"] if row["equity"] > 0 else 0 for row in record.marks]))
     returns |= {HOLD: held, SCALED: scaled_returns(held, invested)}
-    gains = {who: 100 * (np.cumprod(1 + one) - 1) for who, one in returns.items()}
+    gains = {who: np.asarray(100 * (np.cumprod(1 + one) - 1), dtype=np.float64) for who, one in returns.items()}
     return _Paths(tuple(row["session"] for row in record.marks), gains, returns)
 
 
 def _figure(paths: _Paths) -> Figure:
-    traces = []
+    traces: list[Trace] = []
     for place, (who, gain) in enumerate(paths.gain_pct.items()):
         line = {"color": SERIES[place], "dash": DASHES[place], "width": 2.2 if who == ACCOUNT else 1.6}
         hover = f"%{{x}}: %{{y:+.2f}} %<extra>{who}</extra>"
@@ -118,7 +114,8 @@ def _comparison(paths: _Paths) -> Table:
         ahead = 1e4 * (paths.returns[ACCOUNT] - paths.returns[who])
         error = ahead.std(ddof=1) / np.sqrt(count) if count > 1 else np.inf
         mean = float(ahead.mean())
-        beside = ("", "") if who == ACCOUNT else (signed(mean), f"{signed(mean - Z_95 * error)} to {signed(mean + Z_95 * error)}")
+        ends = f"{signed(mean - Z_95 * error)} to {signed(mean + Z_95 * error)}"
+        beside = ("", "") if who == ACCOUNT else (signed(mean), ends)
         rows.append((who, f"{count:,}", signed(gain[-1]), signed(float(paths.drawdown_pct(who).min())), *beside))
     return Table(
         caption="The account beside what doing nothing would have given. An interval that holds 0 says that the two "
@@ -131,8 +128,9 @@ def _comparison(paths: _Paths) -> Table:
 def _trades(trades: Sequence[Trade]) -> Table | Line:
     if not trades:
         return Line("No position was closed in these sessions.", "quiet")
-    groups = {reason: [one for one in trades if one.exit_reason is reason] for reason in dict.fromkeys(one.exit_reason for one in trades)}
-    rows = [(reason.value.lower(), *_sum(own)) for reason, own in groups.items()] + [("all", *_sum(trades))]
+    reasons = dict.fromkeys(one.exit_reason for one in trades)
+    groups = {EXITS[reason]: [one for one in trades if one.exit_reason is reason] for reason in reasons}
+    rows = [(name, *_sum(own)) for name, own in (groups | {"all": list(trades)}).items()]
     caption = f"{counted(len(trades), 'closed position')}, by what closed them"
     return Table(caption, ("closed by", "trades", "won", "costs", "profit"), tuple(rows))
 

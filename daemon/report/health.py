@@ -14,6 +14,7 @@ def health(material: Material) -> Section:
         title="Is it well?",
         meaning="What is wrong or has to be known, the newest jobs, and the models; `reliance-daemon status` says it "
         "as of now.",
+        short="Health",
         parts=(*_findings(material), _runs(material), _models(material)),
     )
 
@@ -22,9 +23,8 @@ def _findings(material: Material) -> tuple[Part, ...]:
     found = material.health.findings
     if not found:
         return (Line("All that was due is done.", "good"),)
-    return tuple(
-        Line(f"{one.ill.replace('_', ' ').lower()}: {_shown(one.text)}", "bad" if one.unhealthy else "") for one in found
-    )
+    named = [(one.ill.replace("_", " ").lower(), one) for one in found]
+    return tuple(Line(f"{name}: {_shown(one.text)}", "bad" if one.unhealthy else "") for name, one in named)
 
 
 def _runs(material: Material) -> Part:

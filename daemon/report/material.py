@@ -14,9 +14,9 @@ from daemon.errors import DaemonError
 from daemon.health.judge import Health, judge, read_ledger
 from daemon.models.standing import last_champion
 from daemon.report.record import Record, Span, read_record
+from daemon.sessions.desk import home_calendar
 from ensemble.evaluation.holdout import before_holdout
 from ensemble.members.curve import Curve, unpack_curve
-from daemon.sessions.desk import home_calendar
 from storage.account_store import read_account
 from storage.backtest_store import BACKTEST
 from storage.bar_store import read_bars
@@ -85,6 +85,11 @@ class Material:
     trained: Trained
 
     @property
+    def shows_all(self) -> bool:
+        """No single symbol was asked for."""
+        return self.symbols == self.settings.market.symbols
+
+    @property
     def records(self) -> tuple[Record, Record]:
         """Live first."""
         return self.live, self.backtest
@@ -110,7 +115,7 @@ def read_material(engine: Engine, settings: Settings, asked: Asked, *, now: date
             forecasts=said[said["origin"] == LIVE],
             base_rates=_base_rates(conn, settings, span, now),
             positions=[one for one in read_view(conn, OPEN_POSITIONS, order="symbol") if one["symbol"] in symbols],
-            bars={symbol: frame.loc[: str(span.last)] for symbol, frame in _bars(conn, symbols, span).items()},
+            bars=_bars(conn, symbols, span),
             live=read_record(conn, LIVE, span, settings, now),
             backtest=read_record(conn, BACKTEST, span, settings, now),
             health=judge(read_ledger(conn, account, settings.signals.label), settings, now),
@@ -138,19 +143,16 @@ def _span(conn: Connection, settings: Settings, asked: Asked, now: datetime) -> 
 
 
 def _bars(conn: Connection, symbols: Sequence[str], span: Span) -> dict[str, pd.DataFrame]:
-    return read_bars(conn, symbols, first=span.first)
+    bars = read_bars(conn, symbols, first=span.first)
+    return {symbol: frame.loc[: pd.Timestamp(span.last)] for symbol, frame in bars.items()}
 
 
-def _base_rates(
-    conn: Connection, settings: Settings, span: Span, now: datetime
-) -> dict[tuple[str, str], BaseRate]:
+def _base_rates(conn: Connection, settings: Settings, span: Span, now: datetime) -> dict[tuple[str, str], BaseRate]:
     known = read_outcomes(conn, first=date.min, last=span.last)
     sessions, limits = home_calendar(settings, now).sessions, settings.labels.barrier.limits
     seen = before_holdout(known, settings.evaluation.holdout_from, sessions=sessions, limits=limits)
     groups = seen.dropna(subset="outcome").groupby(["symbol", "label"])["outcome"]
-    return {
-        (str(symbol), str(label)): BaseRate(float(own.mean()), len(own)) for (symbol, label), own in groups
-    }
+    return {(str(symbol), str(label)): BaseRate(float(own.mean()), len(own)) for (symbol, label), own in groups}
 
 
 def _trained(settings: Settings, models: Sequence[ModelEntry], champion: str | None) -> Trained:

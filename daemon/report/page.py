@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs no network, nothing beside it, and no permission to run anything but its own script.
+"""The page: one HTML file that needs no network and nothing beside it, and runs no script but its own.
 
 Plotly's script is taken from its package as a file. The package itself is never imported: figures are plain values,
 and what draws them is the reader's browser.
@@ -7,6 +7,7 @@ and what draws them is the reader's browser.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from daemon.errors import DaemonError
 from daemon.report.material import Material
 from daemon.report.parts import Candles, Figure, Section
 
 PACKAGE = "daemon.report"
+TITLED = 3
+"""Symbols that the title has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,13 @@ def render(material: Material, sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["prose"] = _prose
     return environment.get_template("report.html").render(
         heading=_heading(material),
         sections=sections,
-        figures=Markup(_json(_figures(sections))),  # noqa: S704 - `_json` leaves no character that could end the element
-        style=Markup(_text("report.css")),  # noqa: S704 - files of this package and of plotly's, as are the scripts
-        scripts={name: Markup(script) for name, script in scripts.items()},  # noqa: S704
+        figures=Markup(_json(_figures(sections))),
+        style=Markup(_text("report.css")),
+        scripts={name: Markup(script) for name, script in scripts.items()},
         policy=_policy(scripts.values()),
     )
 
@@ -73,9 +77,10 @@ def _text(name: str) -> str:
 
 
 def _heading(material: Material) -> Heading:
+    more = len(material.symbols) - TITLED
     said = "; ".join(f"{row['symbol']} {row['action']} for {row['session']}" for row in material.signals)
     return Heading(
-        title=", ".join(material.symbols[:3]) + (f" and {len(material.symbols) - 3} more" if len(material.symbols) > 3 else ""),
+        title=", ".join(material.symbols[:TITLED]) + (f" and {more} more" if more > 0 else ""),
         made_at=f"{material.now:%Y-%m-%d %H:%M} UTC",
         span=f"{material.span.first} to {material.span.last}",
         healthy=material.health.healthy,
@@ -92,6 +97,11 @@ def _figures(sections: Sequence[Section]) -> dict[str, Figure]:
         else:
             found[chart.key] = chart.figure
     return found
+
+
+def _prose(text: str) -> Markup:
+    """The text escaped, and what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _json(value: Any) -> str:

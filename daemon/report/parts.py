@@ -95,6 +95,8 @@ class Section:
     title: str
     meaning: str
     """What it shows, in a sentence for somebody who has never met the tool."""
+    short: str
+    """Its name among the links at the top."""
     parts: tuple[Part, ...]
     whose: Whose = ""
     """Whose forecasts or account it is about; live and backtest never stand in one section."""

@@ -72,7 +72,11 @@ class Record:
 
 
 def read_record(conn: Connection, origin: Origin, span: Span, settings: Settings, now: datetime) -> Record:
-    """What is stored; of a backtest nothing from the hold-out on, of the live account all but what came of forecasts."""
+    """What is stored within the span.
+
+    Nothing is held out that is shown: of a backtest nothing from the hold-out on, of the live account its worth, its
+    trades and no forecast.
+    """
     every = read_scored(conn, origin, first=span.first, last=span.last)
     said = without_holdout(every, settings, now=now)
     labels = scored_labels(said, settings.labels.barrier.limits)
@@ -99,6 +103,15 @@ def of_symbols(record: Record, label: str, symbols: Sequence[str]) -> Scored | N
     scored = record.labels.get(label)
     own = None if scored is None else only_symbols(scored, symbols)
     return own if own is not None and bool(np.any(own.known)) else None
+
+
+def nothing_known(record: Record) -> str:
+    """The line that stands where nothing can be shown, and what will fill it."""
+    if record.held_back and record.said.empty:
+        return "All of these sessions are held out (evaluation.holdout_from)."
+    if record.origin == LIVE:
+        return "No outcome is known yet; each settled session adds some."
+    return "No backtest is stored for these sessions; `reliance-daemon backtest --from DATE --to DATE` makes one."
 
 
 def _began_with(marks: Sequence[Mapping[str, Any]], events: Sequence[AccountEvent]) -> float | None:

@@ -1,5 +1,6 @@
 """The sections of the report, in the order in which somebody asks."""
 
+from daemon.report.accuracy import accuracy
 from daemon.report.candles import candles
 from daemon.report.equity import equity
 from daemon.report.evidence import evidence
@@ -18,9 +19,10 @@ def sections(material: Material) -> tuple[Section, ...]:
         held(material),
         candles(material),
         equity(material, live),
+        accuracy(material, live),
         *evidence(material, live),
         training(material),
         health(material),
         equity(material, backtest),
-        *(() if backtest.is_empty else evidence(material, backtest)),
+        *(() if backtest.is_empty else (accuracy(material, backtest), *evidence(material, backtest))),
     )

@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from daemon.report.cells import money, percent, signed
+from daemon.report.cells import money, percent, percent_interval, signed
 from daemon.report.material import Material
 from daemon.report.parts import Card, Fact, Line, Part, Section, Table
+from daemon.report.record import of_symbols
 from daemon.report.words import ACTIONS, QUESTIONS, reason_text
 from ensemble.counted import counted
+from ensemble.evaluation.promise import promise
 
 
 def today(material: Material) -> Section:
@@ -22,6 +24,7 @@ def today(material: Material) -> Section:
         title="What it says",
         meaning="The newest forecast of each stock and what follows from it; a probability of 60 % should come true "
         "six times out of ten.",
+        short="Signals",
         parts=tuple(parts),
         whose="live",
     )
@@ -37,6 +40,7 @@ def held(material: Material) -> Section:
         title="What it holds",
         meaning="The open positions of the paper account; each is closed at its stop, at its target, or after the "
         "sessions left.",
+        short="Positions",
         parts=(Table("Open positions, valued at their last closes", columns, rows, texts=3) if rows else nothing,),
         whose="live",
     )
@@ -57,11 +61,12 @@ def _facts(material: Material, row: Mapping[str, Any]) -> Iterator[Fact]:
     if row["probability"] is not None:
         yield Fact("Chance that yes", percent(row["probability"]), _beside(material, row))
         yield Fact("Sure of its side", percent(row["confidence"]), f"asked for: {_asked(material)}")
+        yield from _record(material, row)
     if row["quantity"]:
         price = row["reference_price"]
         yield Fact("Shares", f"{row['quantity']:,}", f"last close {money(price)}")
-        stop, target = (price * (1 - row["stop_loss_pct"] / 100), price * (1 + row["take_profit_pct"] / 100))
-        if row["action"] == "BUY" and row["value_limit"] is not None:
+        if row["action"] == "BUY":
+            stop, target = price * (1 - row["stop_loss_pct"] / 100), price * (1 + row["take_profit_pct"] / 100)
             yield Fact("Stop, target", f"{money(stop)}, {money(target)}", "from the last close; set from the real fill")
 
 
@@ -78,13 +83,29 @@ def _beside(material: Material, row: Mapping[str, Any]) -> str:
     """The interval, and what somebody would say who knows no more than how often it came true."""
     parts = []
     if row["probability_low"] is not None:
-        parts.append(f"interval {percent(row['probability_low'])} to {percent(row['probability_high'])}")
+        parts.append(f"past outcomes put it at {percent(row['probability_low'])} to {percent(row['probability_high'])}")
     rate = material.base_rates.get((row["symbol"], row["label"]))
     if rate is None:
         parts.append("no outcome is known yet to compare it with")
     else:
-        parts.append(f"came true {percent(rate.share)} of {counted(rate.outcomes, 'known outcome', ',')}")
+        parts.append(f"it came true in {percent(rate.share)} of {counted(rate.outcomes, 'session', ',')}")
     return "; ".join(parts)
+
+
+def _record(material: Material, row: Mapping[str, Any]) -> Iterator[Fact]:
+    """How such forecasts did, live if any outcome is known, else in the backtest; never both together."""
+    for record in material.records:
+        scored = of_symbols(record, row["label"], [row["symbol"]])
+        kept = None if scored is None else promise(scored)
+        if kept is not None:
+            beside = (
+                f"{percent_interval(kept.right)}; promised {percent(kept.promised)}; always naming the commoner side "
+                f"{percent(kept.commoner_side)}"
+            )
+            name = f"Right so far, {record.origin}"
+            yield Fact(name, f"{percent(kept.right.value)} of {kept.forecasts:,} forecasts", beside)
+            return
+    yield Fact("Right so far", "not known yet", "each settled session adds an outcome")
 
 
 def _said(material: Material) -> Table:

@@ -17,6 +17,7 @@ def training(material: Material) -> Section:
         title="How its networks learnt",
         meaning="The error on what a network is learning from, epoch after epoch: it should fall and level out. It "
         "says nothing about days that the network has not seen.",
+        short="Training",
         parts=(_chart(curves),) if curves else (_nothing(material),),
     )
 
@@ -24,7 +25,7 @@ def training(material: Material) -> Section:
 def _nothing(material: Material) -> Part:
     if material.trained.entry is None:
         return Line("No model was trained yet; `reliance-daemon run-once` trains the first.", "quiet")
-    return Line("The model that serves has no networks, or their parts were pruned: there are no curves to show.", "quiet")
+    return Line("The model that serves has no networks, or their parts were pruned, so there are no curves.", "quiet")
 
 
 def _chart(curves: Mapping[str, Curve]) -> Chart:

@@ -30,8 +30,9 @@ def agreement(scored: Scored, members: Mapping[str, Floats]) -> tuple[AgreementG
     `members`: name -> probability, (n_symbols, n_sessions), NaN where it said nothing: then it does not dissent.
     """
     up = scored.probability > 0.5
-    apart = [np.isfinite(said) & ((said > 0.5) != up) for said in members.values()]
-    dissenters = np.sum(apart, axis=0, dtype=np.int64) if apart else np.zeros(up.shape, dtype=np.int64)
+    dissenters = np.zeros(up.shape, dtype=np.int64)
+    for said in members.values():
+        dissenters += np.isfinite(said) & ((said > 0.5) != up)
     right = np.where(scored.known, up == (scored.outcome > 0.5), np.nan)
     groups = []
     for count in np.unique(dissenters[scored.known]):

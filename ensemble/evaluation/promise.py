@@ -50,9 +50,10 @@ def promise(scored: Scored) -> Promise | None:
 
 
 def _mean(values: Floats, *, lags: int) -> Estimate:
-    """The mean of `values` (n_symbols, n_sessions), NaN left out: a ratio of sums over sessions, Cochran (1977), sec. 6.3.
+    """The mean of `values` (n_symbols, n_sessions), NaN left out: a ratio of sums over sessions.
 
-    Its variance counts `lags` neighbours on either side, Newey and West (1987); infinite ends for a single session.
+    Cochran (1977), sec. 6.3. Its variance counts `lags` neighbours on either side, Newey and West (1987). A single
+    session has infinite ends.
     """
     rows = np.isfinite(values).sum(axis=0)
     sums, rows = np.nansum(values, axis=0)[rows > 0], rows[rows > 0]

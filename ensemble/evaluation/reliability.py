@@ -36,7 +36,7 @@ def reliability(scored: Scored) -> tuple[ReliabilityBin, ...]:
     probability, _ = scored.flat()
     place = np.full(scored.known.T.shape, -1, dtype=np.int64)
     place[scored.known.T] = bin_of(probability, min(max(known // LEAST_IN_A_BIN, 1), BINS))
-    return tuple(_bin(scored, place.T == one) for one in np.unique(place[place >= 0]))
+    return tuple(_bin(scored, one == place.T) for one in np.unique(place[place >= 0]))
 
 
 def _bin(scored: Scored, rows: Mask) -> ReliabilityBin:

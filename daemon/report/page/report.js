@@ -2,6 +2,7 @@
 // Draws the figures of the page. Their colours are names, so that light and dark are the same figure.
 (() => {
   const ROOM = 0.06; // of the height of the prices in sight, above and below them
+  const NARROW = 520; // pixels: a phone, where fewer dates have room
   const root = document.documentElement;
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const darkWanted = window.matchMedia("(prefers-color-scheme: dark)");
@@ -34,6 +35,10 @@
     const shape = resolved(layout, shared, style);
     shape.font.family = getComputedStyle(document.body).fontFamily;
     shape.height = Number(chart.dataset.height);
+    if (chart.clientWidth < NARROW) {
+      Object.assign(shape.xaxis, { nticks: 4, tickangle: 0 });
+      shape.legend.font = { size: 12 };
+    }
     if (chart.dataset.choices) {
       shape.dragmode = touch.matches ? false : "pan"; // a finger scrolls the page
       showNewest(shape, shared);

@@ -1,4 +1,4 @@
-"""A headless Chromium by its own protocol: https://chromedevtools.github.io/devtools-protocol/. It reaches no network."""
+"""A headless Chromium without a network, by its own protocol: https://chromedevtools.github.io/devtools-protocol/."""
 
 import base64
 import json
@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -105,7 +106,8 @@ def page() -> Iterator[Page]:
                 tab = Page(connection)
                 for domain in ("Page", "Runtime", "Log", "Network"):
                     tab.call(f"{domain}.enable")
-                tab.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+                nothing = {"latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+                tab.call("Network.emulateNetworkConditions", offline=True, **nothing)
                 yield tab
         finally:
             child.kill()
@@ -114,8 +116,6 @@ def page() -> Iterator[Page]:
 
 def _address(folder: Path) -> str:
     """The tab's own address, once the browser has written where it listens."""
-    import urllib.request
-
     end = time.monotonic() + STARTS_WITHIN_S
     while time.monotonic() < end:
         with suppress(OSError, IndexError, StopIteration):
