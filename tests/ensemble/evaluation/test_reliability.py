@@ -15,7 +15,7 @@ def test_every_known_forecast_is_in_one_bin_and_bins_rise(make_scored: MakeScore
     assert [one.said for one in bins] == sorted(one.said for one in bins)
     said = sum(one.said * one.forecasts for one in bins) / len(probability)
     came = sum(one.came_true.value * one.forecasts for one in bins) / len(probability)
-    assert (said, came) == (pytest.approx(probability.mean()), pytest.approx(outcome.mean()))
+    assert [said, came] == pytest.approx([probability.mean(), outcome.mean()])
     assert all(one.came_true.low <= one.came_true.value <= one.came_true.high for one in bins)
 
 
