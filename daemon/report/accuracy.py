@@ -11,8 +11,8 @@ from ensemble.evaluation.promise import Promise, promise
 from ensemble.evaluation.scored import Scored
 
 COLUMNS = (
-    *("question", "stocks", "forecasts", "sessions", "promised", "right", "95 % interval", "commoner side"),
-    *("gain, nats", "95 % interval of the gain", "so far"),
+    *("question", "stocks", "forecasts", "right", "95 % interval", "promised", "commoner side", "so far"),
+    *("gain, nats", "95 % interval of the gain", "sessions"),
 )
 CAPTION = (
     "Promised: its mean confidence. Commoner side: what always naming it would have had right, known only afterwards. "
@@ -58,12 +58,12 @@ def _row(whose: str, one: Promise) -> tuple[str, ...]:
         QUESTIONS.get(one.label, one.label),
         whose,
         f"{one.forecasts:,}",
-        f"{one.sessions:,}",
-        percent(one.promised),
         percent(one.right.value),
         percent_interval(one.right),
+        percent(one.promised),
         percent(one.commoner_side),
+        "better" if one.gain.low > 0 else "worse" if one.gain.high < 0 else "can't tell",
         signed(one.gain.value, 4),
         f"{signed(one.gain.low, 4)} to {signed(one.gain.high, 4)}",
-        "better" if one.gain.low > 0 else "worse" if one.gain.high < 0 else "can't tell",
+        f"{one.sessions:,}",
     )

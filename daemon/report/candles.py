@@ -8,33 +8,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from daemon.report.cells import money, percent, signed
+from daemon.report.cells import percent
 from daemon.report.figures import DOWN, INK, MUTED, UP, Trace, axis, figure, layout, rounded
+from daemon.report.held import Held, held_positions
 from daemon.report.material import Material
 from daemon.report.parts import Candles, Choice, Figure, Line, Part, Section, Table
 from daemon.report.record import Record
 from daemon.report.words import EXITS, QUESTIONS
 from ensemble.counted import counted
+from ensemble.fills import ExitReason
 
 MOST_BARS = 12_000
 """Over all figures: about 80 bytes each, so that the file stays far under 6 MB."""
+EXIT_SYMBOLS = {
+    ExitReason.STOP: "x",
+    ExitReason.TARGET: "star",
+    ExitReason.TIME: "square",
+    ExitReason.SIGNAL: "diamond",
+}
 ROWS_SHOWN = 60
 """Of the table beside the figure, the newest."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """One position, open or closed."""
-
-    first: date
-    last: date
-    entry: float
-    stop: float | None
-    target: float | None
-    hover: str
-    exit_at: float | None = None
-    exit_word: str = ""
-    exit_hover: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +37,7 @@ class _View:
     bars: pd.DataFrame
     forecasts: pd.DataFrame
     """Of the traded label: index session, columns probability and outcome."""
-    held: Sequence[_Held]
+    held: Sequence[Held]
 
     @property
     def sessions(self) -> pd.DatetimeIndex:
@@ -104,42 +97,14 @@ def _view(material: Material, record: Record, symbol: str) -> _View:
     said = record.said
     own = said[(said["symbol"] == symbol) & (said["label"] == material.settings.signals.label)]
     forecasts = own.set_index("session")[["probability", "outcome"]]
-    return _View(material.bars[symbol], forecasts, tuple(_held(material, record, symbol)))
-
-
-def _held(material: Material, record: Record, symbol: str) -> Iterator[_Held]:
-    for trade in record.trades:
-        if trade.symbol == symbol:
-            entry = record.entries.get((symbol, trade.entry_session))
-            side = trade.direction.value.lower()
-            yield _Held(
-                trade.entry_session,
-                trade.exit_session,
-                trade.entry_price,
-                entry.stop_price if entry else None,
-                entry.target_price if entry else None,
-                f"{side}: {trade.quantity:,} at {money(trade.entry_price)}",
-                trade.exit_price,
-                EXITS[trade.exit_reason],
-                f"closed by {EXITS[trade.exit_reason]} at {money(trade.exit_price)}, profit {signed(trade.profit)}",
-            )
-    for row in material.positions if record.origin == "live" else ():
-        if row["symbol"] == symbol:
-            yield _Held(
-                date.fromisoformat(row["entry_session"]),
-                date.fromisoformat(row["last_session"]),
-                row["entry_price"],
-                row["stop_price"],
-                row["target_price"],
-                f"{row['direction'].lower()}, still held: {row['quantity']:,} at {money(row['entry_price'])}",
-            )
+    return _View(material.bars[symbol], forecasts, tuple(held_positions(material, record, symbol)))
 
 
 def _figure(view: _View, question: str) -> Figure:
     sessions, bars = view.sessions, view.bars.reindex(view.sessions)
     shared: dict[str, list[Any]] = {"x": [f"{one:%Y-%m-%d}" for one in sessions]}
     shared |= {name: rounded(bars[name], 2) for name in ("open", "high", "low", "close")}
-    shared["volume"] = rounded(bars["volume"], 0)
+    shared |= {"volume": rounded(bars["volume"], 0), "done": [_done(view, session.date()) for session in sessions]}
     traces = [_candles(), *_levels(view), *_marks(view), *_strip(view, question), _volume()]
     shape = layout(
         xaxis=axis(
@@ -151,6 +116,7 @@ def _figure(view: _View, question: str) -> Figure:
         bargap=0.25,
         barmode="overlay",
         hovermode="x unified",
+        hoversubplots="axis",
     )
     return figure(traces, shape, **shared)
 
@@ -161,7 +127,14 @@ def _candles() -> Trace:
         "increasing": {"line": {"color": UP, "width": 1}, "fillcolor": "$card"},
         "decreasing": {"line": {"color": DOWN, "width": 1}, "fillcolor": DOWN},
     }
-    return {"type": "candlestick", "x": "@x", "name": "bars", "showlegend": False} | prices | ends
+    same = {"type": "candlestick", "x": "@x", "text": "@done", "name": "", "showlegend": False}
+    return same | prices | ends
+
+
+def _done(view: _View, session: date) -> str:
+    """What was entered and left in the session, for whoever points at its bar."""
+    entered = [one.entry_text for one in view.held if one.first == session]
+    return "<br>".join([*entered, *(one.exit_text for one in view.held if one.exit_text and one.last == session)])
 
 
 def _levels(view: _View) -> Iterator[Trace]:
@@ -170,7 +143,7 @@ def _levels(view: _View) -> Iterator[Trace]:
         x: list[str | None] = []
         y: list[float | None] = []
         for one in view.held:
-            level = one.stop if name == "stop" else one.target
+            level = one.stop_price if name == "stop" else one.target_price
             first, last = max(one.first, view.ends[0]), min(one.last, view.ends[1])
             if level is not None and first <= last:
                 x += [f"{first}", f"{last}", None]
@@ -184,31 +157,29 @@ def _levels(view: _View) -> Iterator[Trace]:
                 "y": y,
                 "line": {"color": color, "dash": dash, "width": 1.8},
                 "marker": {"size": 3, "color": color},
-                "hovertemplate": f"{name} %{{y:,.2f}}<extra></extra>",
+                "hoverinfo": "skip",
             }
 
 
 def _marks(view: _View) -> Iterator[Trace]:
     """Where positions were entered and left, by why."""
-    first, last = view.ends
-    entered = [(one.first, one.entry, one.hover) for one in view.held if first <= one.first <= last]
+    entered = [(one.first, one.entry_price) for one in view.held if view.ends[0] <= one.first]
     if entered:
         yield _marked("entry", entered, {"symbol": "triangle-right", "color": "$third", "size": 11})
-    for word, symbol in (("stop", "x"), ("target", "star"), ("time", "square"), ("signal", "diamond")):
-        left = [(one.last, one.exit_at, one.exit_hover) for one in view.held if one.exit_word == word]
+    for reason, symbol in EXIT_SYMBOLS.items():
+        left = [(one.last, one.exit_price) for one in view.held if one.exit_reason is reason]
         if left:
-            yield _marked(f"exit: {word}", left, {"symbol": symbol, "color": INK, "size": 10})
+            yield _marked(f"exit: {EXITS[reason]}", left, {"symbol": symbol, "color": INK, "size": 10})
 
 
-def _marked(name: str, places: Sequence[tuple[date, float | None, str]], marker: Mapping[str, Any]) -> Trace:
+def _marked(name: str, places: Sequence[tuple[date, float | None]], marker: Mapping[str, Any]) -> Trace:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
-        "x": [f"{session}" for session, _, _ in places],
-        "y": rounded((price for _, price, _ in places), 2),
-        "text": [hover for _, _, hover in places],
-        "hovertemplate": "%{text}<extra></extra>",
+        "x": [f"{session}" for session, _ in places],
+        "y": rounded((price for _, price in places), 2),
+        "hoverinfo": "skip",  # the bar tells it: a mark would answer for its neighbours too
         "marker": {**marker, "line": {"color": "$card", "width": 1}},
     }
 
@@ -219,9 +190,9 @@ def _strip(view: _View, question: str) -> Iterator[Trace]:
     right = (probability > 0.5) == (outcome > 0.5)
     known, hatched = np.isfinite(outcome), {"shape": "/", "solidity": 0.45, "bgcolor": "$card", "fgcolor": DOWN}
     groups = {
-        "forecast came true": (known & right, {"color": UP}),
-        "did not come true": (known & ~right, {"color": DOWN, "pattern": hatched}),
-        "forecast, not known yet": (~known, {"color": MUTED}),
+        "came true": (known & right, {"color": UP}),
+        "did not": (known & ~right, {"color": DOWN, "pattern": hatched}),
+        "not known yet": (~known, {"color": MUTED}),
     }
     days = [f"{one:%Y-%m-%d}" for one in pd.DatetimeIndex(view.forecasts.index)]
     for name, (rows, marker) in groups.items():
@@ -248,12 +219,11 @@ def _volume() -> Trace:
 
 def _table(view: _View) -> Table:
     newest = view.sessions[::-1][:ROWS_SHOWN]
-    marks = {one.last: f"exit: {one.exit_word}" for one in view.held if one.exit_word}
-    marks |= {one.first: "entry" for one in view.held}
+    done = {session: _done(view, session.date()).replace("<br>", "; ") for session in newest}
     return Table(
         caption=f"The newest {len(newest)} sessions",
         columns=("session", "done", "open", "high", "low", "close", "volume", "probability", "came true"),
-        rows=tuple(_row(view, session, marks.get(session.date(), "")) for session in newest),
+        rows=tuple(_row(view, session, done[session]) for session in newest),
         texts=2,
     )
 

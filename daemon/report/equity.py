@@ -81,7 +81,7 @@ def _figure(paths: _Paths) -> Figure:
     traces: list[Trace] = []
     for place, (who, gain) in enumerate(paths.gain_pct.items()):
         line = {"color": SERIES[place], "dash": DASHES[place], "width": 2.2 if who == ACCOUNT else 1.6}
-        hover = f"%{{x}}: %{{y:+.2f}} %<extra>{who}</extra>"
+        hover = f"{who} %{{y:+.2f}} %<extra></extra>"
         same = {"type": "scatter", "mode": "lines", "x": "@x", "name": who, "line": line, "hovertemplate": hover}
         traces.append(same | {"y": rounded(gain, 3)})
         if who != SCALED:
@@ -91,6 +91,8 @@ def _figure(paths: _Paths) -> Figure:
         xaxis=axis(anchor="y2", type="date", nticks=7),
         yaxis=axis("gain, %", domain=[0.38, 1]),
         yaxis2=axis("drawdown, %", domain=[0, 0.3]),
+        hovermode="x unified",
+        hoversubplots="axis",
     )
     return figure(traces, shape, x=list(paths.sessions))
 

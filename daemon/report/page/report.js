@@ -36,8 +36,8 @@
     shape.font.family = getComputedStyle(document.body).fontFamily;
     shape.height = Number(chart.dataset.height);
     if (chart.clientWidth < NARROW) {
-      Object.assign(shape.xaxis, { nticks: 4, tickangle: 0 });
-      shape.legend.font = { size: 12 };
+      Object.assign(shape.xaxis, { nticks: shape.xaxis.type === "category" ? 3 : 4, tickangle: 0 });
+      Object.assign(shape.legend, { font: { size: 12 }, entrywidth: 0.48, entrywidthmode: "fraction" });
     }
     if (chart.dataset.choices) {
       shape.dragmode = touch.matches ? false : "pan"; // a finger scrolls the page

@@ -83,8 +83,8 @@ def test_the_accuracy_is_that_of_the_view_and_stands_beside_n_and_a_constant(
     shown = {row[0]: row for row in table.rows if row[1] == "all 2"}
     for label, resolved, accuracy, base_rate in kept:
         row = shown[QUESTIONS[label]]
-        assert (row[2], row[5], row[7]) == (f"{resolved}", f"{100 * accuracy:.1f} %", f"{100 * base_rate:.1f} %")
-        assert " to " in row[6]
+        assert (row[2], row[3], row[6]) == (f"{resolved}", f"{100 * accuracy:.1f} %", f"{100 * base_rate:.1f} %")
+        assert " to " in row[4]
 
 
 def test_the_gain_is_that_of_the_account_and_its_drawdown_that_of_the_view(
@@ -118,7 +118,7 @@ def test_candles_show_the_bars_each_forecast_and_what_came_of_it(material: Mater
     said = material.live.said.query("symbol == 'AAA.NS' and label == 'gap'")
     assert sum(map(len, strip.values())) == len(said)
     right = said[(said["probability"] > 0.5) == (said["outcome"] > 0.5)]["session"]
-    assert strip.get("forecast came true", []) == [f"{one:%Y-%m-%d}" for one in right]
+    assert strip.get("came true", []) == [f"{one:%Y-%m-%d}" for one in right]
 
 
 def test_a_position_that_was_entered_before_the_first_bar_in_sight_adds_no_session(
