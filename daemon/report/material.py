@@ -7,13 +7,17 @@ from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from daemon.config.settings import Settings
 from daemon.errors import DaemonError
+from daemon.explaining.explain import explain
+from daemon.explaining.explanation import Explanation
+from daemon.explaining.stored import Question
 from daemon.health.judge import Health, judge, read_ledger
 from daemon.models.standing import last_champion
 from daemon.report.record import Record, Span, read_record
+from daemon.services import Services
 from daemon.sessions.desk import home_calendar
 from ensemble.evaluation.holdout import before_holdout
 from ensemble.members.curve import Curve, unpack_curve
@@ -21,6 +25,7 @@ from storage.account_store import read_account
 from storage.backtest_store import BACKTEST
 from storage.bar_store import read_bars
 from storage.engine import reading
+from storage.errors import StoreError
 from storage.forecast_store import read_forecasts
 from storage.model_index import ModelEntry, read_models
 from storage.model_store import ModelStore, ModelStoreError
@@ -32,6 +37,8 @@ from storage.view_store import read_view
 from storage.views import LATEST_SIGNALS, OPEN_POSITIONS
 
 RUNS_SHOWN = 12
+EXPLAINED = 3
+"""Symbols: each takes up to a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,8 @@ class Material:
     runs: Sequence[Run]
     models: Sequence[ModelEntry]
     trained: Trained
+    explained: Sequence[Explanation]
+    """The newest decisions taken apart, EXPLAINED at most."""
 
     @property
     def shows_all(self) -> bool:
@@ -95,10 +104,11 @@ class Material:
         return self.live, self.backtest
 
 
-def read_material(engine: Engine, settings: Settings, asked: Asked, *, now: datetime) -> Material:
+def read_material(services: Services, asked: Asked) -> Material:
     """Raises DaemonError for a symbol that is not traded and for a span without a day; StoreError."""
+    settings, now = services.settings, services.clock.now()
     symbols = _symbols(settings, asked.symbol)
-    with reading(engine) as conn:
+    with reading(services.engine) as conn:
         span = _span(conn, settings, asked, now)
         signals = [row for row in read_view(conn, LATEST_SIGNALS, order="symbol") if row["symbol"] in symbols]
         newest = date.fromisoformat(signals[0]["session"]) if signals else span.last
@@ -121,7 +131,8 @@ def read_material(engine: Engine, settings: Settings, asked: Asked, *, now: date
             health=judge(read_ledger(conn, account, settings.signals.label), settings, now),
             runs=read_runs(conn, LIVE, newest=RUNS_SHOWN),
             models=models,
-            trained=_trained(settings, models, champion),
+            trained=_trained(services.models, models, champion),
+            explained=_explained(services, signals),
         )
 
 
@@ -155,10 +166,21 @@ def _base_rates(conn: Connection, settings: Settings, span: Span, now: datetime)
     return {(str(symbol), str(label)): BaseRate(float(own.mean()), len(own)) for (symbol, label), own in groups}
 
 
-def _trained(settings: Settings, models: Sequence[ModelEntry], champion: str | None) -> Trained:
+def _explained(services: Services, signals: Sequence[Mapping[str, Any]]) -> list[Explanation]:
+    """Of the newest session, those that were acted on before the others, and the surest first."""
+    ranked = sorted(signals, key=lambda row: (row["action"] == "HOLD", -(row["confidence"] or 0)))
+    found = []
+    for row in ranked[:EXPLAINED]:
+        asked = Question(date.fromisoformat(row["session"]), row["symbol"], row["label"], LIVE)
+        with suppress(DaemonError, StoreError, ModelStoreError):  # the page has more to say than this
+            found.append(explain(services, asked))
+    return found
+
+
+def _trained(store: ModelStore, models: Sequence[ModelEntry], champion: str | None) -> Trained:
     """The champion, or the newest where nobody was promoted; curves only where they can still be read."""
     entry = next((one for one in models if one.model_id == champion), models[0] if models else None)
-    store, curves = ModelStore(settings.storage.models_dir, read_only=True), {}
+    curves = {}
     if entry is not None:
         members: Any = entry.manifest.get("members", ())
         for name, seed, key in [(name, seed, key) for name, keys in members for seed, key in enumerate(keys)]:

@@ -2,6 +2,7 @@
 
 from daemon.report.accuracy import accuracy
 from daemon.report.candles import candles
+from daemon.report.contributions import contributions
 from daemon.report.equity import equity
 from daemon.report.evidence import evidence
 from daemon.report.health import health
@@ -21,6 +22,7 @@ def sections(material: Material) -> tuple[Section, ...]:
         equity(material, live),
         accuracy(material, live),
         *evidence(material, live),
+        contributions(material),
         training(material),
         health(material),
         equity(material, backtest),

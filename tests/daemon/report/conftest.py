@@ -29,7 +29,7 @@ def replayed(lived: Path, services_at: ServicesAt, tmp_path_factory: pytest.Temp
 def material(replayed: Path, services_at: ServicesAt) -> Material:
     """All that a report shows."""
     with services_at(replayed, NOW) as services:
-        return read_material(services.engine, services.settings, Asked(), now=services.clock.now())
+        return read_material(services, Asked())
 
 
 @pytest.fixture(scope="session")
@@ -38,4 +38,4 @@ def nothing(services_at: ServicesAt, tmp_path_factory: pytest.TempPathFactory, l
     folder = tmp_path_factory.mktemp("nothing")
     shutil.copy(lived / "config.toml", folder)
     with services_at(folder, NOW) as services:
-        return read_material(services.engine, services.settings, Asked(), now=services.clock.now())
+        return read_material(services, Asked())

@@ -24,6 +24,7 @@ from daemon.services import Services
 from ensemble.fills import ExitReason
 from ensemble.labels import Label
 from ensemble.trading.signals import Action, Reason
+from storage.model_store import ModelStore
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 
@@ -125,10 +126,10 @@ def test_a_position_that_was_entered_before_the_first_bar_in_sight_adds_no_sessi
     replayed: Path, services_at: ServicesAt
 ) -> None:
     with services_at(replayed, "2021-10-05 18:00") as services:
-        every = read_material(services.engine, services.settings, Asked(), now=services.clock.now())
+        every = read_material(services, Asked())
         trade = next(one for one in every.backtest.trades if one.exit_session > one.entry_session)
         asked = Asked(first=trade.exit_session)
-        late = read_material(services.engine, services.settings, asked, now=services.clock.now())
+        late = read_material(services, asked)
     (view,) = [part for part in candles(late).parts if isinstance(part, Candles)]
     figure = view.choices[1].figure
     shown = {x for one in figure["data"] if isinstance(one["x"], list) for x in one["x"] if x}
@@ -151,7 +152,7 @@ def test_what_is_held_out_is_shown_nowhere(replayed: Path, services_at: Services
     with services_at(replayed, "2021-10-05 18:00") as services:
         held_out = services.settings.evaluation.model_copy(update={"holdout_from": date(2021, 9, 15)})
         settings = services.settings.model_copy(update={"evaluation": held_out})
-        seen = read_material(services.engine, settings, Asked(), now=services.clock.now())
+        seen = read_material(replace(services, settings=settings), Asked())
     assert seen.backtest.said["session"].max() < pd.Timestamp("2021-09-15")
     assert max(row["session"] for row in seen.backtest.marks) < "2021-09-15"
     assert all(trade.exit_session < date(2021, 9, 15) for trade in seen.backtest.trades)
@@ -181,9 +182,35 @@ def test_what_can_not_be_shown_is_refused_in_a_line(
     asked: Asked, message: str, replayed: Path, services_at: ServicesAt
 ) -> None:
     with services_at(replayed, "2021-10-05 18:00") as services, pytest.raises(DaemonError, match=message):
-        read_material(services.engine, services.settings, asked, now=services.clock.now())
+        read_material(services, asked)
 
 
 def test_by_default_it_looks_back_as_far_as_is_configured(material: Material) -> None:
     assert Settings().report.first(date(2021, 10, 5)) == date(2018, 10, 5)
     assert (material.span.first, material.span.last) == (date(2018, 10, 5), date(2021, 10, 5))
+
+
+def test_the_parts_of_the_newest_forecast_add_up_to_how_far_it_is_from_an_ordinary_day(material: Material) -> None:
+    (explained,) = material.explained
+    assert explained.reasoning is not None
+    chart = next(part for part in section(material, "contributions").parts if isinstance(part, Chart))
+    shown = sum(x for one in chart.figure["data"] for x in one["x"])
+    assert shown == pytest.approx(sum(one.log_odds for one in explained.reasoning.drivers), abs=1e-3)
+    assert chart.data.rows[0][0] == explained.reasoning.drivers[0].feature
+    told = [part.text for part in section(material, "contributions").parts if isinstance(part, Line)]
+    assert len(told) == 1
+    assert told[0].startswith(f'{explained.symbol}, {explained.session}: "{QUESTIONS[explained.label]}"')
+
+
+def test_what_can_not_be_taken_apart_is_told_with_its_reason_and_the_page_goes_on(
+    replayed: Path, services_at: ServicesAt, tmp_path: Path
+) -> None:
+    with services_at(replayed, "2021-10-05 18:00") as services:
+        without = replace(services, models=ModelStore(tmp_path / "none", read_only=True))
+        bare = read_material(without, Asked())
+    (line,) = section(bare, "contributions").parts
+    assert isinstance(line, Line)
+    assert "it can't be taken apart: model" in line.text
+    (line,) = section(bare, "training").parts
+    assert isinstance(line, Line)
+    assert "so there are no curves" in line.text
