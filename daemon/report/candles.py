@@ -38,11 +38,10 @@ class _View:
     forecasts: pd.DataFrame
     """Of the traded label: index session, columns probability and outcome."""
     held: Sequence[Held]
-
-    @property
-    def sessions(self) -> pd.DatetimeIndex:
-        """Of bars and forecasts, in order; the newest forecast has no bar yet."""
-        return pd.DatetimeIndex(self.bars.index.union(self.forecasts.index))
+    sessions: pd.DatetimeIndex
+    """Of bars and forecasts, in order; the newest forecast has no bar yet."""
+    done: Mapping[date, Sequence[str]]
+    """Session -> what was entered and left."""
 
     @property
     def ends(self) -> tuple[date, date]:
@@ -97,14 +96,23 @@ def _view(material: Material, record: Record, symbol: str) -> _View:
     said = record.said
     own = said[(said["symbol"] == symbol) & (said["label"] == material.settings.signals.label)]
     forecasts = own.set_index("session")[["probability", "outcome"]]
-    return _View(material.bars[symbol], forecasts, tuple(held_positions(material, record, symbol)))
+    bars, held = material.bars[symbol], tuple(held_positions(material, record, symbol))
+    done: dict[date, list[str]] = {}
+    for one in held:
+        done.setdefault(one.first, []).append(one.entry_text)
+        if one.exit_text:
+            done.setdefault(one.last, []).append(one.exit_text)
+    return _View(bars, forecasts, held, pd.DatetimeIndex(bars.index.union(forecasts.index)), done)
 
 
 def _figure(view: _View, question: str) -> Figure:
     sessions, bars = view.sessions, view.bars.reindex(view.sessions)
     shared: dict[str, list[Any]] = {"x": [f"{one:%Y-%m-%d}" for one in sessions]}
     shared |= {name: rounded(bars[name], 2) for name in ("open", "high", "low", "close")}
-    shared |= {"volume": rounded(bars["volume"], 0), "done": [_done(view, session.date()) for session in sessions]}
+    shared |= {
+        "volume": rounded(bars["volume"], 0),
+        "done": ["<br>".join(view.done.get(session, ())) for session in sessions.date],
+    }
     traces = [_candles(), *_levels(view), *_marks(view), *_strip(view, question), _volume()]
     shape = layout(
         xaxis=axis(
@@ -131,20 +139,15 @@ def _candles() -> Trace:
     return same | prices | ends
 
 
-def _done(view: _View, session: date) -> str:
-    """What was entered and left in the session, for whoever points at its bar."""
-    entered = [one.entry_text for one in view.held if one.first == session]
-    return "<br>".join([*entered, *(one.exit_text for one in view.held if one.exit_text and one.last == session)])
-
-
 def _levels(view: _View) -> Iterator[Trace]:
     """Stops and targets, each a line from entry to exit, as far as it lies in sight."""
+    begin, end = view.ends
     for name, color, dash in (("stop", DOWN, "dot"), ("target", UP, "dash")):
         x: list[str | None] = []
         y: list[float | None] = []
         for one in view.held:
             level = one.stop_price if name == "stop" else one.target_price
-            first, last = max(one.first, view.ends[0]), min(one.last, view.ends[1])
+            first, last = max(one.first, begin), min(one.last, end)
             if level is not None and first <= last:
                 x += [f"{first}", f"{last}", None]
                 y += [round(level, 2), round(level, 2), None]
@@ -163,7 +166,8 @@ def _levels(view: _View) -> Iterator[Trace]:
 
 def _marks(view: _View) -> Iterator[Trace]:
     """Where positions were entered and left, by why."""
-    entered = [(one.first, one.entry_price) for one in view.held if view.ends[0] <= one.first]
+    begin, _ = view.ends
+    entered = [(one.first, one.entry_price) for one in view.held if begin <= one.first]
     if entered:
         yield _marked("entry", entered, {"symbol": "triangle-right", "color": "$third", "size": 11})
     for reason, symbol in EXIT_SYMBOLS.items():
@@ -219,21 +223,21 @@ def _volume() -> Trace:
 
 def _table(view: _View) -> Table:
     newest = view.sessions[::-1][:ROWS_SHOWN]
-    done = {session: _done(view, session.date()).replace("<br>", "; ") for session in newest}
     return Table(
         caption=f"The newest {len(newest)} sessions",
         columns=("session", "done", "open", "high", "low", "close", "volume", "probability", "came true"),
-        rows=tuple(_row(view, session, done[session]) for session in newest),
+        rows=tuple(_row(view, session) for session in newest),
         texts=2,
     )
 
 
-def _row(view: _View, session: pd.Timestamp, done: str) -> tuple[str, ...]:
+def _row(view: _View, session: pd.Timestamp) -> tuple[str, ...]:
     bar = dict(view.bars.loc[session]) if session in view.bars.index else {}
     prices = (_known(bar.get(name), ",.2f") for name in ("open", "high", "low", "close"))
     said = dict(view.forecasts.loc[session]) if session in view.forecasts.index else {}
     chance, outcome = (said.get(name, np.nan) for name in ("probability", "outcome"))
     came = "-" if np.isnan(outcome) else "yes" if outcome > 0.5 else "no"
+    done = "; ".join(view.done.get(session.date(), ()))
     return (f"{session:%Y-%m-%d}", done, *prices, _known(bar.get("volume"), ",.0f"), percent(chance), came)
 
 

@@ -16,13 +16,12 @@ from daemon.explaining.explanation import Explanation
 from daemon.explaining.stored import Question
 from daemon.health.judge import Health, judge, read_ledger
 from daemon.models.standing import last_champion
-from daemon.report.record import Record, Span, read_record
+from daemon.report.record import Record, Span, read_records
 from daemon.services import Services
 from daemon.sessions.desk import home_calendar
 from ensemble.evaluation.holdout import before_holdout
 from ensemble.members.curve import Curve, unpack_curve
 from storage.account_store import read_account
-from storage.backtest_store import BACKTEST
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.errors import StoreError
@@ -84,8 +83,8 @@ class Material:
     positions: Sequence[Mapping[str, Any]]
     """Rows of v_open_positions."""
     bars: Mapping[str, pd.DataFrame]
-    live: Record
-    backtest: Record
+    records: tuple[Record, Record]
+    """Live, and the backtest's."""
     health: Health
     runs: Sequence[Run]
     models: Sequence[ModelEntry]
@@ -99,9 +98,14 @@ class Material:
         return self.symbols == self.settings.market.symbols
 
     @property
-    def records(self) -> tuple[Record, Record]:
-        """Live first."""
-        return self.live, self.backtest
+    def live(self) -> Record:
+        """What was said and done as it happened."""
+        return self.records[0]
+
+    @property
+    def backtest(self) -> Record:
+        """What was replayed."""
+        return self.records[1]
 
 
 def read_material(services: Services, asked: Asked) -> Material:
@@ -123,11 +127,10 @@ def read_material(services: Services, asked: Asked) -> Material:
             span=span,
             signals=signals,
             forecasts=said[said["origin"] == LIVE],
-            base_rates=_base_rates(conn, settings, span, now),
+            base_rates=_base_rates(conn, services, symbols, span),
             positions=[one for one in read_view(conn, OPEN_POSITIONS, order="symbol") if one["symbol"] in symbols],
             bars=_bars(conn, symbols, span),
-            live=read_record(conn, LIVE, span, settings, now),
-            backtest=read_record(conn, BACKTEST, span, settings, now),
+            records=read_records(conn, span, settings, now),
             health=judge(read_ledger(conn, account, settings.signals.label), settings, now),
             runs=read_runs(conn, LIVE, newest=RUNS_SHOWN),
             models=models,
@@ -158,8 +161,11 @@ def _bars(conn: Connection, symbols: Sequence[str], span: Span) -> dict[str, pd.
     return {symbol: frame.loc[: pd.Timestamp(span.last)] for symbol, frame in bars.items()}
 
 
-def _base_rates(conn: Connection, settings: Settings, span: Span, now: datetime) -> dict[tuple[str, str], BaseRate]:
-    known = read_outcomes(conn, first=date.min, last=span.last)
+def _base_rates(
+    conn: Connection, services: Services, symbols: Sequence[str], span: Span
+) -> dict[tuple[str, str], BaseRate]:
+    settings, now = services.settings, services.clock.now()
+    known = read_outcomes(conn, first=date.min, last=span.last, symbols=symbols)
     sessions, limits = home_calendar(settings, now).sessions, settings.labels.barrier.limits
     seen = before_holdout(known, settings.evaluation.holdout_from, sessions=sessions, limits=limits)
     groups = seen.dropna(subset="outcome").groupby(["symbol", "label"])["outcome"]

@@ -1,7 +1,7 @@
 """What is stored of one origin: its forecasts with what came of them, and its account. Live and backtest stay apart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from daemon.config.settings import Settings
 from daemon.evaluating.holdout import without_holdout
 from ensemble.arrays import Floats
-from ensemble.evaluation.baselines import member_baseline
 from ensemble.evaluation.scored import Scored, scored_labels
 from ensemble.evaluation.slices import only_symbols
 from ensemble.trading.account import Trade
 from ensemble.trading.events import AccountEvent, EventKind, standing
 from storage.account_store import read_events, read_trades
+from storage.backtest_store import BACKTEST
 from storage.forecast_store import read_member_forecasts
 from storage.outcome_store import read_scored
 from storage.tables import LIVE, Origin
@@ -47,7 +47,7 @@ class Record:
     labels: Mapping[str, Scored]
     """The same by label, where some outcome is known."""
     members: pd.DataFrame
-    """What each member said: session, symbol, label, member, probability."""
+    """What each member said of the traded label: session, symbol, label, member, probability."""
     marks: Sequence[Mapping[str, Any]]
     """Rows of v_equity, oldest first."""
     trades: Sequence[Trade]
@@ -66,21 +66,32 @@ class Record:
 
     def said_by_members(self, scored: Scored) -> dict[str, Floats]:
         """Member -> its probabilities beside those of `scored`, (n_symbols, n_sessions)."""
-        names = dict.fromkeys(self.members["member"])
-        found = {str(name): member_baseline(scored, self.members, str(name)) for name in names}
-        return {name: one.probability for name, one in found.items() if one is not None}
+        wide = self.members.pivot(index=["member", "symbol"], columns="session", values="probability")
+        beside = wide.reindex(columns=scored.sessions)
+        names = dict.fromkeys(wide.index.get_level_values("member"))
+        return {name: beside.loc[name].reindex(scored.symbols).to_numpy(np.float64) for name in names}
 
 
-def read_record(conn: Connection, origin: Origin, span: Span, settings: Settings, now: datetime) -> Record:
-    """What is stored within the span.
+def read_records(conn: Connection, span: Span, settings: Settings, now: datetime) -> tuple[Record, Record]:
+    """The live one and the backtest's, within the span.
 
     Nothing is held out that is shown: of a backtest nothing from the hold-out on, of the live account its worth, its
     trades and no forecast.
     """
+    members = read_member_forecasts(conn, first=span.first, last=span.last, label=settings.signals.label)
+    by_origin = {str(origin): rows for origin, rows in members.groupby("origin")}
+    live, backtest = (
+        replace(_read_record(conn, origin, span, settings, now), members=by_origin.get(origin, members.iloc[:0]))
+        for origin in (LIVE, BACKTEST)
+    )
+    return live, backtest
+
+
+def _read_record(conn: Connection, origin: Origin, span: Span, settings: Settings, now: datetime) -> Record:
+    """Still without what the members said."""
     every = read_scored(conn, origin, first=span.first, last=span.last)
     said = without_holdout(every, settings, now=now)
     labels = scored_labels(said, settings.labels.barrier.limits)
-    members = read_member_forecasts(conn, first=span.first, last=span.last)
     seen = span if origin == LIVE else Span(span.first, settings.evaluation.last_open(span.last))
     marks = [row for row in read_view(conn, EQUITY, origin=origin) if seen.holds(date.fromisoformat(row["session"]))]
     events = list(read_events(conn, origin))
@@ -89,7 +100,7 @@ def read_record(conn: Connection, origin: Origin, span: Span, settings: Settings
         origin=origin,
         said=said,
         labels={label: scored for label, scored in labels.items() if scored.known.any()},
-        members=members[members["origin"] == origin],
+        members=pd.DataFrame(),
         marks=marks,
         trades=[trade for trade in read_trades(conn, origin) if seen.holds(trade.exit_session)],
         entries={(str(one.symbol), one.session): one for one in entries if seen.holds(one.session)},
