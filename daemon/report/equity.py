@@ -40,6 +40,8 @@ def equity(material: Material, record: Record) -> Section:
     """Gain and drawdown since the start of what is shown."""
     paths = _paths(material, record)
     found = (Line(nothing_known(record), "quiet"),) if paths is None else _parts(paths, record)
+    if not material.shows_all:
+        found = (Line("The account is that of all traded symbols."), *found)
     return Section(
         key=f"equity-{record.origin}",
         title="What the account made of it",

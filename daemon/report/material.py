@@ -75,7 +75,7 @@ class Material:
     symbols: tuple[str, ...]
     span: Span
     signals: Sequence[Mapping[str, Any]]
-    """Rows of v_latest_signals."""
+    """Rows of v_latest_signals: those that are acted on first, then the surest."""
     forecasts: pd.DataFrame
     """What was said of the same session, every label."""
     base_rates: Mapping[tuple[str, str], BaseRate]
@@ -83,6 +83,7 @@ class Material:
     positions: Sequence[Mapping[str, Any]]
     """Rows of v_open_positions."""
     bars: Mapping[str, pd.DataFrame]
+    """Of every traded symbol, whose account it is."""
     records: tuple[Record, Record]
     """Live, and the backtest's."""
     health: Health
@@ -114,7 +115,7 @@ def read_material(services: Services, asked: Asked) -> Material:
     symbols = _symbols(settings, asked.symbol)
     with reading(services.engine) as conn:
         span = _span(conn, settings, asked, now)
-        signals = [row for row in read_view(conn, LATEST_SIGNALS, order="symbol") if row["symbol"] in symbols]
+        signals = sorted((row for row in read_view(conn, LATEST_SIGNALS) if row["symbol"] in symbols), key=_rank)
         newest = date.fromisoformat(signals[0]["session"]) if signals else span.last
         said = read_forecasts(conn, first=newest, last=newest, symbols=symbols)
         account = read_account(conn, LIVE)
@@ -129,7 +130,7 @@ def read_material(services: Services, asked: Asked) -> Material:
             forecasts=said[said["origin"] == LIVE],
             base_rates=_base_rates(conn, services, symbols, span),
             positions=[one for one in read_view(conn, OPEN_POSITIONS, order="symbol") if one["symbol"] in symbols],
-            bars=_bars(conn, symbols, span),
+            bars=_bars(conn, settings.market.symbols, span),
             records=read_records(conn, span, settings, now),
             health=judge(read_ledger(conn, account, settings.signals.label), settings, now),
             runs=read_runs(conn, LIVE, newest=RUNS_SHOWN),
@@ -137,6 +138,10 @@ def read_material(services: Services, asked: Asked) -> Material:
             trained=_trained(services.models, models, champion),
             explained=_explained(services, signals),
         )
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[bool, float, str]:
+    return row["action"] == "HOLD", -(row["confidence"] or 0.0), row["symbol"]
 
 
 def _symbols(settings: Settings, symbol: str | None) -> tuple[str, ...]:
@@ -173,10 +178,8 @@ def _base_rates(
 
 
 def _explained(services: Services, signals: Sequence[Mapping[str, Any]]) -> list[Explanation]:
-    """Of the newest session, those that were acted on before the others, and the surest first."""
-    ranked = sorted(signals, key=lambda row: (row["action"] == "HOLD", -(row["confidence"] or 0)))
     found = []
-    for row in ranked[:EXPLAINED]:
+    for row in signals[:EXPLAINED]:
         asked = Question(date.fromisoformat(row["session"]), row["symbol"], row["label"], LIVE)
         with suppress(DaemonError, StoreError, ModelStoreError):  # the page has more to say than this
             found.append(explain(services, asked))

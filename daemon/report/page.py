@@ -78,13 +78,14 @@ def _text(name: str) -> str:
 
 def _heading(material: Material) -> Heading:
     more = len(material.symbols) - TITLED
-    said = "; ".join(f"{row['symbol']} {row['action']} for {row['session']}" for row in material.signals)
+    acted = [f"{row['action']} {row['symbol']}" for row in material.signals if row["action"] != "HOLD"]
+    session = material.signals[0]["session"] if material.signals else ""
     return Heading(
         title=", ".join(material.symbols[:TITLED]) + (f" and {more} more" if more > 0 else ""),
         made_at=f"{material.now:%Y-%m-%d %H:%M} UTC",
         span=f"{material.span.first} to {material.span.last}",
         healthy=material.health.healthy,
-        said=said or "nothing decided yet",
+        said=f"For {session}: {', '.join(acted) or 'HOLD'}" if session else "Nothing is decided yet",
     )
 
 

@@ -1,8 +1,10 @@
 """What was decided about the newest session, and what is held."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from daemon.report.cells import money, percent, percent_interval, signed
 from daemon.report.material import Material
@@ -12,10 +14,14 @@ from daemon.report.words import ACTIONS, QUESTIONS, reason_text
 from ensemble.counted import counted
 from ensemble.evaluation.promise import promise
 
+CARDS = 5
+"""As many symbols get a card; the others a line of a table."""
+
 
 def today(material: Material) -> Section:
     """The newest decision of each symbol, with every forecast of that session."""
-    parts: list[Part] = [_card(material, row) for row in material.signals]
+    parts: list[Part] = [_card(material, row) for row in material.signals[:CARDS]]
+    parts += [_others(material.signals[CARDS:])] if len(material.signals) > CARDS else []
     parts += [_said(material)] if len(material.forecasts) else []
     if not parts:
         parts = [Line("Nothing was decided yet; `reliance-daemon run-once` does it before the next open.", "quiet")]
@@ -108,10 +114,28 @@ def _record(material: Material, row: Mapping[str, Any]) -> Iterator[Fact]:
     yield Fact("Right so far", "not known yet", "each settled session adds an outcome")
 
 
-def _said(material: Material) -> Table:
-    rows = material.forecasts.to_dict("records")
+def _others(signals: Sequence[Mapping[str, Any]]) -> Table:
+    """Those that have no card."""
+    rows = tuple(
+        (
+            row["symbol"],
+            row["action"],
+            " ".join(map(reason_text, json.loads(row["reasons"]))),
+            percent(np.nan if row["probability"] is None else row["probability"]),
+        )
+        for row in signals
+    )
     return Table(
-        caption=f"Every forecast for {rows[0]['session']:%Y-%m-%d}; the interval is where past outcomes put the "
+        f"The other {counted(len(rows), 'symbol')}", ("symbol", "action", "why", "chance that yes"), rows, texts=3
+    )
+
+
+def _said(material: Material) -> Table:
+    """Every label where there is room, else the traded one."""
+    said, traded = material.forecasts, material.settings.signals.label
+    rows = (said if len(material.symbols) <= CARDS else said[said["label"] == traded]).to_dict("records")
+    return Table(
+        caption=f"The forecasts for {rows[0]['session']:%Y-%m-%d}; the interval is where past outcomes put the "
         "probability (Venn-Abers)",
         columns=("symbol", "question", "says", "probability", "interval", "comes true", "outcomes"),
         rows=tuple(_forecast(material, row) for row in rows),

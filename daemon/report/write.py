@@ -13,7 +13,7 @@ from daemon.report.material import Asked, read_material
 from daemon.report.page import render
 from daemon.report.sections import sections
 from daemon.services import Services
-from storage.durable import replace_durably
+from storage.durable import give_to_owner, replace_durably
 from storage.feeds import open_feed
 from storage.model_store import ModelStore
 
@@ -31,6 +31,7 @@ def write_report(engine: Engine, settings: Settings, asked: Asked, *, now: datet
     content = report_page(engine, settings, asked, now=now).encode()
     try:
         replace_durably(path, content, draft=path.with_name(f".{path.name}.draft"))
+        give_to_owner(path)
     except OSError as error:
         raise DaemonError(f"{path} can't be written: {error.strerror}; name another file.") from error
     return len(content)
