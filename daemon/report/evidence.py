@@ -60,7 +60,7 @@ def _reliability(whose: str, scored: Scored) -> Chart:
     text = [f"said {percent(one.said)}, came true {_estimated(one.came_true, one.forecasts)}" for one in bins]
     ends = (max(bins[0].said - MARGIN, 0.0), min(bins[-1].said + MARGIN, 1.0))
     traces = [
-        _line(ends, ends, "as often as it says", "dash"),
+        _line(ends, ends, "as said", "dash"),
         _line(ends, [_ups(scored)] * 2, "a constant", "dot"),
         _points([one.said for one in bins], [one.came_true for one in bins], text, "came true"),
     ]
@@ -117,7 +117,7 @@ def _agreement(record: Record, scored: Scored) -> Part:
     ]
     right = _points(range(len(groups)), [one.right for one in groups], text, "right")
     marker = {"symbol": "line-ew-open", "size": 22, "color": DOWN, "line": {"width": 2.5, "color": DOWN}}
-    constant = _line(range(len(groups)), [one.commoner_side for one in groups], "the commoner side", "dash")
+    constant = _line(range(len(groups)), [one.commoner_side for one in groups], "commoner side", "dash")
     apart = {"x": names, "mode": "markers"}
     traces = [{**constant, **apart, "marker": marker}, {**right, **apart}]
     rows = tuple(
