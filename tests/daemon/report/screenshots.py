@@ -14,7 +14,7 @@ from tests.daemon.report.demo_history import NOW, live_through, replay, write_co
 
 FOLDER = Path(__file__).parents[3] / "docs" / "images"
 PICTURES = (
-    ("report-desktop-light", 1280, False, "today", 1880),
+    ("report-desktop-light", 1280, False, "today", 1840),
     ("report-desktop-dark", 1280, True, "equity-live", 1560),
     ("report-phone-light", 390, False, "today", 1400),
     ("report-phone-dark", 390, True, "reliability-live", 1400),

@@ -18,7 +18,7 @@ from daemon.report.equity import ACCOUNT, equity
 from daemon.report.material import Asked, Material, read_material
 from daemon.report.parts import Candles, Card, Chart, Line, Section, Table
 from daemon.report.sections import sections
-from daemon.report.today import today
+from daemon.report.today import CARDS, today
 from daemon.report.words import ACTIONS, EXITS, QUESTIONS, REASONS
 from daemon.services import Services
 from ensemble.fills import ExitReason
@@ -214,3 +214,36 @@ def test_what_can_not_be_taken_apart_is_told_with_its_reason_and_the_page_goes_o
     (line,) = section(bare, "training").parts
     assert isinstance(line, Line)
     assert "so there are no curves" in line.text
+
+
+def test_a_trade_before_a_split_stands_where_its_bars_stand_now(material: Material) -> None:
+    bars = material.bars["AAA.NS"]
+    prices = ["open", "high", "low", "close", "adj_close"]
+    halved = replace(material, bars={"AAA.NS": bars.assign(**{name: bars[name] / 2 for name in prices})})
+    before, after = (
+        trace(part.choices[1], "entry")["y"]
+        for one in (material, halved)
+        for part in candles(one).parts
+        if isinstance(part, Candles)
+    )
+    assert len(before) > 0
+    assert after == pytest.approx([price / 2 for price in before], abs=0.01)
+
+
+def test_of_many_symbols_those_that_are_acted_on_get_a_card_and_the_others_a_line(material: Material) -> None:
+    (row,) = material.signals
+    many = [{**row, "symbol": f"S{place}"} for place in range(CARDS + 2)]
+    parts = today(replace(material, signals=many)).parts
+    assert [part.title.split(",")[0] for part in parts if isinstance(part, Card)] == [f"S{n}" for n in range(CARDS)]
+    others = next(part for part in parts if isinstance(part, Table))
+    assert [one[0] for one in others.rows] == [f"S{CARDS}", f"S{CARDS + 1}"]
+
+
+def test_of_one_symbol_among_several_the_account_is_said_to_be_that_of_all(material: Material) -> None:
+    market = material.settings.market.model_copy(update={"symbols": ("AAA.NS", "BBB.NS")})
+    one = replace(material, settings=material.settings.model_copy(update={"market": market}))
+    line = equity(one, one.backtest).parts[0]
+    assert isinstance(line, Line)
+    assert line.text == "The account is that of all traded symbols."
+    (table,) = [part for part in section(one, "accuracy-backtest").parts if isinstance(part, Table)]
+    assert {row[1] for row in table.rows} == {"AAA.NS"}
