@@ -1,6 +1,6 @@
 """`report` writes one file, whole or not at all, and says where."""
 
-import stat
+import json
 from pathlib import Path
 
 import pytest
@@ -31,9 +31,10 @@ def test_it_is_written_where_it_is_wanted_while_the_daemon_works(replayed: Path,
     assert "AAA.NS: report of reliance-daemon" in page
 
 
-def test_by_default_it_lies_in_the_state(copy: Path) -> None:
-    report(copy, *NOW)
-    assert stat.S_ISREG((copy / "state" / "report.html").stat().st_mode)
+def test_by_default_it_lies_in_the_state_and_a_script_is_told_where(copy: Path) -> None:
+    told = json.loads(report(copy, *NOW, "--json"))
+    path = copy / "state" / "report.html"
+    assert told == {"file": str(path), "bytes": path.stat().st_size}
 
 
 def test_a_file_that_can_not_be_written_is_told_in_a_line(replayed: Path, tmp_path: Path) -> None:
