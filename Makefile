@@ -9,7 +9,7 @@ UV := $(BIN)/uv --quiet --no-config
 UNCHANGED := $(BIN)/uv --no-config --offline pip sync --dry-run --python $(BIN)/python --require-hashes requirements.lock
 CODE := daemon ensemble storage tests
 
-.PHONY: demo test test-slow test-systemd install uninstall check audit-dependencies fix docs bench lock clean
+.PHONY: demo test test-slow test-systemd install uninstall check audit-dependencies fix docs bench screenshots lock clean
 
 demo: $(READY)
 	@$(BIN)/reliance-daemon --config docs/examples/demo.toml run-once --now 2018-12-28T14:10:00Z
@@ -47,6 +47,10 @@ audit-dependencies: $(READY)
 fix: $(READY)
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format --quiet .
+
+# The pictures of docs/report.md, from the demo's sample bars; it needs Chromium, and takes some minutes.
+screenshots: $(READY)
+	@$(BIN)/python -m tests.daemon.report.screenshots
 
 # The pages and tables that are made of the code; tests compare them.
 docs: $(READY)

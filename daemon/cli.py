@@ -35,6 +35,7 @@ from daemon.invocation import upgraded as _upgraded
 from daemon.mirror.commands import pull_command, push_command, restore_command
 from daemon.models.commands import models_app
 from daemon.notify.commands import notify_app
+from daemon.report.command import report_command
 from daemon.synthetic.commands import market_app
 from daemon.verifying.command import verify_command
 from ensemble.counted import counted
@@ -70,6 +71,7 @@ app.command("explain")(explain_command)
 app.command("doctor")(doctor_command)
 app.command("status")(status_command)
 app.command("serve")(serve_command)
+app.command("report")(report_command)
 app.add_typer(notify_app, name="notify")
 models_app.command("push")(push_command)
 models_app.command("pull")(pull_command)
@@ -104,6 +106,8 @@ def run_once(context: typer.Context, now: Now = None, as_json: AsJson = False) -
 
     with _services(context.obj, _clock(now), quiet=as_json) as services:
         show_reconciled(services, reconcile(services), as_json=as_json)
+        if services.report is not None:
+            services.report.finish()
 
 
 @app.command()

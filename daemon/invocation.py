@@ -70,19 +70,21 @@ def services_of(
 def _all_of(settings: Settings, clock: Clock, engine: "Engine") -> "Iterator[Services]":
     """Models, feeds and broker; what is on its way elsewhere at the end has a few seconds."""
     from daemon.console.progress import shown
+    from daemon.report.refresh import WAIT_AT_THE_END_S, Refresher
     from daemon.services import Services
     from daemon.sessions.broker import open_broker
     from storage.feeds import open_check_feed, open_feed
     from storage.model_store import ModelStore
 
-    models, broker = ModelStore(settings.storage.models_dir), open_broker(settings.broker)
+    models, broker, refresher = ModelStore(settings.storage.models_dir), open_broker(settings.broker), Refresher()
     opened = Services(settings, clock, engine, models, open_feed(settings.feed), shown, broker=broker)
-    opened = replace(opened, check_feed=open_check_feed(settings.feed))
+    opened = replace(opened, check_feed=open_check_feed(settings.feed), report=refresher)
     try:
         yield opened
     finally:
         opened.courier.finish()
         opened.mirror.finish()
+        refresher.finish(WAIT_AT_THE_END_S)
 
 
 @contextmanager

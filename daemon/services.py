@@ -15,6 +15,7 @@ from daemon.mirror.mirroring import Mirror
 from daemon.models.factory import Recipe
 from daemon.models.judging import Judge, judge_here
 from daemon.notify.courier import Courier
+from daemon.report.refresh import Refresher
 from daemon.sessions.broker import Broker, PaperBroker
 from daemon.training.combining import Fit, fit_here
 from daemon.versions import code_version, training_version
@@ -51,6 +52,8 @@ class Services:
     page: MetricsPage = field(default_factory=MetricsPage)
     courier: Courier = field(default_factory=Courier)
     mirror: Mirror = field(default_factory=Mirror)
+    report: Refresher | None = None
+    """Who keeps the report up to date; None where nobody does."""
 
     def recipe(self) -> Recipe:
         """What a model made now would be made by."""

@@ -1,5 +1,6 @@
 """What really happened: 1 where a label came true, 0 where it did not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -42,7 +43,9 @@ def write_outcomes(conn: Connection, resolved: pd.DataFrame, *, resolved_at: dat
     return OutcomeChanges(added=len(added), changed=len(changed))
 
 
-def read_outcomes(conn: Connection, *, first: date, last: date, label: str | None = None) -> pd.DataFrame:
+def read_outcomes(
+    conn: Connection, *, first: date, last: date, label: str | None = None, symbols: Sequence[str] | None = None
+) -> pd.DataFrame:
     """What is known for the sessions first to last, in order.
 
     Columns: session (datetime64), symbol, label, outcome (1 or 0).
@@ -51,6 +54,8 @@ def read_outcomes(conn: Connection, *, first: date, last: date, label: str | Non
     query = select(*key, outcomes.c.outcome).where(outcomes.c.session.between(first, last))
     if label is not None:
         query = query.where(outcomes.c.label == label)
+    if symbols is not None:
+        query = query.where(outcomes.c.symbol.in_(symbols))
     return read_frame(conn, query.order_by(*key))
 
 

@@ -19,7 +19,7 @@ DECIDES: Mapping[str, Any] = {
 """Table -> all of it, or its keys. Where things lie, and so every secret, decides nothing."""
 DECIDES_NOTHING = frozenset(
     {"bars", "calendar", "promotion", "workers", "broker", "evaluation", "audit", "sweep"}
-    | {"storage", "cloud", "log", "notify", "health", "metrics"}
+    | {"storage", "cloud", "log", "notify", "health", "metrics", "report"}
 )
 """Tables of no use to a replay: its bars are sifted, its models trained, its results judged elsewhere. Of the calendar
 it is the rows that decide, and not where they lie."""

@@ -25,6 +25,7 @@ from daemon.health.options import HealthOptions
 from daemon.mirror.options import CloudOptions
 from daemon.models.drift_options import DriftOptions
 from daemon.notify.options import NotifyOptions
+from daemon.report.options import ReportOptions
 from daemon.sessions.broker import BrokerOptions
 from daemon.training.workers import WorkerOptions
 from ensemble.evaluation.audit.options import AuditOptions
@@ -206,6 +207,7 @@ class Settings(Options):
     health: HealthOptions = HealthOptions()
     metrics: MetricsOptions = MetricsOptions()
     notify: NotifyOptions = NotifyOptions()
+    report: ReportOptions = ReportOptions()
 
     @property
     def rules(self) -> TradingRules:

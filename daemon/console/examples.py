@@ -58,6 +58,7 @@ EXAMPLES: Mapping[str, str] = {
     "resume": "resume",
     "run": "--config /etc/reliance-daemon/config.toml run",
     "run-once": "run-once --now 2021-10-01T03:20:00Z",
+    "report": "report --out report.html",
     "serve": "serve --port 8470",
     "signals": "signals --session 2021-10-01",
     "status": "status --monitor",

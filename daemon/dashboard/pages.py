@@ -1,14 +1,18 @@
 """What the pages hold: read from the database anew for each request, which needs no lock."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from daemon.clock import SystemClock
 from daemon.dashboard.app import Pages
+from daemon.errors import DaemonError
 from daemon.health.metrics import metrics_text
 from daemon.health.snapshot import read_snapshot
 from daemon.health.status_display import read_status, status_record
 from daemon.invocation import Invocation, reader
+from daemon.report.material import Asked
+from daemon.report.write import report_page
 from storage.account_store import read_account
 from storage.engine import reading
 from storage.tables import LIVE
@@ -32,4 +36,14 @@ def _metrics(invocation: Invocation) -> str:
 
 
 def _report(invocation: Invocation, query: Mapping[str, str]) -> str:
-    return "<!doctype html>"
+    asked = Asked(query.get("symbol"), _date(query, "from"), _date(query, "to"))
+    with reader(invocation) as engine:
+        return report_page(engine, invocation.settings(), asked, now=SystemClock().now())
+
+
+def _date(query: Mapping[str, str], name: str) -> date | None:
+    text = query.get(name)
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise DaemonError(f"{name} was {text!r}; it must be a date such as 2021-10-01.") from error

@@ -73,6 +73,8 @@ def reconcile(services: Services, *, trust: Trust = Trust.BORNE_OUT) -> Reconcil
         services.page.publish(services)
         services.courier.go(services)
         services.mirror.go(services)
+        if services.report is not None:
+            services.report.go(services)
 
 
 def _all_due_done(services: Services, trust: Trust) -> Reconciled:

@@ -48,7 +48,7 @@ class BrierParts:
 def calibration_curve(scored: Scored, bins: int = BINS) -> tuple[CalibrationBin, ...]:
     """The forecasts in `bins` of about equal counts, lowest first; forecasts of one size share a bin."""
     probability, outcome = scored.flat()
-    place = _bins(probability, bins)
+    place = bin_of(probability, bins)
     groups = (place == one for one in np.unique(place))
     return tuple(
         CalibrationBin(float(probability[rows].mean()), float(outcome[rows].mean()), int(rows.sum())) for rows in groups
@@ -79,7 +79,7 @@ def calibration_error(scored: Scored, bins: int = BINS, *, draws: int = 1000, se
 def brier_parts(scored: Scored, bins: int = BINS) -> BrierParts:
     """The Brier score in parts: Murphy (1973); what bins lose is given to the resolution, Stephenson et al. (2008)."""
     probability, outcome = scored.flat()
-    place = _bins(probability, bins)
+    place = bin_of(probability, bins)
     count = np.bincount(place)[place]
     said, came = (np.bincount(place, values)[place] / count for values in (probability, outcome))
     within = (probability - said) ** 2 - 2 * (probability - said) * (outcome - came)
@@ -91,7 +91,7 @@ def brier_parts(scored: Scored, bins: int = BINS) -> BrierParts:
     )
 
 
-def _bins(probability: Floats, bins: int) -> Integers:
+def bin_of(probability: Floats, bins: int) -> Integers:
     """The bin of each forecast, (n,): cut at equal counts, as scikit-learn's `calibration_curve` does."""
     edges = np.quantile(probability, np.linspace(0, 1, bins + 1))
     return np.searchsorted(edges[1:-1], probability).astype(np.int64)
@@ -100,7 +100,7 @@ def _bins(probability: Floats, bins: int) -> Integers:
 def _block_errors(scored: Scored, bins: int) -> Floats:
     """What each block of sessions adds to the mean error of each bin, (n_blocks, n_bins)."""
     probability, outcome = scored.flat()
-    place = _bins(probability, bins)
+    place = bin_of(probability, bins)
     _, session = np.unique(np.nonzero(scored.known.T)[0], return_inverse=True)
     block = session // (scored.lags + 1)
     shape = (int(block.max()) + 1, int(place.max()) + 1)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.arrays import Floats
+from ensemble.evaluation.estimate import Estimate
 from ensemble.evaluation.scored import Scored
+from ensemble.evaluation.share import share
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,19 @@ class RiskPoint:
     """They have max(p, 1 - p) at or above it."""
     risk: float
     """Share of those kept that was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRisk:
+    """One point of the curve with its uncertainty."""
+
+    coverage: float
+    """Share of all forecasts that are kept."""
+    confidence: float
+    """They have max(p, 1 - p) at or above it."""
+    forecasts: int
+    risk: Estimate
+    """Share of those kept that was wrong, with its 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +68,15 @@ def risk_coverage(scored: Scored) -> RiskCoverage:
     coverage, joint = kept / len(place), mistaken / len(place)
     augrc = np.trapezoid(np.concatenate([[0.0], joint]), np.concatenate([[0.0], coverage]))
     return RiskCoverage(-levels, coverage, mistaken / kept, float(augrc))
+
+
+def kept_risks(scored: Scored) -> tuple[KeptRisk, ...]:
+    """The curve at each tenth of the forecasts whose outcome is known, with intervals that know of overlaps."""
+    sure = np.maximum(scored.probability, 1 - scored.probability)
+    wrong = np.where(scored.known, (scored.probability > 0.5) != (scored.outcome > 0.5), np.nan)
+    found = []
+    for point in risk_coverage(scored).tenths():
+        kept = scored.known & (sure >= point.confidence)
+        risk = share(np.where(kept, wrong, np.nan), lags=scored.lags)
+        found.append(KeptRisk(point.coverage, point.confidence, int(kept.sum()), risk))
+    return tuple(found)

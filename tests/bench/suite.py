@@ -11,6 +11,7 @@ from tests.bench import (
     memory,
     other_limits,
     pytorch,
+    report,
     retrain,
     session,
     throughput,
@@ -33,6 +34,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "other_limits": other_limits.run,
     "fills": fills.run,
     "bars": bars.run,
+    "report": report.run,
 }
 """In the order of the page and of `make bench`."""
 

@@ -59,6 +59,9 @@ max_holding_sessions = 3
 
 [risk]
 max_holding_sessions = 3
+
+[report]
+enabled = false
 """
 
 SESSIONS = ("2021-09-28", "2021-09-29", "2021-09-30", "2021-10-01", "2021-10-04", "2021-10-05")

@@ -60,6 +60,9 @@ max_holding_sessions = 4
 
 [broker]
 tickets = "tickets"
+
+[report]
+enabled = false
 """
 REAL_MARKET = """
 [market]

@@ -43,6 +43,9 @@ max_holding_sessions = 3
 
 [risk]
 max_holding_sessions = 3
+
+[report]
+enabled = false
 """
 LATE = ("signals", "runs", "account", "account_events", "trades", "positions")
 """Tables that differ where a decision came after the open: it is marked late, and nothing is traded by it."""

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from ensemble.evaluation.risk_coverage import risk_coverage
+from ensemble.evaluation.risk_coverage import kept_risks, risk_coverage
 from ensemble.evaluation.slices import above_confidence
 from tests.ensemble.evaluation.conftest import MakeScored
 
@@ -64,3 +64,14 @@ def test_forecasts_of_one_size_are_one_point(make_scored: MakeScored) -> None:
     made = make_scored(0.4, sessions=50)
     (point,) = risk_coverage(made.saying(np.full(made.outcome.shape, 0.6))).tenths()
     assert (point.coverage, point.confidence) == (1.0, 0.6)
+
+
+def test_the_kept_are_the_points_at_each_tenth_with_an_interval_around_their_risk(make_scored: MakeScored) -> None:
+    made = make_scored(0.4, sessions=200, symbols=2)
+    kept = kept_risks(made)
+    points = risk_coverage(made).tenths()
+    assert [(one.coverage, one.confidence, round(one.risk.value, 12)) for one in kept] == [
+        (one.coverage, one.confidence, round(one.risk, 12)) for one in points
+    ]
+    assert [one.forecasts for one in kept] == [round(400 * one.coverage) for one in points]
+    assert all(one.risk.low < one.risk.value < one.risk.high for one in kept)

@@ -1,0 +1,42 @@
+"""The report as a page, and as a file that is whole or the one before."""
+
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from daemon.clock import FixedClock
+from daemon.config.settings import Settings
+from daemon.console.progress import silent
+from daemon.errors import DaemonError
+from daemon.report.material import Asked, read_material
+from daemon.report.page import render
+from daemon.report.sections import sections
+from daemon.services import Services
+from storage.durable import give_to_owner, replace_durably
+from storage.feeds import open_feed
+from storage.model_store import ModelStore
+
+
+def report_page(engine: Engine, settings: Settings, asked: Asked, *, now: datetime) -> str:
+    """The HTML. It only reads. Raises DaemonError for what can't be shown, StoreError."""
+    models = ModelStore(settings.storage.models_dir, read_only=True)
+    services = Services(settings, FixedClock(now), engine, models, open_feed(settings.feed), silent)
+    material = read_material(services, asked)
+    return render(material, sections(material))
+
+
+def write_report(engine: Engine, settings: Settings, asked: Asked, *, now: datetime, path: Path) -> int:
+    """Its size in bytes. Raises DaemonError where it can't be written too."""
+    content = report_page(engine, settings, asked, now=now).encode()
+    try:
+        replace_durably(path, content, draft=path.with_name(f".{path.name}.draft"))
+        give_to_owner(path)
+    except OSError as error:
+        raise DaemonError(f"{path} can't be written: {error.strerror}; name another file.") from error
+    return len(content)
+
+
+def report_file(settings: Settings) -> Path:
+    """Where the daemon keeps it."""
+    return settings.report.file or settings.storage.state_dir / "report.html"
