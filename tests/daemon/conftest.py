@@ -47,6 +47,9 @@ members = [
   { preset = "lightgbm", rounds = 5 },
 ]
 
+[report]
+enabled = false
+
 [workers]
 processes = 1
 
@@ -59,9 +62,6 @@ max_holding_sessions = 3
 
 [risk]
 max_holding_sessions = 3
-
-[report]
-enabled = false
 """
 
 SESSIONS = ("2021-09-28", "2021-09-29", "2021-09-30", "2021-10-01", "2021-10-04", "2021-10-05")

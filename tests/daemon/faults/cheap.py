@@ -31,6 +31,9 @@ min_sessions = 120
 stack = { combine = "mean", train_months = 1, gate_months = 1 }
 members = [{ preset = "logit", penalty = 10 }]
 
+[report]
+enabled = false
+
 [workers]
 processes = 1
 
@@ -43,9 +46,6 @@ max_holding_sessions = 3
 
 [risk]
 max_holding_sessions = 3
-
-[report]
-enabled = false
 """
 LATE = ("signals", "runs", "account", "account_events", "trades", "positions")
 """Tables that differ where a decision came after the open: it is marked late, and nothing is traded by it."""
