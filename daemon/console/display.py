@@ -59,6 +59,9 @@ def show_reconciled(services: Services, reconciled: Reconciled, *, as_json: bool
     console.print(_signal_table(console, signals, forecasts))
     console.print(account_line(mark, services.settings))
     console.print(f"Next: {local_time(reconciled.next_wake, services.settings)}")
+    if services.settings.report.enabled:
+        page = services.settings.report.path(services.settings.storage.state_dir)
+        console.print(f"See it:\n  {page}", soft_wrap=True)
     if services.engine.url.database and services.engine.dialect.name == "sqlite":
         console.print(f"Ask more:\n  {query_command(services.engine.url.database)}", soft_wrap=True)
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from decimal import Decimal
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated
 
@@ -129,7 +130,8 @@ def ask_database(
         typer.echo("no rows")
     else:
         console = open_console()
-        table = new_table(console, canned[name].question if name else "", *rows[0])
+        words = sum(1 for _ in takewhile(_is_word, rows[0].values()))
+        table = new_table(console, canned[name].question if name else "", *rows[0], left=words)
         for row in rows:
             table.add_row(*map(_cell, row.values()))
         console.print(table)
@@ -152,6 +154,10 @@ def write_datasette_metadata(
         return
     out.write_text(text + "\n", encoding="utf-8")
     typer.echo(f"{out} written; now: datasette {file} --metadata {out}")
+
+
+def _is_word(value: object) -> bool:
+    return not isinstance(value, int | float | Decimal)
 
 
 def _cell(value: object) -> str:

@@ -28,11 +28,11 @@ def report_command(  # noqa: PLR0913 - one for each option
     """Write all there is to see as one HTML file that any browser opens, without a network."""
     from daemon.console.tables import print_json
     from daemon.report.material import Asked
-    from daemon.report.write import report_file, write_report
+    from daemon.report.write import write_report
 
     settings = context.obj.settings()
     asked = Asked(symbol, first.date() if first else None, last.date() if last else None)
-    path = out or report_file(settings)
+    path = out or settings.report.path(settings.storage.state_dir)
     with reader(context.obj) as engine:
         size = write_report(engine, settings, asked, now=clock_at(now).now(), path=path)
     if as_json:

@@ -19,6 +19,10 @@ class ReportOptions(Options):
     years: float = Field(default=3.0, gt=0, le=50, description="how far back it looks, years")
     file: Path | None = Field(default=None, description="the file, if it is not report.html in state_dir")
 
+    def path(self, state_dir: Path) -> Path:
+        """Where the daemon keeps it."""
+        return self.file or state_dir / "report.html"
+
     def first(self, last: date) -> date:
         """The first day shown where `last` is the last."""
         return last - timedelta(days=round(self.years * DAYS_A_YEAR))

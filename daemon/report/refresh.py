@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -35,6 +36,11 @@ class Order:
     settings: Settings
     now: datetime
 
+    @property
+    def path(self) -> Path:
+        """The file to write."""
+        return self.settings.report.path(self.settings.storage.state_dir)
+
 
 Write = Callable[[Order], int]
 
@@ -45,14 +51,14 @@ def write_here(order: Order) -> int:
 
     from daemon.console.redaction import hide, secrets_of
     from daemon.report.material import Asked
-    from daemon.report.write import report_file, write_report
+    from daemon.report.write import write_report
     from storage.engine import open_store
 
     os.umask(0o077)
     hide(secrets_of(order.settings))
     engine = open_store(order.settings.storage.database_url, read_only=True)
     try:
-        return write_report(engine, order.settings, Asked(), now=order.now, path=report_file(order.settings))
+        return write_report(engine, order.settings, Asked(), now=order.now, path=order.path)
     finally:
         engine.dispose()
 
@@ -90,8 +96,8 @@ class Refresher:
         try:
             done = _done(services)
             if done is not None and done != self._written:
-                size = self.write(Order(services.settings, services.clock.now()))
-                logger.info("report: written, {:.1f} MB", size / 1e6)
+                order = Order(services.settings, services.clock.now())
+                logger.info("report: {}, {:.1f} MB", order.path, self.write(order) / 1e6)
                 self._written = done
         except Exception as error:  # whatever it is, the sessions go on
             logger.error("report: not written: {}", error)

@@ -35,8 +35,3 @@ def write_report(engine: Engine, settings: Settings, asked: Asked, *, now: datet
     except OSError as error:
         raise DaemonError(f"{path} can't be written: {error.strerror}; name another file.") from error
     return len(content)
-
-
-def report_file(settings: Settings) -> Path:
-    """Where the daemon keeps it."""
-    return settings.report.file or settings.storage.state_dir / "report.html"
