@@ -5,7 +5,7 @@ A thread has a process write it, which ends with it: what draws and what is draw
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,6 @@ from loguru import logger
 from daemon.config.settings import Settings
 from daemon.training.child import TaskLimits
 from daemon.training.crew import done_apart
-from storage.engine import reading
-from storage.run_store import newest_done
-from storage.tables import LIVE
 
 if TYPE_CHECKING:
     from daemon.services import Services
@@ -70,41 +67,26 @@ def write_apart(order: Order) -> int:
 
 @dataclass
 class Refresher:
-    """Writes the report when a session was decided or settled since; one at a time."""
+    """Writes the report when something was done, one at a time; a failure waits for the next session."""
 
     write: Write = write_apart
     _thread: threading.Thread | None = None
-    _written: object = None
-    """What had been done when it was written last."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def go(self, services: "Services") -> None:
-        """Begins if there is anything new; returns at once. What comes meanwhile is written after the next session."""
-        if not services.settings.report.enabled:
-            return
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, args=(services,), name="report", daemon=True)
-                self._thread.start()
+        """Begins and returns at once; nothing where it is not wanted, or one is under way."""
+        is_idle = self._thread is None or not self._thread.is_alive()
+        if services.settings.report.enabled and is_idle:
+            order = Order(services.settings, services.clock.now())
+            self._thread = threading.Thread(target=self._work, args=(order,), name="report", daemon=True)
+            self._thread.start()
 
     def finish(self, wait_s: float = WAIT_FOR_IT_S) -> None:
         """Waits for what is under way; it ends with this process at the latest."""
         if self._thread is not None:
             self._thread.join(wait_s)
 
-    def _work(self, services: "Services") -> None:
+    def _work(self, order: Order) -> None:
         try:
-            done = _done(services)
-            if done is not None and done != self._written:
-                order = Order(services.settings, services.clock.now())
-                logger.info("report: {}, {:.1f} MB", order.path, self.write(order) / 1e6)
-                self._written = done
+            logger.info("report: {}, {:.1f} MB", order.path, self.write(order) / 1e6)
         except Exception as error:  # whatever it is, the sessions go on
             logger.error("report: not written: {}", error)
-
-
-def _done(services: "Services") -> object:
-    """What was done last; None before anything was."""
-    with reading(services.engine) as conn:
-        newest = tuple(newest_done(conn, LIVE, kind) for kind in ("decide", "settle"))
-    return newest if any(newest) else None

@@ -68,13 +68,13 @@ def reconcile(services: Services, *, trust: Trust = Trust.BORNE_OUT) -> Reconcil
     try:
         reconciled = _all_due_done(services, trust)
         services.nightly_backup.make_if_due(services, next_wake=reconciled.next_wake)
+        if reconciled.done and services.report is not None:
+            services.report.go(services)
         return reconciled
     finally:
         services.page.publish(services)
         services.courier.go(services)
         services.mirror.go(services)
-        if services.report is not None:
-            services.report.go(services)
 
 
 def _all_due_done(services: Services, trust: Trust) -> Reconciled:

@@ -33,13 +33,14 @@ def test_it_is_written_once_a_session_and_not_while_nothing_is_done(copy: Path, 
         return 1
 
     refresher = Refresher(write=note)
-    for moment, count in (("2021-10-05 18:00", 1), ("2021-10-05 18:01", 1), ("2021-10-06 08:50", 2)):
+    moments = ("2021-10-05 18:00", 0), ("2021-10-06 08:50", 1), ("2021-10-06 08:51", 1), ("2021-10-06 17:00", 2)
+    for moment, count in moments:
         settle(copy, services_at, refresher, moment)
         assert len(written) == count
-    assert f"{written[1].now:%Y-%m-%d %H:%M}" == "2021-10-06 03:20"
+    assert f"{written[0].now:%Y-%m-%d %H:%M}" == "2021-10-06 03:20"
 
 
-def test_a_failure_is_a_line_the_session_is_done_and_it_is_tried_again(
+def test_a_failure_is_a_line_the_session_is_done_and_the_next_one_tries_again(
     copy: Path, services_at: ServicesAt, lines: list[str]
 ) -> None:
     tried: list[Order] = []
@@ -52,8 +53,9 @@ def test_a_failure_is_a_line_the_session_is_done_and_it_is_tried_again(
     settle(copy, services_at, refresher, "2021-10-06 08:50")
     assert "report: not written: no room left" in lines
     assert any(line.startswith("decide 2021-10-06: ") for line in lines)
-    settle(copy, services_at, refresher, "2021-10-06 08:51")
-    assert len(tried) == 2
+    for moment, count in (("2021-10-06 08:51", 1), ("2021-10-06 17:00", 2)):
+        settle(copy, services_at, refresher, moment)
+        assert len(tried) == count
 
 
 def test_where_it_is_not_wanted_nothing_is_written(copy: Path, services_at: ServicesAt) -> None:
