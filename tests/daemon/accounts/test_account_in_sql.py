@@ -67,7 +67,7 @@ def asked(engine: Engine, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in conn.execute(text(sql), parameters)]
 
 
-@pytest.fixture(params=["cash", "futures"])
+@pytest.fixture(params=["cash", pytest.param("futures", marks=pytest.mark.slow)])
 def replayed(request: pytest.FixtureRequest, copy: Path) -> Path:
     """The lived installation with two symbols that are traded often, for a month that is trained already."""
     config = copy / "config.toml"

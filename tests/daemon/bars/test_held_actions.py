@@ -98,7 +98,7 @@ def test_a_split_stops_nobody_out_whenever_the_feed_tells_it(
     assert across.entry_price == pytest.approx(same.entry_price / 2)
 
 
-@pytest.mark.parametrize("factor", [1.18, 1.3, 2.0])
+@pytest.mark.parametrize("factor", [2.0, *(pytest.param(one, marks=pytest.mark.slow) for one in (1.18, 1.3))])
 def test_a_split_that_the_feed_tells_a_session_late_stops_nobody_out(
     factor: float, plain: Path, lived: Path, tmp_path: Path, services_at: ServicesAt
 ) -> None:

@@ -106,7 +106,7 @@ def test_what_is_no_list_of_entries_is_left_to_be_refused(entries: object) -> No
     assert expanded(entries, exchange="XNSE") is entries
 
 
-@pytest.mark.parametrize("newest", [None, "2021-10-01"])
+@pytest.mark.parametrize("newest", [pytest.param(None, marks=pytest.mark.slow), "2021-10-01"])
 def test_a_traded_symbol_that_fails_is_held_and_stops_no_other(
     tmp_path: Path, write_installation: Callable[[Path], Path], services_at: ServicesAt, newest: str | None
 ) -> None:

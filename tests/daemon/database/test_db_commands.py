@@ -74,6 +74,7 @@ def test_each_fault_is_a_line_with_its_remedy_and_exit_code_one(copy: Path) -> N
     assert (told["passes"], len(told["faults"]), set(told["faults"][0])) == (False, 1, {"seen", "remedy"})
 
 
+@pytest.mark.slow
 def test_a_backup_is_made_while_the_daemon_works_and_told(copy: Path) -> None:
     with daemon_at_work(copy):
         done = call(copy, "db", "backup", "--json")
@@ -83,6 +84,7 @@ def test_a_backup_is_made_while_the_daemon_works_and_told(copy: Path) -> None:
     assert ", settled to 2021-10-05, checked" in call(copy, "db", "backup").stdout
 
 
+@pytest.mark.slow
 def test_backups_go_where_they_are_told_to(copy: Path) -> None:
     configure(copy, '\n[storage]\nbackup_dir = "elsewhere"\nbackups_kept = 1\n')
     for _ in range(2):

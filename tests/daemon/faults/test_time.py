@@ -38,7 +38,7 @@ def moved_for_two_hours(move: str, at: datetime, folder: Path, services_at: Serv
     ("move", "at"),
     [
         ("+1h", EARLY),
-        ("+3d", NOON),
+        pytest.param("+3d", NOON, marks=pytest.mark.slow),
         pytest.param("+30y", NOON, marks=pytest.mark.slow),
         pytest.param("-2h", EARLY, marks=pytest.mark.slow),
         pytest.param("-1d", FRIDAY, marks=pytest.mark.slow),

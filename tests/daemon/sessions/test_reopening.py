@@ -194,7 +194,11 @@ def test_bars_that_come_one_after_the_other_reopen_what_was_reopened_before(livi
     living.check()
 
 
-@pytest.mark.parametrize(("factor", "columns"), [(0.5, PRICES), (0.99, PRICES[-1:])], ids=["split", "dividend"])
+@pytest.mark.parametrize(
+    ("factor", "columns"),
+    [(0.5, PRICES), pytest.param(0.99, PRICES[-1:], marks=pytest.mark.slow)],
+    ids=["split", "dividend"],
+)
 def test_a_bar_that_comes_after_the_feed_has_scaled_its_history_is_settled_in_the_scale_of_then(
     factor: float, columns: list[str], living: Living
 ) -> None:

@@ -96,6 +96,7 @@ def train(scheduler: str, tasks: Sequence[TrainingTask], store: ModelStore, prog
     train_parts(tasks, store, workers=WorkerOptions(engine="dask", address=scheduler), progress=progress)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_mid_run_changes_no_bit(scheduler: str, tmp_path: Path, make_tasks: MakeTasks) -> None:
     tasks, store = make_tasks(9, rounds=60)[1:], ModelStore(tmp_path / "models")
     left: list[int] = []

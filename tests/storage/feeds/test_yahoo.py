@@ -236,6 +236,7 @@ def test_without_a_usable_symbol_no_process_is_started() -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN) == before  # a child that was waited for has used something
 
 
+@pytest.mark.slow
 def test_neither_long_answers_nor_many_symbols_fill_the_memory_of_the_child(yahoo: Yahoo, tmp_path: Path) -> None:
     """50 MiB, 200 MiB packed, then 30 symbols with 6,000 bars each."""
     opens = [OPENS[0] - 86400 * day for day in range(6000, 0, -1)]
