@@ -2,6 +2,8 @@
 
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -85,6 +87,39 @@ def test_every_command_that_only_looks_does_so(line: str, lived: Path, tmp_path:
     assert result.exit_code in (0, 1), result.output
     assert result.output
     assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+SHOWN_ELSEWHERE = {
+    "run": "stays; test_loop.py, test_sigterm.py",
+    "serve": "stays; dashboard/test_serve.py",
+    "audit": "takes minutes; auditing/test_audit.py",
+    "sweep": "takes minutes; sweeps/test_sweep.py",
+    "models push": "needs a bucket, as the next two; mirror/test_cloud_commands.py",
+    "models pull": "",
+    "restore": "",
+    "notify test": "needs a channel; notify/test_messenger.py",
+}
+"""Why a command that is shown is not run by the next test."""
+FILLED = {"SESSION": "2021-10-05", "LABEL": "gap", "SYMBOL": "AAA.NS"}
+OTHERS = [line for line in sorted({line for _, line in SHOWN}) if not only_looks(line)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [one for one in OTHERS if parse(" ".join(typed(one))) not in SHOWN_ELSEWHERE])
+def test_every_other_command_ends_well_or_with_one_line(line: str, copy: Path, tmp_path: Path) -> None:
+    backup = next((copy / "state" / "backups").glob("*.db"))
+    filled = FILLED | {"FILE": str(backup), "BACKUP": str(backup)}
+    words = [filled.get(word, word) for word in typed(re.sub(r"--config \S+ ", "", line))[1:]]
+    if "--out" in words:
+        words[words.index("--out") + 1] = str(tmp_path / "out")
+    if "run-once" in words:
+        words += ["--now", "2021-10-06T03:20:00Z"]
+    program = [sys.executable, "-c", "from daemon.cli import main; main()", "--config", str(copy / "config.toml")]
+    result = subprocess.run([*program, *words], capture_output=True, text=True, timeout=100, check=False)
+    assert result.returncode in (0, 1)
+    assert "Traceback" not in result.stderr
+    if result.returncode == 1 and not result.stdout:
+        assert any(told.startswith(f"{PROGRAM}: ") for told in result.stderr.splitlines())
 
 
 @pytest.mark.parametrize("usage", re.findall(r"`([a-z][a-z-]* ?[^`]*)`", "\n".join(table_rows())))
