@@ -127,7 +127,7 @@ def ask_database(
     if as_json:
         print_json(rows)
     elif not rows:
-        typer.echo("no rows")
+        typer.echo("no rows: nothing of this kind is stored yet")
     else:
         console = open_console()
         words = sum(1 for _ in takewhile(_is_word, rows[0].values()))
