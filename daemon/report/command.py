@@ -14,7 +14,8 @@ def report_command(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     out: Annotated[Path | None, typer.Option(help="File to write; default report.html in the state.")] = None,
     symbol: Annotated[
-        str | None, typer.Option(help="One symbol alone; default all that are traded.", autocompletion=complete_symbol)
+        str | None,
+        typer.Option(help="One symbol, traded or a peer; default all traded.", autocompletion=complete_symbol),
     ] = None,
     first: Annotated[
         datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session; default report.years ago.")

@@ -69,7 +69,8 @@ def _paths(material: Material, record: Record) -> _Paths | None:
         return None
     worth = np.array([record.began_with, *(row["equity"] for row in record.marks)], dtype=np.float64)
     own = np.divide(worth[1:], worth[:-1], out=np.ones(len(record.marks)), where=worth[:-1] > 0) - 1
-    bars = {symbol: frame for symbol, frame in material.bars.items() if len(frame)}
+    traded = material.settings.market.symbols
+    bars = {symbol: frame for symbol, frame in material.bars.items() if symbol in traded and len(frame)}
     sessions = [date.fromisoformat(row["session"]) for row in record.marks]
     returns = {ACCOUNT: np.asarray(own, dtype=np.float64)}
     held = hold_returns(bars, sessions, material.settings.rules) if bars else np.zeros(len(own))

@@ -83,7 +83,7 @@ class Material:
     positions: Sequence[Mapping[str, Any]]
     """Rows of v_open_positions."""
     bars: Mapping[str, pd.DataFrame]
-    """Of every traded symbol, whose account it is."""
+    """Of every traded symbol, whose account it is, and of the one that was asked for."""
     records: tuple[Record, Record]
     """Live, and the backtest's."""
     health: Health
@@ -130,7 +130,7 @@ def read_material(services: Services, asked: Asked) -> Material:
             forecasts=said[said["origin"] == LIVE],
             base_rates=_base_rates(conn, services, symbols, span),
             positions=[one for one in read_view(conn, OPEN_POSITIONS, order="symbol") if one["symbol"] in symbols],
-            bars=_bars(conn, settings.market.symbols, span),
+            bars=_bars(conn, list(dict.fromkeys((*settings.market.symbols, *symbols))), span),
             records=read_records(conn, span, settings, now),
             health=judge(read_ledger(conn, account, settings.signals.label), settings, now),
             runs=read_runs(conn, LIVE, newest=RUNS_SHOWN),
@@ -145,10 +145,11 @@ def _rank(row: Mapping[str, Any]) -> tuple[bool, float, str]:
 
 
 def _symbols(settings: Settings, symbol: str | None) -> tuple[str, ...]:
-    traded = settings.market.symbols
-    if symbol is not None and symbol not in traded:
-        raise DaemonError(f'--symbol was "{symbol}"; it must be traded: {", ".join(traded)}.')
-    return traded if symbol is None else (symbol,)
+    market = settings.market
+    if symbol is not None and symbol not in (*market.symbols, *market.peers):
+        known = ", ".join((*market.symbols, *market.peers))
+        raise DaemonError(f'--symbol was "{symbol}"; it must be traded or a peer: {known}.')
+    return market.symbols if symbol is None else (symbol,)
 
 
 def _span(conn: Connection, settings: Settings, asked: Asked, now: datetime) -> Span:

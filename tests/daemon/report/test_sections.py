@@ -174,7 +174,7 @@ def test_an_account_without_bars_stands_beside_one_that_stays_as_it_is(material:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (Asked(symbol="BBB.NS"), r'--symbol was "BBB\.NS"; it must be traded: AAA\.NS\.'),
+        (Asked(symbol="ETF"), r'--symbol was "ETF"; it must be traded or a peer: AAA\.NS, BBB\.NS\.'),
         (Asked(first=date(2021, 10, 6)), r"--from was 2021-10-06; it must not come after --to, 2021-10-05\."),
     ],
 )
@@ -183,6 +183,18 @@ def test_what_can_not_be_shown_is_refused_in_a_line(
 ) -> None:
     with services_at(replayed, "2021-10-05 18:00") as services, pytest.raises(DaemonError, match=message):
         read_material(services, asked)
+
+
+def test_a_peer_has_its_candles_and_forecasts_and_changes_nothing_of_the_account(
+    replayed: Path, material: Material, services_at: ServicesAt
+) -> None:
+    with services_at(replayed, "2021-10-05 18:00") as services:
+        peer = read_material(services, Asked(symbol="BBB.NS"))
+    (view,) = [part for part in candles(peer).parts if isinstance(part, Candles)]
+    assert {choice.name for choice in view.choices} == {"BBB.NS, live", "BBB.NS, backtest"}
+    assert {row[0] for part in today(peer).parts if isinstance(part, Table) for row in part.rows} == {"BBB.NS"}
+    for record in (peer.live, peer.backtest):
+        assert equity(peer, record).parts[-1] == equity(material, record).parts[-1]
 
 
 def test_by_default_it_looks_back_as_far_as_is_configured(material: Material) -> None:
