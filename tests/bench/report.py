@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, delete
 
 from ensemble.labels import LABELS
 from storage.account_tables import account, trades
@@ -84,6 +84,7 @@ def fill(database: Path, *origins: str) -> None:
             for seed, origin in enumerate(origins):
                 _add_forecasts(conn, origin, before.index, seed)
                 _add_account(conn, origin, before)
+            conn.execute(delete(outcomes))  # of a backtest that somebody has made of the demo
             _add(conn, outcomes, _keys(before.index), outcome=[0, 1, 1, 0, 1], resolved_at=AT)
     finally:
         engine.dispose()

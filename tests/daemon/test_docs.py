@@ -1,4 +1,4 @@
-"""What the docs show can be typed: every command parses, those that only look are run, every link leads somewhere."""
+"""What the docs show can be typed: every command parses and is run (*slow*), every link leads somewhere."""
 
 import re
 import sqlite3
@@ -77,6 +77,7 @@ def test_every_command_that_is_shown_parses(page: str, line: str) -> None:
     assert set(re.findall(r"--[a-z][a-z-]*", line)) <= known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", sorted({line for _, line in SHOWN if only_looks(line)}))
 def test_every_command_that_only_looks_does_so(line: str, lived: Path, tmp_path: Path) -> None:
     asked = re.sub(r"--config \S+ ", "", line)  # the tests' own stands in for the demo's

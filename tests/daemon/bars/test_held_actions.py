@@ -72,7 +72,7 @@ def overnight(folder: Path, services_at: ServicesAt) -> str:
     return next(day for day in AHEAD if any(entered < day < left for entered, left in spans))
 
 
-@pytest.mark.parametrize("moment", ["08:50", "17:00"])
+@pytest.mark.parametrize("moment", ["08:50", pytest.param("17:00", marks=pytest.mark.slow)])
 def test_a_split_stops_nobody_out_whenever_the_feed_tells_it(
     moment: str, plain: Path, lived: Path, tmp_path: Path, services_at: ServicesAt
 ) -> None:

@@ -32,6 +32,7 @@ def test_a_server_in_trouble_is_a_reason(channel: str) -> None:
     assert "500" in refused
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_is_given_up_in_time() -> None:
     with receiver(silent=True) as here:
         assert send(message(here.ping_url, channel="ping", timeout_s=1)) is not None

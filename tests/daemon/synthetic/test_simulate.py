@@ -41,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_market_is_forecast_from_its_files_and_its_signal_found(folder: Path, services_at: ServicesAt) -> None:
     with (folder / "config.toml").open("a") as config:
         config.write(SMALL)
