@@ -1,7 +1,5 @@
 """Explains a stored row: what it was made from is put together again and taken apart, and stands beside its past."""
 
-from collections.abc import Iterable
-
 import pandas as pd
 from sqlalchemy import Connection, Engine
 
@@ -13,7 +11,7 @@ from daemon.evaluating.holdout import without_holdout
 from daemon.explaining.explanation import Explanation, Reasoning
 from daemon.explaining.reasoning import reason
 from daemon.explaining.standpoint import Then, put_together
-from daemon.explaining.stored import Question, Stored, newest_session, read_stored
+from daemon.explaining.stored import Question, Stored, read_stored
 from daemon.services import Services
 from daemon.sessions.desk import home_calendar
 from ensemble.evaluation.holdout import before_holdout
@@ -29,7 +27,7 @@ from storage.errors import StoreError
 from storage.feeds import open_feed
 from storage.model_store import ModelStore, ModelStoreError
 from storage.outcome_store import read_scored
-from storage.tables import LIVE, Origin
+from storage.tables import LIVE
 
 REHEARSED = "rehearsal, all stocks"
 """Whose record: what the one who speaks said out of sample in the months before the model was made."""
@@ -67,19 +65,9 @@ def explain(services: Services, asked: Question) -> Explanation:
 
 
 def onlooker(engine: Engine, settings: Settings, clock: Clock) -> Services:
-    """What it takes to explain: nothing is written, asked of a feed or trained."""
+    """What it takes to explain and to report: nothing is written, asked of a feed or trained."""
     models = ModelStore(settings.storage.models_dir, read_only=True)
     return Services(settings, clock, engine, models, open_feed(settings.feed), silent)
-
-
-def explain_newest(services: Services, symbols: Iterable[str], *, origin: Origin = LIVE) -> list[Explanation]:
-    """Of the newest session that was forecast, of each of `symbols` the label that is traded; none before the first."""
-    with reading(services.engine) as conn:
-        session = newest_session(conn, origin)
-    label = services.settings.signals.label
-    if session is None:
-        return []
-    return [explain(services, Question(session, symbol, label, origin)) for symbol in symbols]
 
 
 def confidence_of(forecast: Forecast) -> float:

@@ -10,23 +10,18 @@ from sqlalchemy import Engine
 
 from daemon.clock import FixedClock
 from daemon.config.settings import Settings
-from daemon.console.progress import silent
 from daemon.errors import DaemonError
+from daemon.explaining.explain import onlooker
 from daemon.report.material import Asked, read_material
 from daemon.report.page import render
 from daemon.report.sections import sections
-from daemon.services import Services
 from storage.durable import give_to_owner, replace_durably
-from storage.feeds import open_feed
-from storage.model_store import ModelStore
 
 
 def report_page(engine: Engine, settings: Settings, asked: Asked, *, now: datetime) -> str:
     """The HTML. It only reads. Raises DaemonError for what can't be shown, StoreError."""
-    models = ModelStore(settings.storage.models_dir, read_only=True)
-    services = Services(settings, FixedClock(now), engine, models, open_feed(settings.feed), silent)
     with _no_collection():
-        material = read_material(services, asked)
+        material = read_material(onlooker(engine, settings, FixedClock(now)), asked)
         return render(material, sections(material))
 
 

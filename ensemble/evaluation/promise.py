@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.arrays import Floats
 from ensemble.evaluation.estimate import Z_95, Estimate
 from ensemble.evaluation.scored import Scored
 from ensemble.evaluation.scores import log_losses
-from ensemble.evaluation.share import share
-from ensemble.long_run import long_run_variance
+from ensemble.evaluation.share import ratio_mean, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,8 @@ def promise(scored: Scored) -> Promise | None:
     up, came = scored.probability > 0.5, scored.outcome > 0.5
     ups = float(scored.outcome[known].mean())
     base = log_losses(np.full(known.shape, ups), scored.outcome)
-    gain = np.where(known, base - log_losses(scored.probability, scored.outcome), np.nan)
+    gains = np.where(known, base - log_losses(scored.probability, scored.outcome), np.nan)
+    gain, error, _ = ratio_mean(gains, lags=scored.lags)
     return Promise(
         label=scored.label,
         sessions=int(known.any(axis=0).sum()),
@@ -45,21 +44,5 @@ def promise(scored: Scored) -> Promise | None:
         promised=float(np.maximum(scored.probability, 1 - scored.probability)[known].mean()),
         right=share(np.where(known, up == came, np.nan), lags=scored.lags),
         commoner_side=max(ups, 1 - ups),
-        gain=_mean(gain, lags=scored.lags),
+        gain=Estimate(gain, gain - Z_95 * error, gain + Z_95 * error),
     )
-
-
-def _mean(values: Floats, *, lags: int) -> Estimate:
-    """The mean of `values` (n_symbols, n_sessions), NaN left out: a ratio of sums over sessions.
-
-    Cochran (1977), sec. 6.3. Its variance counts `lags` neighbours on either side, Newey and West (1987). A single
-    session has infinite ends.
-    """
-    rows = np.isfinite(values).sum(axis=0)
-    sums, rows = np.nansum(values, axis=0)[rows > 0], rows[rows > 0]
-    mean = float(sums.sum() / rows.sum())
-    if len(rows) == 1:
-        return Estimate(mean, -np.inf, np.inf)
-    residuals = (sums - mean * rows) / rows.mean()
-    error = np.sqrt(long_run_variance(residuals, lags=min(lags, len(rows) - 1)) / (len(rows) - 1))
-    return Estimate(mean, float(mean - Z_95 * error), float(mean + Z_95 * error))

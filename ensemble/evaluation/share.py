@@ -4,7 +4,7 @@ import numpy as np
 
 from ensemble.arrays import Floats
 from ensemble.evaluation.estimate import Z_95, Estimate
-from ensemble.long_run import rows_for_one
+from ensemble.long_run import long_run_variance, rows_for_one
 
 
 def share(hits: Floats, *, lags: int) -> Estimate:
@@ -43,21 +43,35 @@ def mean_of_sessions(values: Floats) -> Estimate:
 def mean_by_session(values: Floats) -> Estimate:
     """The mean of `values` (n_symbols, n_sessions), NaN left out, with Student's 95 % interval; sessions are units.
 
-    A ratio of sums, by Cochran (1977), sec. 6.3: stocks of one session move together, and their number may differ.
-    Infinite for a single session.
+    As `ratio_mean` has it, of sessions that share nothing. Infinite for a single one.
     """
     from scipy import stats
 
+    mean, error, sessions = ratio_mean(values)
+    if not sessions:
+        return Estimate(np.nan, np.nan, np.nan)
+    if sessions == 1:
+        return Estimate(mean, -np.inf, np.inf)
+    reach = float(stats.t.ppf(0.975, sessions - 1)) * error
+    return Estimate(mean, mean - reach, mean + reach)
+
+
+def ratio_mean(values: Floats, *, lags: int = 0) -> tuple[float, float, int]:
+    """The mean of `values` (n_symbols, n_sessions), NaN left out, its standard error, and how many sessions have any.
+
+    A ratio of sums, by Cochran (1977), sec. 6.3: stocks of one session move together, and their number may differ. The
+    variance counts `lags` neighbours on either side, Newey and West (1987). Of a single session the error is infinite,
+    of none the mean is NaN.
+    """
     known = np.isfinite(values)
     rows = known.sum(axis=0)
     rows = rows[rows > 0]
     if not len(rows):
-        return Estimate(np.nan, np.nan, np.nan)
+        return np.nan, np.nan, 0
     sums = np.where(known, values, 0.0).sum(axis=0)[known.any(axis=0)]
     mean = float(sums.sum() / rows.sum())
     if len(rows) == 1:
-        return Estimate(mean, -np.inf, np.inf)
+        return mean, np.inf, 1
     residuals = (sums - mean * rows) / rows.mean()
-    error = float(np.sqrt((residuals @ residuals) / (len(rows) - 1) / len(rows)))
-    reach = float(stats.t.ppf(0.975, len(rows) - 1)) * error
-    return Estimate(mean, mean - reach, mean + reach)
+    variance = long_run_variance(residuals, lags=min(lags, len(rows) - 1))
+    return mean, float(np.sqrt(variance / (len(rows) - 1))), len(rows)

@@ -17,15 +17,15 @@ from daemon.backtests.backtest import backtest
 from daemon.cli import app
 from daemon.errors import DaemonError
 from daemon.explaining.belief import belief, chosen_record
-from daemon.explaining.explain import REHEARSED, explain, explain_newest
+from daemon.explaining.explain import REHEARSED, explain
 from daemon.explaining.explanation import Explanation
 from daemon.explaining.reasoning import why_it_speaks
-from daemon.explaining.stored import Question
+from daemon.explaining.stored import Question, newest_session
 from daemon.instance import only_instance
 from daemon.services import Services
 from ensemble.evaluation.estimate import Estimate
 from ensemble.evaluation.past_record import PastRecord
-from storage.engine import transaction
+from storage.engine import reading, transaction
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 AFTERWARDS = "2021-12-31 20:00"
@@ -51,8 +51,10 @@ def explained(copy: Path, services_at: ServicesAt) -> Callable[..., Explanation]
 def newest(lived: Path, services_at: ServicesAt) -> Explanation:
     """That of the newest session."""
     with services_at(lived, AFTERWARDS) as services:
-        (one,) = explain_newest(services, ["AAA.NS"])
-    return one
+        with reading(services.engine) as conn:
+            session = newest_session(conn, "live")
+        assert session is not None
+        return explain(services, Question(session, "AAA.NS", services.settings.signals.label))
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -209,8 +211,8 @@ def test_without_a_forecast_the_signal_is_shown_and_nothing_is_taken_apart(copy:
 
 def test_the_newest_is_found(newest: Explanation, lived: Path, services_at: ServicesAt) -> None:
     assert (newest.session, newest.label) == (date(2021, 10, 5), "gap")
-    with services_at(lived, AFTERWARDS) as services:
-        assert explain_newest(services, ["AAA.NS"], origin="backtest") == []
+    with services_at(lived, AFTERWARDS) as services, reading(services.engine) as conn:
+        assert newest_session(conn, "backtest") is None
 
 
 @pytest.mark.parametrize(
