@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 
@@ -14,8 +13,9 @@ from daemon.report.record import Record, nothing_known
 from daemon.report.words import EXITS
 from ensemble.arrays import Floats
 from ensemble.counted import counted
+from ensemble.evaluation.account_path import AccountPath
 from ensemble.evaluation.buy_and_hold import hold_returns, scaled_returns
-from ensemble.evaluation.estimate import Z_95
+from ensemble.evaluation.share import mean_of_sessions
 from ensemble.trading.account import Trade
 
 ACCOUNT, HOLD, SCALED = "this account", "buy and hold", "hold, as much invested"
@@ -38,8 +38,8 @@ class _Paths:
 
 def equity(material: Material, record: Record) -> Section:
     """Gain and drawdown since the start of what is shown."""
-    paths = _paths(material, record)
-    found = (Line(nothing_known(record), "quiet"),) if paths is None else _parts(paths, record)
+    path = record.path
+    found = (Line(nothing_known(record), "quiet"),) if path is None else _parts(_paths(material, path), path, record)
     if not material.shows_all:
         found = (Line("The account is that of all traded symbols."), *found)
     return Section(
@@ -53,31 +53,23 @@ def equity(material: Material, record: Record) -> Section:
     )
 
 
-def _parts(paths: _Paths, record: Record) -> tuple[Chart | Table | Line, ...]:
+def _parts(paths: _Paths, path: AccountPath, record: Record) -> tuple[Chart | Table | Line, ...]:
     own, other = paths.gain_pct[ACCOUNT][-1], paths.gain_pct[HOLD][-1]
     says = (
         f"Line chart, {paths.sessions[0]} to {paths.sessions[-1]}: this account {own:+.1f} %, buy and hold "
         f"{other:+.1f} %; below it the drawdown of both."
     )
     chart = Chart(f"equity-{record.origin}", says, _figure(paths), _monthly(paths), height_px=440)
-    return (chart, _comparison(paths), _trades(record.trades))
+    return (chart, _comparison(paths), _trades(path.trades))
 
 
-def _paths(material: Material, record: Record) -> _Paths | None:
-    """None before the first settled session."""
-    if not record.marks or record.began_with is None:
-        return None
-    worth = np.array([record.began_with, *(row["equity"] for row in record.marks)], dtype=np.float64)
-    own = np.divide(worth[1:], worth[:-1], out=np.ones(len(record.marks)), where=worth[:-1] > 0) - 1
+def _paths(material: Material, path: AccountPath) -> _Paths:
     traded = material.settings.market.symbols
     bars = {symbol: frame for symbol, frame in material.bars.items() if symbol in traded and len(frame)}
-    sessions = [date.fromisoformat(row["session"]) for row in record.marks]
-    returns = {ACCOUNT: np.asarray(own, dtype=np.float64)}
-    held = hold_returns(bars, sessions, material.settings.rules) if bars else np.zeros(len(own))
-    invested = float(np.mean([row["exposure"] / row["equity"] if row["equity"] > 0 else 0 for row in record.marks]))
-    returns |= {HOLD: held, SCALED: scaled_returns(held, invested)}
+    held = hold_returns(bars, path.sessions, material.settings.rules) if bars else np.zeros(len(path.marks))
+    returns = {ACCOUNT: path.returns, HOLD: held, SCALED: scaled_returns(held, float(path.invested.mean()))}
     gains = {who: np.asarray(100 * (np.cumprod(1 + one) - 1), dtype=np.float64) for who, one in returns.items()}
-    return _Paths(tuple(row["session"] for row in record.marks), gains, returns)
+    return _Paths(tuple(f"{session}" for session in path.sessions), gains, returns)
 
 
 def _figure(paths: _Paths) -> Figure:
@@ -116,11 +108,9 @@ def _monthly(paths: _Paths) -> Table:
 def _comparison(paths: _Paths) -> Table:
     count, rows = len(paths.sessions), []
     for who, gain in paths.gain_pct.items():
-        ahead = 1e4 * (paths.returns[ACCOUNT] - paths.returns[who])
-        error = ahead.std(ddof=1) / np.sqrt(count) if count > 1 else np.inf
-        mean = float(ahead.mean())
-        ends = f"{signed(mean - Z_95 * error)} to {signed(mean + Z_95 * error)}"
-        beside = ("", "") if who == ACCOUNT else (signed(mean), ends)
+        ahead = mean_of_sessions(1e4 * (paths.returns[ACCOUNT] - paths.returns[who]))
+        ends = f"{signed(ahead.low)} to {signed(ahead.high)}"
+        beside = ("", "") if who == ACCOUNT else (signed(ahead.value), ends)
         rows.append((who, f"{count:,}", signed(gain[-1]), signed(float(paths.drawdown_pct(who).min())), *beside))
     return Table(
         caption="The account beside what doing nothing would have given. An interval that holds 0 says that the two "

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,17 +11,16 @@ from sqlalchemy import Connection
 from daemon.config.settings import Settings
 from daemon.evaluating.holdout import without_holdout
 from ensemble.arrays import Floats
+from ensemble.evaluation.account_path import AccountPath
 from ensemble.evaluation.scored import Scored, scored_labels
 from ensemble.evaluation.slices import only_symbols
 from ensemble.trading.account import Trade
 from ensemble.trading.events import AccountEvent, EventKind, standing
-from storage.account_store import read_events, read_trades
+from storage.account_store import newest_mark, read_events, read_marks, read_trades
 from storage.backtest_store import BACKTEST
 from storage.forecast_store import read_member_forecasts
 from storage.outcome_store import read_scored
 from storage.tables import LIVE, Origin
-from storage.view_store import read_view
-from storage.views import EQUITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +46,22 @@ class Record:
     """The same by label, where some outcome is known."""
     members: pd.DataFrame
     """What each member said of the traded label: session, symbol, label, member, probability."""
-    marks: Sequence[Mapping[str, Any]]
-    """Rows of v_equity, oldest first."""
-    trades: Sequence[Trade]
-    """Closed within the span."""
+    path: AccountPath | None
+    """The account over the sessions that were settled, with what it closed; None where none was."""
     entries: Mapping[tuple[str, date], AccountEvent]
     """Symbol and session -> the entry, with its stop and target."""
-    began_with: float | None
-    """Equity at the close before the first mark, or the cash that the account was opened with."""
     held_back: int
     """Sessions whose forecasts stay unseen."""
 
     @property
     def is_empty(self) -> bool:
         """Nothing was ever said or settled."""
-        return self.said.empty and not self.marks
+        return self.said.empty and self.path is None
+
+    @property
+    def trades(self) -> Sequence[Trade]:
+        """Closed within the span."""
+        return () if self.path is None else self.path.trades
 
     def said_by_members(self, scored: Scored) -> dict[str, Floats]:
         """Member -> its probabilities beside those of `scored`, (n_symbols, n_sessions)."""
@@ -93,7 +92,6 @@ def _read_record(conn: Connection, origin: Origin, span: Span, settings: Setting
     said = without_holdout(every, settings, now=now)
     labels = scored_labels(said, settings.labels.barrier.limits)
     seen = span if origin == LIVE else Span(span.first, settings.evaluation.last_open(span.last))
-    marks = [row for row in read_view(conn, EQUITY, origin=origin) if seen.holds(date.fromisoformat(row["session"]))]
     events = list(read_events(conn, origin))
     entries = [one for one in standing(events, events) if one.kind is EventKind.ENTERED]
     return Record(
@@ -101,10 +99,8 @@ def _read_record(conn: Connection, origin: Origin, span: Span, settings: Setting
         said=said,
         labels={label: scored for label, scored in labels.items() if scored.known.any()},
         members=pd.DataFrame(),
-        marks=marks,
-        trades=[trade for trade in read_trades(conn, origin) if seen.holds(trade.exit_session)],
+        path=_path(conn, origin, seen, events),
         entries={(str(one.symbol), one.session): one for one in entries if seen.holds(one.session)},
-        began_with=_began_with(marks, events),
         held_back=int(every["session"].nunique() - said["session"].nunique()),
     )
 
@@ -125,10 +121,12 @@ def nothing_known(record: Record) -> str:
     return "No backtest is stored for these sessions; `reliance-daemon backtest --from DATE --to DATE` makes one."
 
 
-def _began_with(marks: Sequence[Mapping[str, Any]], events: Sequence[AccountEvent]) -> float | None:
+def _path(conn: Connection, origin: Origin, seen: Span, events: Sequence[AccountEvent]) -> AccountPath | None:
+    """From the equity at the close before, or the cash that the account was opened with."""
+    marks = [mark for mark in read_marks(conn, origin) if seen.holds(mark.session)]
     if not marks:
         return None
-    if marks[0]["profit"] is not None:
-        return float(marks[0]["equity"] - marks[0]["profit"])
+    before = newest_mark(conn, origin, before=marks[0].session)
     opened = next((one.amount for one in events if one.kind is EventKind.OPENED), None)
-    return float(opened or marks[0]["equity"])
+    capital = before.equity if before else opened or marks[0].equity
+    return AccountPath(capital, marks, [one for one in read_trades(conn, origin) if seen.holds(one.exit_session)], ())

@@ -154,7 +154,8 @@ def test_what_is_held_out_is_shown_nowhere(replayed: Path, services_at: Services
         settings = services.settings.model_copy(update={"evaluation": held_out})
         seen = read_material(replace(services, settings=settings), Asked())
     assert seen.backtest.said["session"].max() < pd.Timestamp("2021-09-15")
-    assert max(row["session"] for row in seen.backtest.marks) < "2021-09-15"
+    assert seen.backtest.path is not None
+    assert max(seen.backtest.path.sessions) < date(2021, 9, 15)
     assert all(trade.exit_session < date(2021, 9, 15) for trade in seen.backtest.trades)
     assert seen.live.said.empty
     assert seen.live.labels == {}
@@ -162,6 +163,21 @@ def test_what_is_held_out_is_shown_nowhere(replayed: Path, services_at: Services
     assert "held out" in line.text
     rate = seen.base_rates["AAA.NS", "gap"]
     assert rate.outcomes == seen.backtest.said["session"].nunique()
+
+
+def test_what_left_in_the_session_that_it_came_in_was_invested_too(material: Material) -> None:
+    path = material.backtest.path
+    assert path is not None
+    assert path.trades
+    first = path.trades[0]
+    within = replace(first, entry_session=first.exit_session)
+    empty = [replace(mark, exposure=0.0) for mark in path.marks]
+    shown = []
+    for trades in ([within], []):
+        chart = equity(material, replace(material.backtest, path=replace(path, marks=empty, trades=trades))).parts[0]
+        assert isinstance(chart, Chart)
+        shown.append(set(trace(chart, "hold, as much invested")["y"]))
+    assert shown[0] != shown[1] == {0.0}
 
 
 def test_an_account_without_bars_stands_beside_one_that_stays_as_it_is(material: Material) -> None:
