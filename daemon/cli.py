@@ -342,8 +342,7 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             _show_traceback()
-        code = error.exit_code if isinstance(error, DaemonError) else 1
-        _stop(f"{_origin(error)}{error}", code=code)
+        _stop(_told(error), code=error.exit_code if isinstance(error, DaemonError) else 1)
 
 
 def _show_traceback() -> None:
@@ -357,11 +356,13 @@ def _stop(line: str, *, code: int) -> None:
     sys.exit(code)
 
 
-def _origin(error: Exception) -> str:
-    """Nothing for faults that were foreseen; for others their type and how to see more."""
+def _told(error: Exception) -> str:
+    """Faults that were foreseen as they are; others with their type and how to see more."""
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename}: this user may not ({error.strerror}); do it as the user who runs the daemon."
     foreseen = isinstance(error, DaemonError) or type(error).__module__.split(".")[0] in (
         "daemon",
         "storage",
         "ensemble",
     )
-    return "" if foreseen else f"unexpected {type(error).__name__} (--debug shows where): "
+    return str(error) if foreseen else f"unexpected {type(error).__name__} (--debug shows where): {error}"

@@ -7,6 +7,10 @@ class DaemonError(Exception):
     exit_code = 1
 
 
+class WrongQuestion(DaemonError):
+    """What is asked for isn't there, whoever asks and however often: the question has to change."""
+
+
 class AlreadyRunning(DaemonError):
     """Another process works on the same state folder: EX_TEMPFAIL, try again later."""
 

@@ -4,18 +4,20 @@ import os
 from pathlib import Path
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Writes a new file and waits until it is on the disk."""
+def write_durably(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Writes a new file and waits until it is on the disk. `mode`: its rights, by default those of the umask."""
     with path.open("wb") as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
 
-def replace_durably(path: Path, content: bytes, *, draft: Path) -> None:
-    """Writes `draft`, beside `path`, and renames it: a reader sees the old content or the new."""
+def replace_durably(path: Path, content: bytes, *, draft: Path, mode: int | None = None) -> None:
+    """Writes `draft`, beside `path`, and renames it: a reader sees the old content or the new. `mode` as above."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(draft, content)
+    write_durably(draft, content, mode=mode)
     draft.replace(path)
     sync_folder(path.parent)
 

@@ -145,8 +145,13 @@ class ModelStore:
         """A version's manifest. Raises ModelStoreError when there is none or it is not what its id says."""
         try:
             content = self.manifest_file(model_id).read_bytes()
-        except OSError as error:
+        except FileNotFoundError as error:
             raise ModelStoreError(f"model {model_id} is not in {self.root}; retrain, or restore the folder.") from error
+        except OSError as error:
+            raise ModelStoreError(
+                f"model {model_id} can't be read from {self.root} ({error.strerror}); mend its rights, "
+                "or do this as the user who runs the daemon."
+            ) from error
         if not model_id.endswith(hashlib.sha256(content).hexdigest()[:12]):
             raise ModelStoreError(
                 f"model {model_id}: its manifest does not match its name; retrain, or restore the folder."

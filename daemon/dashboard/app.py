@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.console.redaction import one_line, redacted
 from daemon.console.tables import json_text
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, WrongQuestion
 from storage.errors import StoreError
 
 OWN_NAMES = ["127.0.0.1", "localhost", "[::1]"]
@@ -68,7 +68,8 @@ def dashboard(pages: Pages) -> Starlette:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    return PlainTextResponse(f"{one_line(redacted(str(error)))}\n", 503)
+    status = 400 if isinstance(error, WrongQuestion) else 503
+    return PlainTextResponse(f"{one_line(redacted(str(error)))}\n", status)
 
 
 class _Headers:

@@ -6,7 +6,7 @@ from typing import Any
 
 from daemon.clock import SystemClock
 from daemon.dashboard.app import Pages
-from daemon.errors import DaemonError
+from daemon.errors import WrongQuestion
 from daemon.health.metrics import metrics_text
 from daemon.health.snapshot import read_snapshot
 from daemon.health.status_display import read_status, status_record
@@ -46,4 +46,4 @@ def _date(query: Mapping[str, str], name: str) -> date | None:
     try:
         return None if text is None else date.fromisoformat(text)
     except ValueError as error:
-        raise DaemonError(f"{name} was {text!r}; it must be a date such as 2021-10-01.") from error
+        raise WrongQuestion(f"{name} was {text!r}; it must be a date such as 2021-10-01.") from error

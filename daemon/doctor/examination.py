@@ -13,7 +13,7 @@ from daemon.calendars.check import check_stored
 from daemon.config.file import CONFIG_PATHS, read_config
 from daemon.config.settings import Settings, StorageOptions, load_settings
 from daemon.doctor.cloud import bucket_finding, cloud_finding
-from daemon.doctor.finding import Finding, fail, ok
+from daemon.doctor.finding import Finding, fail, ok, warn
 from daemon.doctor.installation import installation_findings
 from daemon.doctor.machine import bars_finding, calendar_end_finding, clock_finding, disk_finding, unit_finding
 from daemon.doctor.market import age_finding, answer_finding, context_finding, model_finding
@@ -97,6 +97,10 @@ def _opened(storage: StorageOptions) -> Iterator[Engine | None]:
 def _guarded(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     try:
         yield from look()
+    except PermissionError as error:
+        yield warn(
+            check, f"this user may not look at {error.filename or 'it'}", "look as the user who runs the daemon."
+        )
     except Exception as error:  # the other checks are worth as much
         said = " ".join(str(error).split())
         yield fail(check, f"could not be looked at: {type(error).__name__}: {said}", "mend that, or report it.")

@@ -81,7 +81,7 @@ def _then(services: Services, asked: Question, stored: Stored) -> tuple[Then | N
         then = put_together(services, asked, stored)
         _ = then.model.members  # read now: a part may be gone
     except (DaemonError, StoreError, ModelStoreError, CalendarError, EventError, ColumnMismatch) as error:
-        return None, str(error)
+        return None, str(error).rstrip(".")
     return then, ""
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from daemon.config.settings import Settings
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, WrongQuestion
 from daemon.explaining.explain import explain
 from daemon.explaining.explanation import Explanation
 from daemon.explaining.stored import Question
@@ -110,7 +110,7 @@ class Material:
 
 
 def read_material(services: Services, asked: Asked) -> Material:
-    """Raises DaemonError for a symbol that is not traded and for a span without a day; StoreError."""
+    """Raises WrongQuestion for a symbol that is not traded and for a span without a day; StoreError."""
     settings, now = services.settings, services.clock.now()
     symbols = _symbols(settings, asked.symbol)
     with reading(services.engine) as conn:
@@ -148,7 +148,7 @@ def _symbols(settings: Settings, symbol: str | None) -> tuple[str, ...]:
     market = settings.market
     if symbol is not None and symbol not in (*market.symbols, *market.peers):
         known = ", ".join((*market.symbols, *market.peers))
-        raise DaemonError(f'--symbol was "{symbol}"; it must be traded or a peer: {known}.')
+        raise WrongQuestion(f'--symbol was "{symbol}"; it must be traded or a peer: {known}.')
     return market.symbols if symbol is None else (symbol,)
 
 
@@ -158,7 +158,7 @@ def _span(conn: Connection, settings: Settings, asked: Asked, now: datetime) -> 
     last = asked.last or (date.fromisoformat(stored[0]) if stored else now.date())
     span = Span(asked.first or settings.report.first(last), last)
     if span.first > span.last:
-        raise DaemonError(f"--from was {span.first}; it must not come after --to, {span.last}.")
+        raise WrongQuestion(f"--from was {span.first}; it must not come after --to, {span.last}.")
     return span
 
 

@@ -19,17 +19,26 @@ from storage.durable import give_to_owner, replace_durably
 
 
 def report_page(engine: Engine, settings: Settings, asked: Asked, *, now: datetime) -> str:
-    """The HTML. It only reads. Raises DaemonError for what can't be shown, StoreError."""
+    """The HTML. It only reads. Raises WrongQuestion for what can't be shown, StoreError."""
     with _no_collection():
         material = read_material(onlooker(engine, settings, FixedClock(now)), asked)
         return render(material, sections(material))
 
 
 def write_report(engine: Engine, settings: Settings, asked: Asked, *, now: datetime, path: Path) -> int:
-    """Its size in bytes. Raises DaemonError where it can't be written too."""
+    """Its size in bytes. Who may look at the database may look at the daemon's own report, nobody else at any.
+
+    Raises DaemonError where it can't be written too.
+    """
     content = report_page(engine, settings, asked, now=now).encode()
+    is_own = path == settings.report.path(settings.storage.state_dir)
     try:
-        replace_durably(path, content, draft=path.with_name(f".{path.name}.draft"))
+        replace_durably(
+            path,
+            content,
+            draft=path.with_name(f".{path.name}.draft"),
+            mode=0o640 if is_own and settings.storage.group_read else 0o600,
+        )
         give_to_owner(path)
     except OSError as error:
         raise DaemonError(f"{path} can't be written: {error.strerror}; name another file.") from error

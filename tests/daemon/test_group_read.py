@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -33,14 +34,20 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become s
 
 # As root first, because the code may lie where others can't read it; what it needs is loaded then.
 LOOK = """
-import json, os, sys
-from typer.testing import CliRunner
-import daemon.sessions.halt_command, daemon.instance, daemon.console.log
-from daemon.cli import app
+import contextlib, io, json, os, sys
+import daemon.sessions.halt_command, daemon.instance, daemon.console.log, daemon.doctor.examination
+from daemon.cli import main
 folder, group, user, as_root, as_user = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *map(json.loads, sys.argv[4:])
 def call(words):
-    result = CliRunner().invoke(app, ["--config", f"{folder}/config.toml", *words])
-    return result.exit_code, result.output or str(result.exception)
+    sys.argv = ["reliance-daemon", "--config", f"{folder}/config.toml", *words]
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    return code, said.getvalue()
 before = [call(words) for words in as_root]
 os.setgroups([]); os.setgid(group); os.setuid(user)
 print(json.dumps([before, [call(words) for words in as_user]]))
@@ -135,6 +142,24 @@ def test_a_user_of_the_group_looks_at_a_stopped_daemon_and_changes_nothing(share
 
 def content(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in (folder / "state").rglob("*") if path.is_file()}
+
+
+@only_root
+@pytest.mark.slow
+def test_where_more_than_the_database_is_needed_one_line_says_whose_right_it_is(shared: Path) -> None:
+    allow(shared)
+    farther = [["explain", "newest"], ["cache", "list"], ["doctor"]]
+    with at_work(shared) as daemon:
+        _, ((explained, explanation), (listed, cache), (_, seen)) = look(shared, farther, farther)
+        daemon.kill()
+    assert (explained, listed) == (0, 1)
+    assert re.search(
+        r"can't be read from \S+ \(Permission denied\); mend .+ as the user who runs the daemon\.$", explanation, re.M
+    )
+    assert re.fullmatch(
+        r".+/versions: this user may not \(Permission denied\); .+ as the user who runs the daemon\.\n", cache
+    )
+    assert re.search(r"^warn database +this user may not look at \S+/backups; look as the user who runs", seen, re.M)
 
 
 @only_root

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from daemon.console.redaction import hide
 from daemon.dashboard.app import HEADERS, Pages, dashboard
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, WrongQuestion
 
 WELL: Mapping[str, Any] = {"healthy": True, "findings": [], "equity": float("nan")}
 PAGES = Pages(lambda query: f"<p>{query.get('symbol', 'all')}</p>", lambda: WELL, lambda: "metrics 1.0\n")
@@ -79,6 +79,15 @@ def test_a_database_that_cannot_be_read_is_one_line_without_secrets() -> None:
     assert (answer.status_code, answer.text.count("\n")) == (503, 1)
     assert "hunter2" not in answer.text
     assert "is away" in answer.text
+
+
+def test_a_question_that_has_to_change_is_told_apart_from_a_daemon_in_trouble() -> None:
+    def refuses(query: Mapping[str, str]) -> str:
+        raise WrongQuestion(f"from was {query['from']!r}; it must be a date such as 2021-10-01.")
+
+    with client(replace(PAGES, report=refuses)) as browser:
+        answer = browser.get("/?from=yesterday")
+    assert (answer.status_code, answer.text) == (400, "from was 'yesterday'; it must be a date such as 2021-10-01.\n")
 
 
 def test_an_error_that_nobody_foresaw_shows_no_insides() -> None:

@@ -1,6 +1,7 @@
 """`report` writes one file, whole or not at all, and says where."""
 
 import json
+import stat
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def test_by_default_it_lies_in_the_state_and_a_script_is_told_where(copy: Path) 
     told = json.loads(report(copy, *NOW, "--json"))
     path = copy / "state" / "report.html"
     assert told == {"file": str(path), "bytes": path.stat().st_size}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_who_may_look_at_the_database_may_look_at_the_daemons_own_report(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELIANCE_DAEMON__STORAGE__GROUP_READ", "true")
+    report(copy, *NOW)
+    assert stat.S_IMODE((copy / "state" / "report.html").stat().st_mode) == 0o640
+    report(copy, *NOW, "--out", str(tmp_path / "mine.html"))
+    assert stat.S_IMODE((tmp_path / "mine.html").stat().st_mode) == 0o600
 
 
 def test_a_file_that_can_not_be_written_is_told_in_a_line(replayed: Path, tmp_path: Path) -> None:
