@@ -1,7 +1,8 @@
 """Wakes the main thread at given instants, through APScheduler, whose only importer this is.
 
-It decides nothing: its thread rings a bell, and the ledger says what is due. Its jobs are single dates, planned anew
-after each wake, because an interval works off every turn that a clock moved by years has passed.
+It decides nothing: its thread rings a bell, and the ledger says what is due. Its listeners log and ring too, and the
+ledger, which the main thread alone writes, has what came of it. Its jobs are single dates, planned anew after each
+wake, because an interval works off every turn that a clock moved by years has passed.
 """
 
 import logging
