@@ -81,6 +81,8 @@ class Loop:
     _ahead: tuple[pd.Timestamp, pd.Timestamp] | None = None
     """The next wake, and the next open."""
     _vain: int = 0
+    _behind: bool = True
+    """Nobody has looked whether the next session has its model, since the start, a reload or the turn of the month."""
     status: str = ""
     """What is wrong at present, for whoever asks; empty when nothing is."""
 
@@ -104,13 +106,14 @@ class Loop:
 
         A tick in the calm only plans: the ledger would say what it said before.
         """
+        self._behind |= MONTH_TURN in rung
         if rung != {TICK} or not self.calm.lasts(self.services):
-            self._look(month_turns=MONTH_TURN in rung)
+            self._look()
         return self._plan()
 
-    def _look(self, *, month_turns: bool) -> None:
+    def _look(self) -> None:
         """Does what is due, and works out when something falls due again."""
-        done = self._attempt(month_turns)
+        done = self._attempt()
         settings, now = self.services.settings, pd.Timestamp(self.services.clock.now())
         try:
             calendar = home_calendar(settings, now)
@@ -133,7 +136,7 @@ class Loop:
         self.waker.plan({TICK: now + pd.Timedelta(seconds=pause), SESSION: wake, MONTH_TURN: month})
         return pause
 
-    def _attempt(self, month_turns: bool) -> bool:
+    def _attempt(self) -> bool:
         """True when all that was due is done, False when the reconciliation failed or waits for bars."""
         self.status, self.calm = "", RESTLESS
         outside, idle = outside_of(self.services), False
@@ -142,9 +145,10 @@ class Loop:
             reconciled = reconcile(self.services, trust=self.watch.trust)
             if reconciled.bears_out_clock:
                 self.watch.bear_out()
-            if month_turns:
+            idle = not (reconciled.done or reconciled.waiting or self._behind)
+            if self._behind:
                 prepare_ahead(self.services)
-            idle = not (reconciled.done or reconciled.waiting or month_turns)
+                self._behind = False
             if idle:
                 self.calm = calm_until(self.services, reconciled.next_wake, outside)
             self.status = "waiting for bars; " if reconciled.waiting else ""
@@ -180,6 +184,7 @@ class Loop:
     def _reload(self) -> None:
         self.manager.reloading()
         self.services = reloaded(self.services, self.read)
+        self._behind = True
         self.manager.allow_silence(longest_silence_s(self.services))
         self.manager.ready("reloaded")
 

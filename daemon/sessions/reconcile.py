@@ -31,7 +31,7 @@ from daemon.sessions.halt import follow_file
 from daemon.sessions.orders import hand_over, unsettled_signals
 from daemon.sessions.reopening import hoped_for, how_settled, reopen
 from daemon.versions import deciding_version
-from ensemble.sessions import SessionCalendar, trading_hours
+from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Account, open_account
 from ensemble.trading.signals import Signal
 from ensemble.windows import WindowError, month_of
@@ -42,7 +42,7 @@ from storage.engine import StoreError, reading, transaction
 from storage.model_store import ModelStoreError
 from storage.outbox_store import Notice
 from storage.outcome_store import write_outcomes
-from storage.run_store import Run, RunStatus, done_runs, recently_done, write_runs
+from storage.run_store import Run, RunStatus, done_runs, newest_done, recently_done, write_runs
 from storage.signal_store import read_signals
 from storage.tables import LIVE
 
@@ -117,10 +117,14 @@ def _newest(services: Services) -> pd.Timestamp:
 
 
 def prepare_ahead(services: Services) -> None:
-    """The model of the next session if it is not there yet: at the turn of a month, long before the morning."""
-    calendar = home_calendar(services.settings, services.clock.now())
-    today = pd.Timestamp(services.clock.now()).tz_convert(trading_hours(calendar.exchange).zone)
-    _prepare_following(services, calendar, calendar.previous(today.tz_localize(None).normalize()))
+    """What a kill or a failure has left of the evening: the model of the session after the newest settled one.
+
+    By the ledger, not by the clock, which may be wrong: a model made too early would not know the last bars.
+    """
+    with reading(services.engine) as conn:
+        settled = newest_done(conn, LIVE, "settle")
+    if settled is not None:
+        _prepare_following(services, home_calendar(services.settings, services.clock.now()), pd.Timestamp(settled))
 
 
 def _prepare_following(services: Services, calendar: SessionCalendar, settled: pd.Timestamp) -> None:

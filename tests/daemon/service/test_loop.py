@@ -10,12 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from daemon.service.loop import LONGEST_PAUSE_S, Loop, pause_s
+from daemon.service.loop import LONGEST_PAUSE_S, MONTH_TURN, TICK, Loop, pause_s
 from daemon.services import Services
+from daemon.sessions import reconcile
 from daemon.sessions.due import Timetable
 from ensemble.sessions import load_calendar
 from storage.engine import reading
 from storage.errors import DamagedStore
+from storage.model_index import read_models
 from storage.run_store import read_runs
 from storage.tables import LIVE
 from tests.daemon.loop_by_hand import SetClock, loop_under
@@ -109,6 +111,52 @@ def test_a_database_that_is_damaged_at_work_ends_the_daemon_for_the_next_start_t
         database.write_bytes(b"no database".ljust(database.stat().st_size, b"\0"))
         with pytest.raises(DamagedStore):
             loop.turn()
+
+
+def test_it_looks_for_the_next_sessions_model_at_its_start_and_at_the_turn_of_a_month_until_it_could(
+    copy: Path, services_at: ServicesAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = list[datetime]()
+    monkeypatch.setattr("daemon.service.loop.prepare_ahead", lambda services: looked.append(services.clock.now()))
+    with loop_at(copy, datetime(1970, 1, 1, tzinfo=UTC), services_at) as loop:
+        loop.turn()  # no clock to do anything by
+        assert looked == []
+        evening = datetime(2021, 10, 5, 12, tzinfo=UTC)
+        loop.services = replace(loop.services, clock=SetClock(evening))
+        for rung in (frozenset[str](), frozenset({TICK}), frozenset[str]()):
+            loop.turn(rung)
+        assert looked == [evening]
+        loop.turn(frozenset({MONTH_TURN}))
+        assert looked == [evening, evening]
+
+
+class _Killed(BaseException):
+    pass
+
+
+def _kills(*_: object) -> None:
+    raise _Killed
+
+
+@pytest.mark.slow
+def test_a_kill_between_the_last_settlement_and_the_next_months_model_is_made_good_by_the_next_start(
+    copy: Path, services_at: ServicesAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evening = datetime(2021, 10, 29, 12, tzinfo=UTC)
+    with loop_at(copy, evening, services_at) as loop:
+        with monkeypatch.context() as killing:
+            killing.setattr(reconcile, "_prepare_following", _kills)
+            with pytest.raises(_Killed):
+                loop.turn()
+        started = loop_under(SetClock(evening), loop.services)
+        with reading(loop.services.engine) as conn:
+            before = [entry.month for entry in read_models(conn)]
+        started.turn()
+        with reading(loop.services.engine) as conn:
+            made = [entry.month for entry in read_models(conn)]
+    assert "2021-11" not in before
+    assert "2021-11" in made
+    assert started.status == ""
 
 
 def test_at_the_turn_of_new_yorks_clocks_a_decision_stays_at_nine_in_new_york() -> None:

@@ -157,8 +157,10 @@ def live(folder: Path, bars: Mapping[str, pd.DataFrame], world: World) -> None:
                 daemon(folder, settings, bars, world) as loop,
                 patch("daemon.sessions.desk.build_panel", _remembering()),
             ):
+                rung = frozenset[str]()
                 while world.now_ < world.end:
-                    world.sleep_until(min(_next_look(loop, loop.turn(), world.now_), world.end))
+                    world.sleep_until(min(_next_look(loop, loop.turn(rung), world.now_), world.end))
+                    rung = frozenset({MONTH_TURN}) if _wakes(loop)[MONTH_TURN] <= world.now_ else frozenset()
                 world.come_to_rest()
                 loop.turn()
                 return
@@ -173,7 +175,12 @@ def live(folder: Path, bars: Mapping[str, pd.DataFrame], world: World) -> None:
 
 def _next_look(loop: Loop, pause: float, now: datetime) -> datetime:
     """Nothing happens at the ticks of an idle daemon: they are left out."""
-    wakes: dict[str, pd.Timestamp] = loop.waker.wakes  # type: ignore[attr-defined]
+    wakes = _wakes(loop)
     idle = not loop.status and pause >= loop.services.settings.schedule.poll_s
     following = min(wakes[SESSION], wakes[MONTH_TURN]) if idle else wakes[TICK]
     return max(following.ceil("us").to_pydatetime(), now + timedelta(seconds=1))
+
+
+def _wakes(loop: Loop) -> Mapping[str, pd.Timestamp]:
+    wakes: Mapping[str, pd.Timestamp] = loop.waker.wakes  # type: ignore[attr-defined]
+    return wakes
