@@ -6,8 +6,8 @@ row. Hard ones have outages of up to 30 sessions, feeds and disks gone for days,
 late; then each session must be done once, the late ones must be those that opened in trouble, whatever knew the same
 must have said the same, and the account must be what signals and bars make it. Sleepy ones are hard, and their machine
 is awake now and then only: days or weeks are caught up at once, and a kill comes in the middle of it.
-`SIMULATED_YEARS=20` lives so many years instead of a thousand, `SIMULATED_FIRST=400` goes on where a run was broken off.
-A seed that fails says how to live it again.
+`SIMULATED_YEARS=20` lives so many years instead of a thousand, `SIMULATED_FIRST=400` goes on with a run that was broken
+off. A seed that fails says how to live it again.
 """
 
 import os
