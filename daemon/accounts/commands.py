@@ -42,4 +42,4 @@ def trades_command(
 
     span = (first.date() if first else date.min, last.date() if last else date.max)
     with reader(context.obj) as engine:
-        show_trades(engine, origin, span, as_json=as_json)
+        show_trades(engine, context.obj.settings(), origin, span, as_json=as_json)

@@ -27,36 +27,46 @@ NOTHING_YET = {
     "backtest": "No backtest is stored; `reliance-daemon backtest --from DATE --to DATE` makes one.",
 }
 
+HELD_BACK = "not shown, held out by evaluation.holdout_from."
+
 
 def show_account(engine: Engine, settings: Settings, origin: Origin, *, now: datetime, as_json: bool) -> None:
     """The newest mark, beside what the account began with."""
     with reading(engine) as conn:
-        marks = read_marks(conn, origin)
+        every = read_marks(conn, origin)
+        marks = [mark for mark in every if mark.session <= _last_shown(settings, origin)]
+        held_back = len(every) - len(marks)
         began_with = _began_with(conn, origin, marks, settings)
-        holds = _holds(conn, origin, marks, settings, now)
+        holds = [] if held_back else _holds(conn, origin, marks, settings, now)
     if as_json:
         newest = asdict(marks[-1]) if marks else None
-        print_json({"origin": origin, "mark": newest, "halts": [asdict(hold) for hold in holds]} | began_with)
+        halts = [asdict(hold) for hold in holds]
+        print_json({"origin": origin, "mark": newest, "halts": halts, "held_back": held_back} | began_with)
         return
     console = open_console()
     if marks:
         console.print(_account_table(console, marks, began_with))
-    else:
+    elif not held_back:
         console.print(f"{began_with['began_with']:,.2f} in cash. {NOTHING_YET[origin]}")
     for hold in holds:
         console.print(hold_line(hold))
+    if held_back:
+        console.print(f"{counted(held_back, 'session')} {HELD_BACK}")
 
 
 def show_positions(engine: Engine, settings: Settings, origin: Origin, *, as_json: bool) -> None:
     """What is held after the newest settled session."""
     with reading(engine) as conn:
         held, mark = read_positions(conn, origin), newest_mark(conn, origin)
-    rows = [_position_row(position, settings) for position in held]
+    is_shown = mark is None or mark.session <= _last_shown(settings, origin)
+    rows = [_position_row(position, settings) for position in held if is_shown]
     if as_json:
         print_json(rows)
         return
     console = open_console()
-    if rows and mark:
+    if not is_shown:
+        console.print(f"{counted(len(held), 'position')} {HELD_BACK}")
+    elif rows and mark:
         console.print(_position_table(console, rows, mark.session))
     elif mark:
         console.print(f"Nothing is held (settled {mark.session}); `signals` shows what was decided last.")
@@ -64,21 +74,31 @@ def show_positions(engine: Engine, settings: Settings, origin: Origin, *, as_jso
         console.print(NOTHING_YET[origin])
 
 
-def show_trades(engine: Engine, origin: Origin, span: tuple[date, date], *, as_json: bool) -> None:
+def show_trades(engine: Engine, settings: Settings, origin: Origin, span: tuple[date, date], *, as_json: bool) -> None:
     """The positions closed in the sessions from span[0] to span[1], and their sum."""
     with reading(engine) as conn:
-        every, settled = read_trades(conn, origin), newest_mark(conn, origin) is not None
+        stored, settled = read_trades(conn, origin), newest_mark(conn, origin) is not None
+    every = [trade for trade in stored if trade.exit_session <= _last_shown(settings, origin)]
+    held_back = len(stored) - len(every)
     trades = [trade for trade in every if span[0] <= trade.exit_session <= span[1]]
     if as_json:
-        print_json({"trades": [asdict(trade) for trade in trades], "total": _total(trades)})
+        listed = [asdict(trade) for trade in trades]
+        print_json({"trades": listed, "total": _total(trades), "held_back": held_back})
         return
     console = open_console()
     if trades:
         console.print(_trade_table(console, trades))
     elif every:
         console.print(f"No position was closed then; without --from and --to, {len(every)} are shown.")
-    else:
+    elif not held_back:
         console.print("No position was closed yet; `positions` shows what is held." if settled else NOTHING_YET[origin])
+    if held_back:
+        console.print(f"{counted(held_back, 'trade')} {HELD_BACK}")
+
+
+def _last_shown(settings: Settings, origin: Origin) -> date:
+    """Of a backtest the last session before the hold-out, which nothing looks at; the live account is no experiment."""
+    return date.max if origin == LIVE else settings.evaluation.last_open(date.max)
 
 
 def _began_with(conn: Connection, origin: Origin, marks: Sequence[AccountMark], settings: Settings) -> dict[str, Any]:

@@ -73,10 +73,12 @@ def test_the_account_is_its_newest_mark_beside_what_it_began_with(
 
 
 def test_the_account_says_what_halts_it(holding: Path, asked: Callable[..., Any], tell: Callable[..., str]) -> None:
-    tell(holding, "halt", "--reason", "holiday")
+    tell(holding, "halt", "--reason", "[/b] a [planned] holiday :sun:")
     (hold,) = asked(holding, "account")["halts"]
-    assert (hold["reason"], hold["note"]) == ("KILL_SWITCH", "holiday")
-    assert "Halted: nothing is entered (KILL_SWITCH" in tell(holding, "account")
+    assert (hold["reason"], hold["note"]) == ("KILL_SWITCH", "[/b] a [planned] holiday :sun:")
+    shown = tell(holding, "account")
+    assert "Halted: nothing is entered (KILL_SWITCH" in shown
+    assert "[/b] a [planned] holiday :sun:" in shown
 
 
 def test_positions_equal_the_view_and_know_how_many_sessions_are_left(
@@ -122,6 +124,28 @@ def test_the_account_of_a_backtest_is_shown_when_asked_for(
     assert asked(holding, "account")["mark"]["session"] == "2021-10-07"
     assert len(asked(holding, "positions", "--origin", "backtest")) == 1
     assert asked(holding, "trades", "--origin", "backtest")["trades"] == []
+
+
+def test_of_a_backtest_nothing_is_shown_that_is_held_out(
+    holding: Path,
+    services_at: ServicesAt,
+    asked: Callable[..., Any],
+    tell: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with services_at(holding, "2021-12-31 20:00") as services:
+        backtest(services, first=date(2021, 9, 28), last=date(2021, 10, 7))
+    (closed,) = {trade["exit_session"] for trade in asked(holding, "trades", "--origin", "backtest")["trades"][:1]}
+    live = {name: tell(holding, name) for name in ("account", "positions", "trades")}
+    monkeypatch.setenv("RELIANCE_DAEMON__EVALUATION__HOLDOUT_FROM", closed)
+    account, trades = (asked(holding, name, "--origin", "backtest") for name in ("account", "trades"))
+    assert account["mark"]["session"] < closed
+    assert account["held_back"] > 0
+    assert (trades["trades"], trades["held_back"] > 0) == ([], True)
+    assert asked(holding, "positions", "--origin", "backtest") == []
+    for name in live:
+        assert "not shown, held out by evaluation.holdout_from." in tell(holding, name, "--origin", "backtest")
+        assert tell(holding, name) == live[name]
 
 
 def test_they_work_while_the_daemon_does(holding: Path, tell: Callable[..., str]) -> None:
