@@ -21,6 +21,7 @@ from daemon.services import Services
 from daemon.sessions.desk import home_calendar
 from ensemble.evaluation.holdout import before_holdout
 from ensemble.members.curve import Curve, unpack_curve
+from ensemble.trading.signals import Action
 from storage.account_store import read_account
 from storage.bar_store import read_bars
 from storage.engine import reading
@@ -140,8 +141,13 @@ def read_material(services: Services, asked: Asked) -> Material:
         )
 
 
+def is_missed(row: Mapping[str, Any]) -> bool:
+    """It would have been acted on, had it been decided before the open."""
+    return row["action"] != Action.HOLD and not row["actionable"]
+
+
 def _rank(row: Mapping[str, Any]) -> tuple[bool, float, str]:
-    return row["action"] == "HOLD", -(row["confidence"] or 0.0), row["symbol"]
+    return not row["actionable"], -(row["confidence"] or 0.0), row["symbol"]
 
 
 def _symbols(settings: Settings, symbol: str | None) -> tuple[str, ...]:

@@ -25,4 +25,5 @@ class ReportOptions(Options):
 
     def first(self, last: date) -> date:
         """The first day shown where `last` is the last."""
-        return last - timedelta(days=round(self.years * DAYS_A_YEAR))
+        days = round(self.years * DAYS_A_YEAR)
+        return last - timedelta(days=min(days, (last - date.min).days))

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from daemon.errors import DaemonError
-from daemon.report.material import Material
+from daemon.report.material import Material, is_missed
 from daemon.report.parts import Candles, Figure, Section
 
 PACKAGE = "daemon.report"
@@ -78,14 +78,15 @@ def _text(name: str) -> str:
 
 def _heading(material: Material) -> Heading:
     more = len(material.symbols) - TITLED
-    acted = [f"{row['action']} {row['symbol']}" for row in material.signals if row["action"] != "HOLD"]
+    acted = [f"{row['action']} {row['symbol']}" for row in material.signals if row["actionable"]]
+    nothing = "decided too late to be traded" if any(map(is_missed, material.signals)) else "HOLD"
     session = material.signals[0]["session"] if material.signals else ""
     return Heading(
         title=", ".join(material.symbols[:TITLED]) + (f" and {more} more" if more > 0 else ""),
         made_at=f"{material.now:%Y-%m-%d %H:%M} UTC",
         span=f"{material.span.first} to {material.span.last}",
         healthy=material.health.healthy,
-        said=f"For {session}: {', '.join(acted) or 'HOLD'}" if session else "Nothing is decided yet",
+        said=f"For {session}: {', '.join(acted) or nothing}" if session else "Nothing is decided yet",
     )
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from daemon.report.cells import money, percent, percent_interval, signed
-from daemon.report.material import Material
+from daemon.report.material import Material, is_missed
 from daemon.report.parts import Card, Fact, Line, Part, Section, Table
 from daemon.report.record import of_symbols
 from daemon.report.words import ACTIONS, QUESTIONS, reason_text
 from ensemble.counted import counted
 from ensemble.evaluation.promise import promise
+from ensemble.trading.signals import Action
 
 CARDS = 5
 """As many symbols get a card; the others a line of a table."""
@@ -54,13 +55,23 @@ def held(material: Material) -> Section:
 
 def _card(material: Material, row: Mapping[str, Any]) -> Card:
     asked = QUESTIONS.get(row["label"], row["label"])
-    sentences = [ACTIONS.get(row["action"], row["action"]), *map(reason_text, json.loads(row["reasons"]))]
     return Card(
         title=f"{row['symbol']}, session {row['session']}",
-        word=row["action"],
+        word=_word(row),
         facts=(Fact("Question", asked), *_facts(material, row)),
-        sentences=tuple(sentences),
+        sentences=(_advice(row), *map(reason_text, json.loads(row["reasons"]))),
     )
+
+
+def _word(row: Mapping[str, Any]) -> str:
+    return "LATE" if is_missed(row) else str(row["action"])
+
+
+def _advice(row: Mapping[str, Any]) -> str:
+    """What to do, which is nothing where it came too late, whatever the forecast says."""
+    if is_missed(row):
+        return f"Do nothing; in time it would have been {row['action']}."
+    return ACTIONS.get(row["action"], row["action"])
 
 
 def _facts(material: Material, row: Mapping[str, Any]) -> Iterator[Fact]:
@@ -71,8 +82,10 @@ def _facts(material: Material, row: Mapping[str, Any]) -> Iterator[Fact]:
     if row["quantity"]:
         price = row["reference_price"]
         yield Fact("Shares", f"{row['quantity']:,}", f"last close {money(price)}")
-        if row["action"] == "BUY":
-            stop, target = price * (1 - row["stop_loss_pct"] / 100), price * (1 + row["take_profit_pct"] / 100)
+        if row["value_limit"] is not None:  # it opens a position
+            side = 1 if row["action"] == Action.BUY else -1
+            stop = price * (1 - side * row["stop_loss_pct"] / 100)
+            target = price * (1 + side * row["take_profit_pct"] / 100)
             yield Fact("Stop, target", f"{money(stop)}, {money(target)}", "from the last close; set from the real fill")
 
 
@@ -119,7 +132,7 @@ def _others(signals: Sequence[Mapping[str, Any]]) -> Table:
     rows = tuple(
         (
             row["symbol"],
-            row["action"],
+            _word(row),
             " ".join(map(reason_text, json.loads(row["reasons"]))),
             percent(np.nan if row["probability"] is None else row["probability"]),
         )

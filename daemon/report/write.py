@@ -30,6 +30,8 @@ def write_report(engine: Engine, settings: Settings, asked: Asked, *, now: datet
 
     Raises DaemonError where it can't be written too.
     """
+    if path.is_dir():
+        raise DaemonError(f"{path} is a folder; name a file in it.")
     content = report_page(engine, settings, asked, now=now).encode()
     is_own = path == settings.report.path(settings.storage.state_dir)
     try:

@@ -53,3 +53,5 @@ def test_a_file_that_can_not_be_written_is_told_in_a_line(replayed: Path, tmp_pa
     (tmp_path / "file").touch()
     with pytest.raises(DaemonError, match=r"file/mine\.html can't be written: .+; name another file\."):
         report(replayed, *NOW, "--out", str(tmp_path / "file" / "mine.html"))
+    with pytest.raises(DaemonError, match=r"is a folder; name a file in it\."):
+        report(replayed, *NOW, "--out", str(tmp_path))

@@ -16,6 +16,7 @@ from daemon.errors import DaemonError
 from daemon.report.candles import candles
 from daemon.report.equity import ACCOUNT, equity
 from daemon.report.material import Asked, Material, read_material
+from daemon.report.page import render
 from daemon.report.parts import Candles, Card, Chart, Line, Section, Table
 from daemon.report.sections import sections
 from daemon.report.today import CARDS, today
@@ -265,6 +266,32 @@ def test_of_many_symbols_those_that_are_acted_on_get_a_card_and_the_others_a_lin
     assert [part.title.split(",")[0] for part in parts if isinstance(part, Card)] == [f"S{n}" for n in range(CARDS)]
     others = next(part for part in parts if isinstance(part, Table))
     assert [one[0] for one in others.rows] == [f"S{CARDS}", f"S{CARDS + 1}"]
+
+
+def test_what_was_decided_too_late_is_nothing_to_do(material: Material) -> None:
+    (row,) = material.signals
+    order = {"action": "BUY", "quantity": 10, "value_limit": 1000.0, "reference_price": 100.0}
+    missed = replace(material, signals=[{**row, **order, "late": 1, "actionable": 0}])
+    (card,) = [part for part in today(missed).parts if isinstance(part, Card)]
+    assert (card.word, card.sentences[0]) == ("LATE", "Do nothing; in time it would have been BUY.")
+    page = render(missed, sections(missed))
+    assert f"For {row['session']}: decided too late to be traded" in page
+    in_time = replace(material, signals=[{**row, **order, "late": 0, "actionable": 1}])
+    assert f"For {row['session']}: BUY {row['symbol']}" in render(in_time, sections(in_time))
+
+
+@pytest.mark.parametrize(
+    ("action", "limit", "said"),
+    [("BUY", 1000.0, "98.00, 104.00"), ("SELL", 1000.0, "102.00, 96.00"), ("BUY", None, None), ("SELL", None, None)],
+)
+def test_what_opens_a_position_stands_with_its_stop_and_target_and_nothing_else_does(
+    material: Material, action: str, limit: float | None, said: str | None
+) -> None:
+    order = {"action": action, "quantity": 10, "value_limit": limit, "reference_price": 100.0}
+    limits = {"stop_loss_pct": 2.0, "take_profit_pct": 4.0, "late": 0, "actionable": 1}
+    parts = today(replace(material, signals=[{**material.signals[0], **order, **limits}])).parts
+    (card,) = [part for part in parts if isinstance(part, Card)]
+    assert [fact.value for fact in card.facts if fact.name == "Stop, target"] == ([] if said is None else [said])
 
 
 def test_of_one_symbol_among_several_the_account_is_said_to_be_that_of_all(material: Material) -> None:
