@@ -12,6 +12,7 @@ import typer
 from daemon.clock import SystemClock
 from daemon.config.settings import StorageOptions
 from daemon.console.completion import complete_question
+from daemon.console.redaction import one_line, redacted
 from daemon.errors import DaemonError
 from daemon.invocation import reader
 
@@ -152,7 +153,10 @@ def write_datasette_metadata(
     if str(out) == "-":
         typer.echo(text)
         return
-    out.write_text(text + "\n", encoding="utf-8")
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DaemonError(f"--out {out} cannot be written: {error.strerror}; choose another file.") from error
     typer.echo(f"{out} written; now: datasette {file} --metadata {out}")
 
 
@@ -164,7 +168,7 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if not isinstance(value, float | Decimal):
-        return f"{value}"
+        return one_line(redacted(f"{value}"))
     return f"{value:.3f}" if abs(float(value)) < 10 else f"{value:,.2f}"
 
 

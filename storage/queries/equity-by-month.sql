@@ -7,7 +7,7 @@ WITH by_month AS (
     GROUP BY substr(session, 1, 7)
 )
 SELECT m.month, m.last_session, e.equity, e.positions,
-       100 * (e.equity / LAG(e.equity) OVER (ORDER BY m.month) - 1) AS return_pct, m.deepest_drawdown_pct
+       100 * (e.equity / NULLIF(LAG(e.equity) OVER (ORDER BY m.month), 0) - 1) AS return_pct, m.deepest_drawdown_pct
 FROM by_month m
 JOIN v_equity e ON e.session = m.last_session AND e.origin = 'live'
 ORDER BY m.month

@@ -5,7 +5,7 @@ SELECT p.symbol, p.direction, p.quantity, p.entry_price, p.last_close, p.stop_pr
            AS risk,
        100 * p.quantity
            * CASE p.direction WHEN 'SHORT' THEN p.stop_price - p.last_close ELSE p.last_close - p.stop_price END
-           / e.equity AS risk_pct_of_equity
+           / NULLIF(e.equity, 0) AS risk_pct_of_equity
 FROM v_open_positions p
 CROSS JOIN (SELECT equity FROM v_equity WHERE origin = 'live' ORDER BY session DESC LIMIT 1) AS e
 ORDER BY risk DESC

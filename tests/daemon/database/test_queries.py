@@ -104,12 +104,25 @@ def test_the_bands_of_confidence_hold_the_newest_month(judged: pd.DataFrame, liv
     assert said["forecasts"].sum() == len(newest)
 
 
-def test_the_ensemble_s_log_loss_is_the_one_that_the_view_has(lived: Path) -> None:
-    rows = json.loads(ask(lived, "ask", "members-against-ensemble", "--json"))
-    said = {row["label"]: row["log_loss"] for row in rows if row["member"] == "ensemble"}
-    with closing(sqlite3.connect(lived / "state" / "signals.db")) as database:
-        view = dict(database.execute("SELECT label, log_loss FROM v_live_accuracy").fetchall())
-    assert said == pytest.approx({label: loss for label, loss in view.items() if loss is not None})
+def test_each_member_is_judged_beside_the_ensemble_by_the_forecasts_that_both_made_in_time(copy: Path) -> None:
+    late, silent = "2021-09-29", "2021-09-30"
+    with closing(sqlite3.connect(copy / "state" / "signals.db")) as database, database:
+        database.execute("UPDATE forecasts SET late = 1 WHERE session = ?", (late,))
+        database.execute("DELETE FROM member_forecasts WHERE member = 'logit' AND session = ?", (silent,))
+        view = database.execute("SELECT label, resolved, log_loss FROM v_live_accuracy WHERE resolved > 0").fetchall()
+        judged = "forecasts JOIN outcomes USING (session, symbol, label)"
+        of_day = f"SELECT label, COUNT(*) FROM {judged} WHERE session = ? GROUP BY label"
+        lost = dict(database.execute(of_day, (silent,)).fetchall())
+    rows = {
+        (row["label"], row["member"]): row for row in json.loads(ask(copy, "ask", "members-against-ensemble", "--json"))
+    }
+    for label, resolved, log_loss in view:
+        whole = rows[label, "lightgbm"]
+        assert (whole["forecasts"], whole["ensemble_log_loss"]) == (resolved, pytest.approx(log_loss))
+        part = rows[label, "logit"]
+        assert part["forecasts"] == resolved - lost.get(label, 0)
+        assert lost.get(label, 0) == 0 or part["ensemble_log_loss"] != pytest.approx(log_loss)
+    assert sum(lost.values()) > 0
 
 
 def test_the_equity_of_a_month_is_that_of_its_last_session(lived: Path) -> None:
@@ -121,6 +134,13 @@ def test_the_equity_of_a_month_is_that_of_its_last_session(lived: Path) -> None:
         (month, row["session"], row["equity"]) for month, row in last.iterrows()
     ]
     assert rows[1]["return_pct"] == pytest.approx(100 * (last["equity"].iloc[1] / last["equity"].iloc[0] - 1))
+
+
+def test_words_of_others_are_shown_as_they_are_and_steer_no_terminal(copy: Path) -> None:
+    with closing(sqlite3.connect(copy / "state" / "signals.db")) as database, database:
+        words = "[/b] [planned] \x1b[31m"
+        database.execute("UPDATE runs SET status = 'failed', detail = ? WHERE session = '2021-10-05'", (words,))
+    assert "[/b] [planned] \\x1b[31m" in ask(copy, "ask", "runs-that-failed")
 
 
 def test_a_question_that_does_not_come_along_is_answered_with_those_that_do(lived: Path) -> None:
@@ -140,6 +160,11 @@ def test_every_python_example_runs(snippet: str, lived: Path, capsys: pytest.Cap
         pytest.importorskip("duckdb")
     exec(snippet, {"DATABASE": lived / "state" / "signals.db"})
     assert len(capsys.readouterr().out.splitlines()) > 1
+
+
+def test_a_file_for_datasette_that_cannot_be_written_is_told_in_a_line(lived: Path, tmp_path: Path) -> None:
+    words = ["--config", str(lived / "config.toml"), "db", "datasette", "--out", str(tmp_path / "none" / "x.json")]
+    assert "cannot be written: No such file or directory; choose" in str(CliRunner().invoke(app, words).exception)
 
 
 @pytest.mark.slow
