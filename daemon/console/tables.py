@@ -1,6 +1,8 @@
 """Where commands write: tables on a terminal, plain columns when piped, JSON for scripts."""
 
 import json
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import typer
@@ -12,9 +14,10 @@ PIPE_WIDTH = 160
 
 
 def open_console() -> Console:
-    """Standard output; a pipe gets lines wide enough not to be cut."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    """Standard output; a pipe gets lines wide enough not to be cut. What is printed is text, whatever its brackets."""
+    as_it_is: Mapping[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    console = Console(**as_it_is)
+    return console if console.is_terminal else Console(**as_it_is, width=PIPE_WIDTH)
 
 
 def new_table(console: Console, title: str, *columns: str, left: int = 1) -> Table:
@@ -38,7 +41,12 @@ def json_text(content: Any) -> str:
 
 
 def plain(content: Any) -> Any:
-    """The same for JSON, which has no NaN and no infinity; a strict reader refuses Python's."""
+    """The same for JSON, which has no NaN and no infinity; a strict reader refuses Python's.
+
+    A server's exact numbers become those that a SQLite file gives.
+    """
+    if isinstance(content, Decimal):
+        content = float(content)
     if isinstance(content, float):
         return content if abs(content) < float("inf") else None
     if isinstance(content, dict):

@@ -71,15 +71,14 @@ def show_status(status: Status, settings: Settings, *, as_json: bool) -> None:
     console = open_console()
     console.print("Healthy" if status.health.healthy else "Not healthy")
     for finding in status.health.findings:
-        # A provider's words are no markup.
-        console.print(f"  {finding.ill}: {one_line(redacted(finding.text))}", markup=False, soft_wrap=True)
+        console.print(f"  {finding.ill}: {one_line(redacted(finding.text))}", soft_wrap=True)
     nothing = "Nothing done yet; run `reliance-daemon run-once`."
     console.print(_run_table(console, status.runs) if status.runs else nothing)
     console.print(account_line(status.mark, settings))
     if settings.cloud.bucket is not None:
-        console.print(mirror_line(status.ledger.mirror), markup=False, soft_wrap=True)
+        console.print(mirror_line(status.ledger.mirror), soft_wrap=True)
     for hold in status.holds:
-        console.print(hold_line(hold), markup=False, soft_wrap=True)
+        console.print(hold_line(hold), soft_wrap=True)
     if status.wake is not None:
         guess = " (a provisional session)" if is_provisional(status.wake, settings) else ""
         console.print(f"Next: {local_time(status.wake, settings)}{guess}")
