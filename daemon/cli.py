@@ -281,7 +281,9 @@ def list_cache(context: typer.Context, as_json: AsJson = False) -> None:
 @cache_app.command("prune")
 def prune_cache(
     context: typer.Context,
-    older_than: Annotated[float, typer.Option(min=0, metavar="DAYS", help="Only what was not used for so long.")] = 0,
+    older_than: Annotated[
+        float, typer.Option(min=0, max=36_500, metavar="DAYS", help="Only what was not used for so long.")
+    ] = 0,
     other_settings: Annotated[
         bool, typer.Option("--other-settings", help="Also what other settings trained, unless a forecast names it.")
     ] = False,

@@ -56,7 +56,7 @@ def _decide(context: typer.Context, number: int, verdict: str, note: str, *, as_
 
     settings = context.obj.settings()
     decision = Decision(verdict, getpass.getuser(), note, SystemClock().now())
-    engine = open_store(settings.storage.database_url)
+    engine = open_store(settings.storage.database_url, group_read=settings.storage.group_read)
     try:
         with transaction(engine) as conn:
             symbol = conn.scalar(select(quarantine.c.symbol).where(quarantine.c.id == number))

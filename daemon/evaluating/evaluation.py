@@ -96,7 +96,7 @@ class Graded:
 def gather(engine: Engine, settings: Settings, question: Question, *, now: datetime) -> Material:
     """The stored forecasts asked about. `engine` must write when the hold-out is opened.
 
-    Raises DaemonError when there are none, or none whose outcome is known; ValueError for a symbol that has none.
+    Raises DaemonError when there are none, none whose outcome is known, or none for the symbol.
     """
     with reading(engine) as conn:
         rows = read_scored(conn, question.origin, first=question.first, last=question.last)
@@ -105,7 +105,7 @@ def gather(engine: Engine, settings: Settings, question: Question, *, now: datet
     released = release(engine, rows, settings, opening=question.open_holdout, now=now)
     labels = scored_labels(released.rows, settings.labels.barrier.limits)
     if question.symbol is not None:
-        labels = {label: only_symbol(scored, question.symbol) for label, scored in labels.items()}
+        labels = _of_symbol(labels, question.symbol)
     labels = {label: scored for label, scored in labels.items() if scored.known.any()}
     if not labels or question.label not in (None, *labels):
         raise DaemonError(_nothing_known(question, released))
@@ -115,6 +115,13 @@ def gather(engine: Engine, settings: Settings, question: Question, *, now: datet
         demergers = known_demergers(settings, read_actions(conn, symbols, kinds=STATED))
     calendar = home_calendar(settings, now)
     return Material(question, labels, bars, calendar, released.held_back, released.opening, demergers)
+
+
+def _of_symbol(labels: Mapping[str, Scored], symbol: str) -> dict[str, Scored]:
+    try:
+        return {label: only_symbol(scored, symbol) for label, scored in labels.items()}
+    except ValueError as error:
+        raise DaemonError(f"--{error}") from error
 
 
 def grade(engine: Engine, settings: Settings, material: Material, progress: Progress = silent) -> Graded:

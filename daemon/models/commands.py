@@ -152,7 +152,8 @@ def prune(  # noqa: PLR0913 - one for each option
     context: typer.Context,
     keep: Annotated[int, typer.Option(min=0, help="Newest versions that stay in any case.")] = 3,
     budget_mb: Annotated[
-        float | None, typer.Option(min=0, help="Remove the oldest only as long as the folder has more megabytes.")
+        float | None,
+        typer.Option(min=0, max=1e9, help="Remove the oldest only as long as the folder has more megabytes."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Remove nothing, only say what would go.")] = False,
     now: Now = None,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from typer.testing import CliRunner
 
 from daemon.cli import app
@@ -38,6 +39,17 @@ def test_a_refused_bar_is_listed_accepted_with_a_note_and_read_from_then_on(
     assert decided["decided_by"]
     assert bars.loc["2021-10-02", "close"] == 201.0
     assert json.loads(call(copy, "list", "--json")) == []
+
+
+def test_a_verdict_while_the_daemon_is_stopped_leaves_the_groups_readers_what_they_need(
+    copy: Path, services_at: ServicesAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"session": pd.Timestamp("2021-10-02"), "reason": "bad_tick"} | FAR
+    with services_at(copy, "2021-10-05 20:00") as services, transaction(services.engine) as conn:
+        write_quarantine(conn, "AAA.NS", pd.DataFrame([row]), seen_at=datetime(2021, 10, 5, tzinfo=UTC))
+    monkeypatch.setenv("RELIANCE_DAEMON__STORAGE__GROUP_READ", "true")
+    assert call(copy, "reject", "1").startswith("rejected: bar")
+    assert len(list((copy / "state").glob("signals.db*"))) == 3
 
 
 def test_bars_are_shown_as_they_were_known_on_a_day(copy: Path, services_at: ServicesAt) -> None:

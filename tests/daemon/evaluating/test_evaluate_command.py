@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import storage.migrations
 from daemon.cli import app
-from daemon.errors import AlreadyRunning
+from daemon.errors import AlreadyRunning, DaemonError
 from daemon.instance import only_instance
 from ensemble.forecasts import Forecast, MemberForecast
 from ensemble.sessions import load_calendar
@@ -205,7 +205,7 @@ def test_with_another_gate_no_threshold_is_the_configured_one_and_what_trades_is
             (*RANGE, "--origin", "live"),
             "no live forecasts are stored from 2020-01-01 to 2020-12-31; the daemon makes one",
         ),
-        ((*RANGE, "--symbol", "AAA"), 'symbol was "AAA"; there are forecasts for AAA.NS, BBB.NS.'),
+        ((*RANGE, "--symbol", "AAA"), '--symbol was "AAA"; there are forecasts for AAA.NS, BBB.NS.'),
         ((*RANGE, "--label", "barrier"), "no outcome of barrier is known from 2020-01-01 to 2020-12-31"),
         ((*RANGE, "--open-holdout"), "evaluation.holdout_from is not set"),
     ],
@@ -215,6 +215,7 @@ def test_what_can_not_be_answered_is_one_line_that_says_what_to_do(
 ) -> None:
     result = invoke(folder, *arguments)
     assert result.exit_code == 1
+    assert isinstance(result.exception, DaemonError)
     assert str(result.exception).startswith(line)
     assert "\n" not in str(result.exception)
 
@@ -289,7 +290,7 @@ def test_late_forecasts_count_for_nothing(folder: Path, tmp_path: Path) -> None:
     with writing(own) as conn:
         conn.execute(text("UPDATE forecasts SET late = 1 WHERE symbol = 'BBB.NS'"))
     refused = invoke(own, *RANGE, "--symbol", "BBB.NS")
-    assert str(refused.exception) == 'symbol was "BBB.NS"; there are forecasts for AAA.NS.'
+    assert str(refused.exception) == '--symbol was "BBB.NS"; there are forecasts for AAA.NS.'
 
 
 def test_the_published_table_is_explained_in_words(folder: Path) -> None:

@@ -85,6 +85,14 @@ def test_a_budget_that_cannot_be_kept_is_one_line_and_nothing_needed_goes(copy: 
     assert ids(copy) == before
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "1e300"])
+@pytest.mark.parametrize("words", [("models", "prune", "--budget-mb"), ("cache", "prune", "--older-than")])
+def test_a_limit_that_no_folder_reaches_is_refused(words: tuple[str, ...], value: str) -> None:
+    result = CliRunner().invoke(app, [*words, value])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{words[-1]}'" in result.output
+
+
 def test_nothing_is_taken_from_a_daemon_at_work(copy: Path) -> None:
     with only_instance(copy / "state"):
         said = prune(copy)
