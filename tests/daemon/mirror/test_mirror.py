@@ -1,11 +1,15 @@
 """The bucket is kept up to date beside the work: whatever it does holds up no session, and nothing is forgotten."""
 
+import errno
+import json
+import os
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -20,7 +24,7 @@ from daemon.health.snapshot import take_snapshot
 from daemon.health.status_display import mirror_line
 from daemon.mirror.mirroring import FIRST_WAIT, LONGEST_WAIT, Mirror, key_of, local_state, wait_after
 from daemon.mirror.options import CloudOptions
-from daemon.mirror.process import Answer, Order, PushProcess, push_order
+from daemon.mirror.process import Answer, Order, PushProcess, main, push_order
 from daemon.services import Services
 from daemon.sessions.reconcile import reconcile
 from storage.cloud.bucket import Bucket
@@ -210,6 +214,18 @@ def test_a_process_that_dies_or_never_starts_is_a_failure_in_one_line(
     )
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     assert "No such file" in PushProcess()(order).failed
+
+
+def test_a_process_that_may_not_step_back_carries_its_order_out_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forbidden(_: int) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "nice", forbidden)
+    monkeypatch.setattr(sys, "stdin", StringIO('{"bucket": 1}'))
+    main()
+    assert "int" in json.loads(capsys.readouterr().out)["failed"]  # it read the order
 
 
 def test_the_credential_that_systemd_hands_over_is_found_by_itself(tmp_path: Path) -> None:
