@@ -22,7 +22,8 @@ def is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     if len(fresh) and len(stored) and _same_oldest(stored, fresh):  # as on most days, and told at once
         return False
     new, old, _ = _shared(stored, fresh)
-    ratios = new[:COMPARED_BARS] / old[:COMPARED_BARS]
+    ratios = new / old
+    ratios = ratios[np.isfinite(ratios)][:COMPARED_BARS]
     return len(ratios) > 0 and bool((np.abs(ratios - 1) > EQUAL_WITHIN).all())
 
 

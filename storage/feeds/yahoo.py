@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from storage.feeds.child import Answer, Order, Terms, fetch_in_child
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 
 MOST_DOWNS = 3
+_PRICES = ("Open", "High", "Low", "Close")
 
 
 class _Unusable(ValueError):
@@ -121,7 +123,8 @@ def _history(symbol: str, order: Order, session: "YahooSession") -> History:
     meta = ticker.get_history_metadata()
     if str(meta.get("symbol", symbol)).upper() != symbol.upper():
         raise _Unusable(f"the answer was about {meta['symbol']}")
-    table = pd.concat([table, _second_versions(session.chart.content, str(meta["exchangeTimezoneName"]))])
+    rows = _chart_rows(session.chart.content, str(meta["exchangeTimezoneName"]))
+    table = pd.concat([_settled(table, rows), _second_versions(rows)])
     dates = pd.DatetimeIndex(table.index).tz_localize(None).normalize()
     history = as_history(table, dates, first=order.first, last=order.last)
     if history.bars.empty:
@@ -129,20 +132,42 @@ def _history(symbol: str, order: Order, session: "YahooSession") -> History:
     return replace(history, currency=str(meta["currency"]), zone=str(meta["exchangeTimezoneName"]))
 
 
-def _second_versions(body: bytes, zone: str) -> pd.DataFrame:
-    """Other bars of dates that the answer gives twice, of which the client keeps the first in silence.
-
-    With both, sift_bars refuses that date. The newest date may well be there twice, with the price of now, and the
-    client takes the newer.
-    """
+def _chart_rows(body: bytes, zone: str) -> pd.DataFrame:
+    """The bars of an answer by their dates, in its order; null ones and equal copies are left out."""
     (chart,) = json.loads(body)["chart"]["result"]
     (quote,) = chart["indicators"]["quote"]
     (adjusted,) = chart["indicators"].get("adjclose") or [{"adjclose": quote["close"]}]
     told = {name: quote[name.lower()] for name in YAHOO_COLUMNS if name != "Adj Close"}
     dates = pd.to_datetime(chart["timestamp"], unit="s", utc=True).tz_convert(zone).normalize()
     rows = pd.DataFrame(told | {"Adj Close": adjusted["adjclose"]}, index=dates, dtype="float64").dropna(subset="Close")
-    rows = rows[~rows.reset_index().duplicated().to_numpy()]
-    others: pd.DataFrame = rows[rows.index.duplicated() & (rows.index != dates.max())]
+    told_once: pd.DataFrame = rows[~rows.reset_index().duplicated().to_numpy()]
+    return told_once
+
+
+def _settled(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """The client's table, its newest bar as it was settled.
+
+    Yahoo may give the newest date twice, with the price of now, and the client takes the newer. In a session the two
+    differ, and nobody keeps them yet; once it is over they agree but for a little volume. Where they differ then, a
+    future's next session has begun on the same date. One that comes alone can't be told apart.
+    """
+    newest = rows[rows.index == rows.index.max()]
+    prices = newest[list(_PRICES)].to_numpy()
+    if len(newest) < 2 or np.allclose(prices[0], prices[-1], rtol=1e-6, atol=0.0, equal_nan=True):
+        return table
+    settled = table.copy()
+    settled.loc[pd.DatetimeIndex(settled.index).normalize() == newest.index[0], newest.columns] = newest.iloc[
+        0
+    ].to_numpy()
+    return settled
+
+
+def _second_versions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Other bars of older dates that come twice, of which the client keeps the first in silence.
+
+    With both, sift_bars refuses that date.
+    """
+    others: pd.DataFrame = rows[rows.index.duplicated() & (rows.index != rows.index.max())]
     return others
 
 

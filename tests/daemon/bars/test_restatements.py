@@ -51,6 +51,12 @@ def test_a_split_that_the_feed_told_late_is_found_where_the_multiplied_bars_end(
     assert found.explained_by == f"split {DAYS[20].date()}"
 
 
+def test_a_bar_without_prices_among_the_oldest_hides_no_restatement() -> None:
+    fresh = scaled(0.5, 33)
+    fresh.iloc[1] = np.nan
+    assert is_restated(bars(STORED_UNTIL), fresh)
+
+
 def test_a_dividend_explains_its_own_part_of_the_close_before_and_no_other() -> None:
     fresh = bars()
     factor = 1 - 2.0 / fresh["close"].iloc[32]

@@ -182,7 +182,9 @@ def odd() -> Mapping[str, History]:
         "TODAY.NS": series([*OPENS, now], [*CLOSES, 13.7]),
         "ODD.NS": series([*twice, tomorrow], [10.2, 11.2, 11.2, None, 13.2, 14.2]),
         "TWO.NS": series(twice, [10.2, 11.2, 19.9, 12.2, 13.2]),
+        "AFTER.NS": series([*OPENS, now, tomorrow], [*CLOSES, 13.2, None]),
     }
+    parts["AFTER.NS"]["indicators"]["quote"][0]["volume"][4] = 104
     with yahoo_server() as server:
         server.always = {symbol: says(chart(symbol, **part)) for symbol, part in parts.items()}
         answers = YahooFeed(timeout_s=60, mirror=server.url).fetch([*parts], first=FIRST, last=date(2024, 1, 4))
@@ -193,9 +195,18 @@ def closes(history: History) -> dict[str, float]:
     return {f"{session:%d}": close for session, close in history.bars["close"].items()}
 
 
-def test_the_bar_of_a_day_under_way_comes_once_at_the_price_of_now(odd: Mapping[str, History]) -> None:
-    """Yahoo sends it twice during the session; that it is not final yet is for those to see who know the hours."""
-    assert closes(odd["TODAY.NS"]) == {"01": 10.2, "02": 11.2, "03": 12.2, "04": 13.7}
+def test_of_two_bars_of_the_newest_date_the_settled_one_comes_and_not_the_price_of_now(
+    odd: Mapping[str, History],
+) -> None:
+    """A day under way comes so, which is left out by those who know the hours, and a future that is traded again."""
+    assert closes(odd["TODAY.NS"]) == {"01": 10.2, "02": 11.2, "03": 12.2, "04": 13.2}
+
+
+def test_of_two_that_differ_by_a_little_volume_one_comes_also_before_a_day_without_prices(
+    odd: Mapping[str, History],
+) -> None:
+    assert closes(odd["AFTER.NS"]) == {"01": 10.2, "02": 11.2, "03": 12.2, "04": 13.2}
+    assert len(odd["AFTER.NS"].bars) == 4
 
 
 def test_null_rows_future_rows_and_equal_copies_are_no_bars(odd: Mapping[str, History]) -> None:
