@@ -41,10 +41,10 @@ def halt(engine: Engine, settings: Settings, *, now: datetime, note: str) -> dat
     """The first session without entries: the next to open. Halting twice is halting once."""
     with transaction(engine) as conn:
         account = _account(read_account(conn, LIVE), settings)
-        known = [hold for hold in _switches(account, Cause.COMMAND) if hold.note == note]
+        journal = _journal(account, settings, now)
+        known = [hold for hold in _thrown(account, Cause.COMMAND, journal.session) if hold.note == note]
         if known:
             return known[0].since
-        journal = _journal(account, settings, now)
         throw_switch(journal, Cause.COMMAND, note)
         _keep(conn, settings, journal, now)
     return journal.session
@@ -66,10 +66,10 @@ def follow_file(services: Services) -> None:
     """Halts the live account when the file has come, and ends that when it has gone."""
     is_there = _file_is_there(services.settings)
     with reading(services.engine) as conn:
-        if is_there == _halted_by_file(services, conn):
+        if _is_followed(services, conn, is_there=is_there):
             return
     with transaction(services.engine) as conn:
-        if is_there == _halted_by_file(services, conn):
+        if _is_followed(services, conn, is_there=is_there):
             return
         account = _account(services.book.read(conn, LIVE), services.settings)
         journal = _journal(account, services.settings, services.clock.now())
@@ -98,9 +98,13 @@ def next_session(calendar: SessionCalendar, now: datetime) -> date:
     return following
 
 
-def _halted_by_file(services: Services, conn: Connection) -> bool:
+def _is_followed(services: Services, conn: Connection, *, is_there: bool) -> bool:
     account = services.book.read(conn, LIVE)
-    return account is not None and bool(_switches(account, Cause.FILE))
+    switches = [] if account is None else _switches(account, Cause.FILE)
+    if not is_there or account is None or not switches:
+        return is_there == bool(switches)
+    now = services.clock.now()
+    return bool(_thrown(account, Cause.FILE, next_session(home_calendar(services.settings, now), now)))
 
 
 def _file_is_there(settings: Settings) -> bool:
@@ -110,6 +114,11 @@ def _file_is_there(settings: Settings) -> bool:
 def _switches(account: Account, cause: Cause) -> list[Hold]:
     """Kill switches of that cause that nobody has let go."""
     return [hold for hold in account.holds if hold.cause is cause and hold.until is None]
+
+
+def _thrown(account: Account, cause: Cause, session: date) -> list[Hold]:
+    """Those that hold in the next session to open, `session`; one thrown under a clock that was ahead may not."""
+    return [hold for hold in _switches(account, cause) if hold.since <= session]
 
 
 def _account(account: Account | None, settings: Settings) -> Account:

@@ -19,7 +19,7 @@ from daemon.cli import app
 from daemon.instance import only_instance
 from daemon.notify.options import NotifyOptions
 from daemon.services import Services
-from daemon.sessions.halt import FILE_NOTE, HALT_FILE, follow_file, halt, resume
+from daemon.sessions.halt import FILE_NOTE, HALT_FILE, follow_file, halt, holds_in_force, resume
 from daemon.sessions.reconcile import reconcile
 from storage.account_store import read_account, read_events
 from storage.engine import reading
@@ -142,6 +142,23 @@ def test_a_file_halts_while_it_is_there(free: list[str], folder: Path, services_
         told = rows(services.engine, "SELECT kind, session, note FROM account_events WHERE reason = 'KILL_SWITCH'")
     assert [(kind, note) for kind, _, note in told] == [("HALTED", FILE_NOTE), ("RESUMED", FILE_NOTE)]
     assert told[0][1] == first < told[1][1]
+
+
+@pytest.mark.parametrize("by_command", [False, True])
+def test_a_switch_thrown_while_the_clock_was_ahead_halts_once_it_is_right_again(
+    by_command: bool, copy: Path, services_at: ServicesAt
+) -> None:
+    if not by_command:
+        (copy / "state" / HALT_FILE).touch()
+    for moment in ("2021-11-06 09:00", "2021-10-06 08:50"):
+        with services_at(copy, moment) as services:
+            if by_command:
+                halt(services.engine, services.settings, now=services.clock.now(), note="")
+            else:
+                follow_file(services)
+    with services_at(copy, "2021-10-06 08:50") as services, reading(services.engine) as conn:
+        (hold,) = holds_in_force(read_account(conn, "live"), date(2021, 10, 6))
+    assert (hold.since, hold.reason) == (date(2021, 10, 6), "KILL_SWITCH")
 
 
 def test_a_command_in_the_words_of_the_file_stays_when_no_file_is_there(copy: Path, services_at: ServicesAt) -> None:
