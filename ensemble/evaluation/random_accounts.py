@@ -40,8 +40,14 @@ def grow_accounts(books: Mapping[Line, TradeBook], wanted: Mask, *, places: int,
 
 
 def places_of(limits: RiskLimits) -> int:
-    """Positions that may be held at one time, no more than the allowed exposure and the cash leave room for."""
-    return min(limits.max_positions, max(int(limits.max_exposure_pct // limits.position_pct), 1))
+    """Positions that may be held at one time, no more than the allowed exposure and the cash leave room for.
+
+    Sizes by volatility are known at each entry only, and may all be small.
+    """
+    if limits.sizing == "volatility":
+        return limits.max_positions
+    largest_pct = min(limits.position_pct, limits.max_symbol_exposure_pct)
+    return min(limits.max_positions, max(int(limits.max_exposure_pct // largest_pct), 1))
 
 
 class _Accounts:

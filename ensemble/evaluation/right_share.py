@@ -34,7 +34,7 @@ def score_labels(scored: pd.DataFrame, limits: RiskLimits) -> tuple[LabelScore, 
     """One score a label that has known outcomes. Columns session, label, probability and outcome (0, 1 or missing)."""
     known = scored[scored["outcome"].notna()]
     return tuple(
-        _score(label, known[known["label"] == label], lags=label_horizon(label, limits))
+        _score(label, known[known["label"] == label], lags=2 * label_horizon(label, limits))  # as `Scored.lags`
         for label in LABELS
         if (known["label"] == label).any()
     )

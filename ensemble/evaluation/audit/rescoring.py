@@ -58,7 +58,10 @@ def wrong_labels(world: World, rows: slice) -> str:
 
 
 def wrong_outcomes(market: Market, scored: Scored) -> str:
-    """Where outcomes beside forecasts are not what the bars say now, as one clause; empty where all are."""
+    """Where outcomes beside forecasts are not what the bars say now, as one clause; empty where all are.
+
+    What the bars can't tell any more, as of one that was withdrawn since, is no fault.
+    """
     sessions, column = market.calendar.sessions, RELABELLED.index(scored.label)
     rows = sessions.get_indexer(scored.sessions)
     inside = rows >= 0
@@ -67,7 +70,7 @@ def wrong_outcomes(market: Market, scored: Scored) -> str:
             continue
         stretch = slice(int(rows[inside].min()), int(rows.max()) + 1)
         again = relabelled(market.bars[symbol], sessions, stretch, market.limits)[rows[inside] - stretch.start, column]
-        wrong = np.isfinite(happened) & (again != happened)
+        wrong = np.isfinite(happened) & np.isfinite(again) & (again != happened)
         if wrong.any():
             first = scored.sessions[inside][wrong][0]
             return (

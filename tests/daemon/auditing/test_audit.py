@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -95,12 +96,15 @@ def test_stored_outcomes_are_worked_out_again_and_a_wrong_one_is_found(copy: Pat
         market = stored_market(services.settings, services.engine, TODAY)
         assert market is not None
         before = stored_outcomes(services.engine, market)
+        shorter = replace(market, bars={**market.bars, "AAA.NS": market.bars["AAA.NS"].iloc[:-3]})
+        gone = stored_outcomes(services.engine, shorter)
         with transaction(services.engine) as conn:
             conn.execute(text("UPDATE outcomes SET outcome = 1 - outcome WHERE symbol = 'AAA.NS' AND label = 'gap'"))
         after = stored_outcomes(services.engine, market)
     assert before is not None
     assert after is not None
-    assert (before.verdict, after.verdict) == (Verdict.CLEAN, Verdict.LEAK)
+    assert gone is not None
+    assert (before.verdict, gone.verdict, after.verdict) == (Verdict.CLEAN, Verdict.CLEAN, Verdict.LEAK)
     assert "outcomes of gap, AAA.NS, are not what its bars say" in after.detail
 
 

@@ -124,6 +124,8 @@ def test_places_are_no_more_than_the_cash_pays_for() -> None:
     assert places_of(RiskLimits(position_pct=40, max_positions=3)) == 2
     assert places_of(RiskLimits(position_pct=100, max_positions=3)) == 1
     assert places_of(RiskLimits(position_pct=10, max_positions=3, max_exposure_pct=25)) == 2
+    assert places_of(RiskLimits(position_pct=50, max_symbol_exposure_pct=10, max_positions=5)) == 5
+    assert places_of(RiskLimits(position_pct=100, max_positions=3, sizing="volatility")) == 3
 
 
 @pytest.fixture(scope="module")
