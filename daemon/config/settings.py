@@ -62,6 +62,7 @@ def _minutes(wall: time) -> int:
     return wall.hour * 60 + wall.minute
 
 
+QUARTER_MONTHS = 3
 Table = TypeVar("Table", bound=Options)
 Exchange = Annotated[str, AfterValidator(_known_exchange)]
 Symbol = Annotated[str, AfterValidator(_well_formed)]
@@ -237,24 +238,35 @@ class Settings(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _who_wins_trials_serves_as_long(cls, tables: Any) -> Any:
-        """Where versions are tried, signals.max_model_age_months is by default what promotion.max_age_months is."""
+    def _ages_that_nobody_set(cls, tables: Any) -> Any:
+        """A model that serves a quarter may be three times as old; where versions are tried, both ages are one."""
         if not isinstance(tables, dict):
             return tables
-        promotion, signals = tables.get("promotion", {}), tables.get("signals", {})
-        if not isinstance(promotion, dict) or not isinstance(signals, dict) or "max_model_age_months" in signals:
+        ensemble, promotion, signals = (tables.get(name, {}) for name in ("ensemble", "promotion", "signals"))
+        if not isinstance(promotion, dict) or not isinstance(signals, dict):
             return tables
+        quarterly = isinstance(ensemble, dict) and ensemble.get("retrain") == "quarterly"
+        served_months = QUARTER_MONTHS if quarterly else 1
+        promotion = {"max_age_months": served_months * PromotionOptions().max_age_months} | promotion
         try:
             options = PromotionOptions.model_validate(promotion)
         except ValidationError:
             return tables  # which is refused as soon as its own table is looked at
-        oldest = options.max_age_months
-        return tables | {"signals": signals | {"max_model_age_months": oldest}} if options.tries else tables
+        oldest = options.max_age_months if options.tries else served_months * SignalOptions().max_model_age_months
+        return tables | {"promotion": promotion, "signals": {"max_model_age_months": oldest} | signals}
 
     @model_validator(mode="after")
     def _who_wins_trials_may_serve(self) -> "Settings":
         oldest, held = self.promotion.max_age_months, self.signals.max_model_age_months
-        if self.promotion.tries and held < oldest:
+        if not self.promotion.tries:
+            return self
+        if self.ensemble.retrain == "quarterly" and oldest <= QUARTER_MONTHS:
+            raise ValueError(
+                f'promotion.max_age_months was {oldest} with ensemble.retrain "quarterly"; a champion is '
+                f"{QUARTER_MONTHS + 1} months old while its challenger is tried, so leave it out or set it to at least "
+                f"{QUARTER_MONTHS + 1}"
+            )
+        if held < oldest:
             raise ValueError(
                 f"signals.max_model_age_months was {held} and promotion.max_age_months {oldest} with promotion.policy "
                 f'"{self.promotion.policy}"; a champion that is older than the first would only hold, so leave the '

@@ -28,7 +28,10 @@ class PromotionOptions(Options):
         default=0.5, gt=0, le=0.5, description="chance of luck above which a trial has not shown a difference"
     )
     max_age_months: int = Field(
-        default=3, ge=2, le=120, description="age at which a champion goes although its challenger lost, months"
+        default=3,
+        ge=2,
+        le=120,
+        description="age at which a champion goes although its challenger lost, months; quarterly: default 9, from 4",
     )
 
     @property

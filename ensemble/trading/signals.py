@@ -28,7 +28,11 @@ class SignalOptions(GateOptions):
         description="hold when the newest bar is older; 1 is the session before the one decided, sessions",
     )
     max_model_age_months: int = Field(
-        2, ge=1, le=120, description="hold when the model is older; 1 is that of the session's month or quarter, months"
+        2,
+        ge=1,
+        le=120,
+        description="hold when the model is older; 1 is that of the session's month or quarter, months; quarterly: "
+        "default 6",
     )
 
 

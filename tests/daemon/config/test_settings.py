@@ -490,12 +490,24 @@ def test_a_champion_may_not_grow_older_than_the_gate_lets_act(tmp_path: Path) ->
         ('[promotion]\npolicy = "better"\n[signals]\nmax_model_age_months = 12\n', 12),
         ("[promotion]\nmax_age_months = 6\n", 2),
         ('[promotion]\npolicy = "manual"\n', 2),
+        ('[ensemble]\nretrain = "quarterly"\n', 6),
+        ('[ensemble]\nretrain = "quarterly"\n[signals]\nmax_model_age_months = 1\n', 1),
+        ('[ensemble]\nretrain = "quarterly"\n[promotion]\npolicy = "better"\n', 9),
+        ('[ensemble]\nretrain = "quarterly"\n[promotion]\npolicy = "better"\nmax_age_months = 4\n', 4),
     ],
 )
 def test_where_versions_are_tried_a_signal_waits_for_no_younger_one_by_default(
     table: str, held: int, tmp_path: Path
 ) -> None:
     assert load(tmp_path, table).signals.max_model_age_months == held
+
+
+def test_a_quarterly_champion_may_not_be_too_old_while_its_first_challenger_is_tried(tmp_path: Path) -> None:
+    tried = '[ensemble]\nretrain = "quarterly"\n[promotion]\npolicy = "{0}"\nmax_age_months = 3\n'
+    told = refusal(tmp_path, tried.format("better"))
+    assert 'promotion.max_age_months was 3 with ensemble.retrain "quarterly"' in told
+    assert "leave it out or set it to at least 4" in told
+    assert load(tmp_path, tried.format("newest")).promotion.max_age_months == 3  # of which it makes no use
 
 
 def test_a_wrong_promotion_table_is_told_of_as_such(tmp_path: Path) -> None:

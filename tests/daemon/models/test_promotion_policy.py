@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from daemon.backtests.backtest import backtest
+from daemon.config.settings import Settings
 from daemon.models.judging import TrialTask, judge_apart, judge_here
 from daemon.models.promotion import Policy
 from daemon.models.standing import Standing
@@ -151,3 +152,17 @@ def test_a_champion_that_lost_no_trial_goes_when_it_is_too_old_and_the_event_say
         span = pd.Timestamp("2021-10"), desk.panel.sessions[-1]
         judged, ended = asked.tried(october, replace(october, month=month), span, decides=True)
         assert (ended.kind, ended.note) == (kind, judged.note + why)
+
+
+@pytest.mark.parametrize(("month", "kind"), [("2021-04", "kept"), ("2021-01", "promoted")])
+def test_the_trial_of_a_quarter_decides_until_the_champion_has_served_three(
+    month: str, kind: str, copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-10-05 17:00") as services:
+        desk = desk_at(services)
+        october = desk.model("2021-10")
+        tables = {"ensemble": {"retrain": "quarterly"}, "promotion": {"policy": "better"}}
+        asked = Policy(Settings.model_validate(tables), "recipe", desk.factory.panel, services.clock.now())
+        span = pd.Timestamp("2021-10"), desk.panel.sessions[-1]
+        *_, ended = asked.tried(october, replace(october, month=month), span, decides=True)
+        assert ended.kind == kind

@@ -1,5 +1,6 @@
 """What the gate is told: how old the model is, and past trades as they were known at each decision."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import numpy as np
@@ -48,6 +49,14 @@ def test_a_model_of_the_session_s_own_month_or_quarter_is_one_month_old(
     settings = Settings.model_validate({"ensemble": {"retrain": retrain}})
     model = Model("any", made_for, Combiner((), (), ()), dict)
     assert model_age_months(session, model, settings) == age
+
+
+@pytest.mark.parametrize("promotion", [{}, {"policy": "better"}])
+def test_by_default_a_quarterly_model_may_serve_the_quarter_after_its_own(promotion: Mapping[str, str]) -> None:
+    settings = Settings.model_validate({"ensemble": {"retrain": "quarterly"}, "promotion": promotion})
+    model = Model("any", "2021-01", Combiner((), (), ()), dict)
+    for session in (date(2021, 4, 1), date(2021, 6, 30)):
+        assert model_age_months(session, model, settings) <= settings.signals.max_model_age_months
 
 
 @pytest.mark.parametrize("delay_min", [0, 60])
