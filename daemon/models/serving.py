@@ -41,20 +41,22 @@ class Serving:
     def prepare(self, session: pd.Timestamp, *, repairs: bool) -> str:
         """Makes and promotes what `session` needs, which may take long; a line where another model stands in.
 
-        A damaged champion is refused, and the version before it serves; only where there is none, or with `repairs`,
-        it is made again at once. Raises TrainingFailed when a version is missing and none can stand in.
+        A damaged champion is refused, and the version before it serves, or that of the month, tried or held as it may
+        be; only where there is none, or with `repairs`, it is made again at once. Raises TrainingFailed when a version
+        is missing and none can stand in.
         """
         month = self.services.settings.ensemble.serving(month_of(session))
         standing, champion = self._whole_champion(session)
         if not standing.pinned and self._received(month, session, standing, champion, repairs=repairs):
             standing, champion = self._whole_champion(session)
+        note = f"still serves, because {self._missing[month]}" if month in self._missing else ""
         champion = champion or self.shelf.earlier(month)
+        if champion is None:
+            champion, note = self.shelf.found(month), "serves unpromoted, because no version before it is whole"
         if champion is None:
             raise TrainingFailed(f"no version can serve {month}; see the log for what is wrong with them.")
         self._speakers[session] = champion
-        return (
-            f"model {champion.model_id} still serves, because {self._missing[month]}" if month in self._missing else ""
-        )
+        return f"model {champion.model_id} {note}" if note else ""
 
     def speaker(self, session: pd.Timestamp) -> Model:
         """The model that serves `session`. Raises as `prepare`, which is done first where it was not."""
@@ -67,7 +69,8 @@ class Serving:
         entry = self.shelf.entry(self.services.settings.ensemble.serving(month_of(session)))
         standing = self._standing(session)
         rival = _rival(standing, None if entry is None else entry.model_id)
-        return None if rival is None or rival in standing.refused else self.shelf.read(rival)
+        unheard = rival is None or rival in standing.refused or rival == self.speaker(session).model_id
+        return None if unheard else self.shelf.read(rival)
 
     def _received(
         self, month: str, session: pd.Timestamp, standing: Standing, champion: Model | None, *, repairs: bool

@@ -1,8 +1,9 @@
 """Which version serves the next session: the newest, unless people or damage say otherwise."""
 
 import json
+import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -192,6 +193,24 @@ def test_a_flipped_bit_lets_the_version_before_serve_with_one_alert_until_it_is_
     assert kinds == ["promoted", "promoted", "refused", "promoted"]
     note = rows(damaged, "SELECT detail FROM runs WHERE kind = 'decide' AND session = '2021-10-06'")[0][0]
     assert f"model {september} still serves, because that of 2021-10 is damaged" in note
+
+
+@pytest.mark.parametrize("place", ["tried", "held"])
+def test_where_the_only_version_that_served_is_damaged_that_of_the_month_serves_unpromoted(
+    place: str, copy: Path, services_at: ServicesAt
+) -> None:
+    september, october = versions(copy)
+    with closing(sqlite3.connect(copy / "state" / "signals.db")) as database, database:
+        database.execute("UPDATE model_events SET kind = ? WHERE model_id = ?", (place, october))
+    config = copy / "config.toml"
+    config.write_text(config.read_text() + '\n[promotion]\npolicy = "better"\n')
+    damage(copy, september, "manifest")
+    live(copy, services_at, "2021-10-06 08:50", "2021-10-06 17:00", "2021-10-07 08:50")
+    assert speakers(copy, "2021-10-06") == speakers(copy, "2021-10-07") == [october]
+    assert [day for day, *_ in shadows(copy)][-1] == "2021-10-05"  # nobody is heard beside itself
+    assert len(rows(copy, "SELECT payload FROM outbox WHERE kind = 'model'")) == 1
+    note = rows(copy, "SELECT detail FROM runs WHERE kind = 'decide' AND session = '2021-10-06'")[0][0]
+    assert f"model {october} serves unpromoted, because no version before it is whole" in note
 
 
 def test_the_events_read_back_as_they_were_written(copy: Path, services_at: ServicesAt) -> None:
