@@ -23,7 +23,7 @@ from daemon.models.drift import forecast_shape_files, shape_files
 from daemon.models.early import MARK, Early
 from daemon.models.golden import make_golden
 from daemon.models.loading import Keys, load_members
-from daemon.training.combining import CombinerTask, Fit, fit_here
+from daemon.training.combining import CombinerTask, Fit, fit_here, fitted
 from daemon.training.trainer import OutOfTime, no_hurry, train_parts
 from daemon.training.workers import WorkerOptions
 from daemon.versions import library_versions
@@ -343,7 +343,7 @@ class ModelFactory:
         if not self.store.has_part(key):
             stack, seed = self.recipe.ensemble.stack, _seed(key)
             task = CombinerTask(self._history(sources.history), stack, seed)
-            self.store.put_part(key, self.fit(task, self.workers.limits))
+            self.store.put_part(key, fitted(task, self.workers.limits, self.fit))
         return key
 
     def _golden(self, sources: Sources, combiner_key: str, combiner: Combiner) -> str:

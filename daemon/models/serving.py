@@ -19,7 +19,7 @@ from daemon.notify.notices import refused_notice
 from daemon.services import Services
 from daemon.training.trainer import OutOfTime, TrainingFailed, no_hurry
 from ensemble.model import Model
-from ensemble.windows import month_of
+from ensemble.windows import WindowError, month_of
 from storage.engine import reading, transaction
 from storage.model_index import ModelEntry, find_model
 from storage.model_store import ModelStoreError
@@ -43,7 +43,7 @@ class Serving:
 
         A damaged champion is refused, and the version before it serves, or that of the month, tried or held as it may
         be; only where there is none, or with `repairs`, it is made again at once. Raises TrainingFailed when a version
-        is missing and none can stand in.
+        is missing and none can stand in, ModelStoreError where it cannot be kept, WindowError where bars are too few.
         """
         month = self.services.settings.ensemble.serving(month_of(session))
         standing, champion = self._whole_champion(session)
@@ -123,7 +123,7 @@ class Serving:
         stands_in = champion or self.shelf.earlier(month)
         try:
             return self.shelf.made(month, no_hurry if stands_in is None else self.before_open(), early=early)
-        except TrainingFailed as error:
+        except (TrainingFailed, ModelStoreError, WindowError) as error:  # the folder may be full, the bars too few
             if stands_in is None:
                 raise
             self._missing[month] = str(error)

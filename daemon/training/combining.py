@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from daemon.training.child import ChildFailed, TaskLimits
 from daemon.training.crew import CodeChanged, done_apart
-from daemon.training.trainer import TrainingFailed
+from daemon.training.trainer import TrainingFailed, why_of
 from ensemble.members.fitted import Files
 from ensemble.stacking.combiner import StackOptions, fit_combiner
 from ensemble.stacking.history import History
@@ -22,6 +22,16 @@ class CombinerTask:
 
 
 Fit: TypeAlias = Callable[[CombinerTask, TaskLimits], Files]
+
+
+def fitted(task: CombinerTask, limits: TaskLimits, fit: Fit) -> Files:
+    """The combiner's files, by `fit`. Raises TrainingFailed, whatever a library raises: the daemon has to live on."""
+    try:
+        return fit(task, limits)
+    except TrainingFailed:
+        raise
+    except Exception as error:
+        raise TrainingFailed(f"the combiner was not fitted: {why_of(error)}") from error
 
 
 def fit_here(task: CombinerTask, _: TaskLimits | None = None) -> Files:

@@ -96,6 +96,10 @@ def _files(task: TrainingTask, future: Future[Files]) -> Files:
             "the training was called off, for the Dask scheduler is gone; start it, then run the same command again."
         ) from error
     except Exception as error:  # whatever a library raises: a retraining that fails must not end the daemon
-        foreseen = isinstance(error, DaemonError | RuntimeError | ValueError)
-        why = str(error) if foreseen else f"{type(error).__name__}: {error}"
-        raise TrainingFailed(f"member {task.spec.name} was not trained: {why}") from error
+        raise TrainingFailed(f"member {task.spec.name} was not trained: {why_of(error)}") from error
+
+
+def why_of(error: Exception) -> str:
+    """What ended a training, in one line; one that nobody foresaw is called by its type."""
+    foreseen = isinstance(error, DaemonError | RuntimeError | ValueError)
+    return str(error) if foreseen else f"{type(error).__name__}: {error}"

@@ -15,7 +15,10 @@ from sqlalchemy import text
 from daemon.backtests.backtest import backtest
 from daemon.services import Services
 from daemon.sessions.reconcile import reconcile
+from daemon.training.child import TaskLimits
+from daemon.training.combining import CombinerTask
 from daemon.training.trainer import TrainingFailed
+from ensemble.members.fitted import Files
 from storage.engine import reading
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
@@ -100,6 +103,32 @@ def test_what_failed_in_the_morning_is_tried_again_after_the_close(copy: Path, s
         assert speakers(services, "2021-11-03") == [("2021-11",)]
         newest = rows(services, "SELECT detail FROM runs WHERE kind = 'decide' AND session = '2021-11-03'")
         assert "still serves" not in newest[0][0]
+
+
+def out_of_memory(task: CombinerTask, limits: TaskLimits) -> Files:
+    raise MemoryError("Unable to allocate 2 GiB")
+
+
+@pytest.mark.slow  # it trains a month
+def test_when_no_combiner_can_be_fitted_the_version_of_the_month_before_serves_on(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-11-01 08:50") as services:
+        reconcile(replace(services, fit=out_of_memory))
+        assert speakers(services, "2021-11-01") == [("2021-10",)]
+        ((note,),) = rows(services, "SELECT detail FROM runs WHERE kind = 'decide' AND session = '2021-11-01'")
+    assert "still serves, because the combiner was not fitted: MemoryError: Unable to allocate 2 GiB" in note
+
+
+def test_when_no_version_can_be_kept_the_one_of_the_month_before_serves_on(copy: Path, services_at: ServicesAt) -> None:
+    records = copy / "state" / "models" / "records"
+    records.rename(copy / "elsewhere")
+    records.write_text("no folder, so nothing can be written into it")
+    with services_at(copy, "2021-11-01 08:50") as services:
+        reconcile(services)
+        assert speakers(services, "2021-11-01") == [("2021-10",)]
+        ((note,),) = rows(services, "SELECT detail FROM runs WHERE kind = 'decide' AND session = '2021-11-01'")
+    assert re.search(r"model 2021-10-\w+ still serves, because model folder .* cannot be written", note)
 
 
 @dataclass

@@ -11,8 +11,9 @@ import pytest
 from daemon.services import Services
 from daemon.sessions.desk import home_calendar, open_desk
 from daemon.training.child import TaskLimits
-from daemon.training.combining import CombinerTask, fit_apart, fit_here
+from daemon.training.combining import CombinerTask, fit_apart, fit_here, fitted
 from daemon.training.trainer import TrainingFailed
+from ensemble.members.fitted import Files
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 ROOT = Path(__file__).parents[3]
@@ -50,6 +51,16 @@ def test_it_is_the_same_to_the_byte(task: CombinerTask) -> None:
 def test_one_that_takes_too_much_is_a_training_that_failed(task: CombinerTask) -> None:
     with pytest.raises(TrainingFailed, match=r"the combiner was not fitted: it took \d+ MB"):
         fit_apart(task, TaskLimits(timeout_min=1, memory_mb=1, threads=1))
+
+
+def out_of_memory(task: CombinerTask, limits: TaskLimits) -> Files:
+    raise MemoryError("Unable to allocate 2 GiB")
+
+
+def test_whatever_a_library_raises_is_a_training_that_failed(task: CombinerTask) -> None:
+    assert fitted(task, LIMITS, fit_here) == fit_here(task)
+    with pytest.raises(TrainingFailed, match="the combiner was not fitted: MemoryError: Unable to allocate 2 GiB"):
+        fitted(task, LIMITS, out_of_memory)
 
 
 def test_a_month_turn_leaves_no_heavy_library_in_the_daemon(copy: Path) -> None:
