@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
+from loguru import logger
 
+from daemon.models.loading import set_damaged_aside
 from daemon.models.promotion import Policy
 from daemon.models.shelf import Shelf
 from daemon.models.standing import Standing
 from daemon.services import Services
 from ensemble.model import Model
 from ensemble.windows import months_before
+from storage.model_store import ModelStoreError
 from storage.promotion_store import ModelEvent
 
 
@@ -32,7 +35,7 @@ class PastServing:
 
     def prepare(self, months: list[str]) -> None:
         """Finds the versions of these months, and trains what the others miss, all at once."""
-        found = {month: self.shelf.found(month) for month in months}
+        found = {month: self._found(month) for month in months}
         self._versions.update({month: model for month, model in found.items() if model is not None})
         self.shelf.factory().train([month for month, model in found.items() if model is None])
 
@@ -51,8 +54,21 @@ class PastServing:
 
     def _version(self, month: str) -> Model:
         if month not in self._versions:
-            self._versions[month] = self.shelf.found(month) or self.shelf.made(month)
+            self._versions[month] = self._found(month) or self.shelf.made(month)
         return self._versions[month]
+
+    def _found(self, month: str) -> Model | None:
+        """The version of `month`, whole to the last part where versions are tried, for then all of it is asked."""
+        model = self.shelf.found(month)
+        if model is None or not self.services.settings.promotion.tries:
+            return model
+        try:
+            _ = replace(model).members  # of a copy, so that they go again
+        except ModelStoreError as error:
+            logger.error("{} Making it again.", error)
+            set_damaged_aside(self.services.models, model.model_id)
+            return None
+        return model
 
     def _champion(self, month: str) -> Model:
         """After the trial of the month before, and with the month's own version received."""

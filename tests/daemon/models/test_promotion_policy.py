@@ -70,6 +70,43 @@ def test_where_versions_are_tried_a_backtest_follows_the_live_champions_row_by_r
     assert rows(folder, f"{unlike} AND f.session >= '2021-07-01'") == [(0,)]  # nobody serves before its trial
 
 
+@pytest.mark.slow
+def test_a_backtest_with_trials_makes_a_damaged_member_again_and_ends_with_equal_rows(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    config = copy / "config.toml"
+    config.write_text(config.read_text() + '\n[promotion]\npolicy = "better"\n')
+    said = (
+        "SELECT session, symbol, label, probability, model_id FROM forecasts WHERE origin = 'backtest' ORDER BY 1, 2, 3"
+    )
+    happened = (
+        "SELECT session, kind, model_id, rival_id, note FROM model_events WHERE origin = 'backtest' ORDER BY number"
+    )
+    found = []
+    for damaged in (False, True):
+        with services_at(copy, "2021-10-05 20:00") as services:
+            for key in october_members(services) if damaged else ():
+                flip_a_bit(services.models.part_folder(key))
+            backtest(services, first=date(2021, 9, 28), last=date(2021, 10, 5))
+        found.append((rows(copy, said), rows(copy, happened)))
+    assert found[0] == found[1]
+    assert [kind for _, kind, *_ in found[1][1]] == ["promoted", "tried"]
+
+
+def october_members(services: Services) -> list[str]:
+    """The keys of two of its trained members."""
+    (model_id,) = (one for one in services.models.model_ids() if one.startswith("2021-10"))
+    return [key for name, (key, *_) in services.models.manifest(model_id)["members"] if name != "small"]
+
+
+def flip_a_bit(part: Path) -> None:
+    """In its largest file."""
+    path = max(part.iterdir(), key=lambda file: file.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
 def desk_at(services: Services) -> Desk:
     calendar = home_calendar(services.settings, services.clock.now())
     return open_desk(services, calendar, last=pd.Timestamp("2021-10-05"))
