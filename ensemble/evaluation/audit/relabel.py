@@ -38,15 +38,28 @@ def _labels(bars: Bars, sessions: pd.DatetimeIndex, row: int, n_past: int, limit
 
 
 def _barrier(bars: Bars, held: pd.DatetimeIndex, limits: RiskLimits) -> float:
-    """1 where a position bought at the first open leaves above it: stop first, then target, else the last close."""
+    """1 where a position bought at the first open leaves above it: stop first, then target, else the last close.
+
+    Where one price held all session nobody gets in or out: not known on the first, passed over later, not known at the
+    last.
+    """
     entry = bars[held[0]][OPEN]
     stop, target = entry * (100 - limits.stop_loss_pct) / 100, entry * (100 + limits.take_profit_pct) / 100
     for session in held:
         bar = bars.get(session)
         if bar is None or isnan(bar[CLOSE]):
             return nan
+        if _one_price(bar):
+            if session == held[0]:
+                return nan
+            continue
         if bar[OPEN] <= stop or (bar[LOW] <= stop and bar[OPEN] < target):
             return 0.0
         if bar[HIGH] >= target:
             return 1.0
-    return float(bars[held[-1]][CLOSE] > entry)
+    last = bars[held[-1]]
+    return nan if _one_price(last) else float(last[CLOSE] > entry)
+
+
+def _one_price(bar: tuple[float, float, float, float]) -> bool:
+    return bar[HIGH] == bar[LOW]

@@ -30,6 +30,7 @@ from ensemble.evaluation.audit.worlds import (
 from ensemble.features.matrix import Market
 from ensemble.labels import LABELS, label_bars
 from ensemble.sessions import EXCHANGES, available_at
+from ensemble.trading.limits import RiskLimits
 
 ROW = 600
 WORLDS: list[Callable[[Market], Market]] = [
@@ -109,6 +110,40 @@ def test_labels_worked_out_again_are_the_labels(market: Market) -> None:
         labels = label_bars(bars, sessions=sessions, limits=market.limits)
         again = relabelled(bars, sessions, slice(0, len(sessions)), market.limits)
         assert_array_equal(again, labels[list(LABELS)].to_numpy())
+
+
+def some_bars(moves: list[tuple[float, float, float] | None]) -> pd.DataFrame:
+    """A bar for each (open, close, half the range beyond them) in per cent of 100, a range of -1 a locked one."""
+    days = pd.date_range("2021-01-04", periods=len(moves), name="session")
+    rows = {}
+    for day, move in zip(days, moves, strict=True):
+        if move is None:
+            continue
+        opened, closed, beyond = move
+        if beyond < 0:
+            opened = closed = 100 + opened
+            rows[day] = (opened, opened, opened, opened)
+        else:
+            opened, closed = 100 + opened, 100 + closed
+            rows[day] = (opened, max(opened, closed) + beyond, min(opened, closed) - beyond, closed)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["open", "high", "low", "close"], dtype=np.float64)
+
+
+points = st.integers(-8, 8).map(float)
+moves = st.tuples(points, points, st.sampled_from([-1.0, 0.0, 1.0, 4.0]))
+
+
+@settings(max_examples=100)
+@given(st.lists(st.one_of(st.none(), moves, moves, moves), min_size=1, max_size=12).filter(any), st.integers(1, 4))
+def test_labels_worked_out_again_are_the_labels_where_some_bars_are_locked_or_missing(
+    drawn: list[tuple[float, float, float] | None], sessions_held: int
+) -> None:
+    bars = some_bars(drawn)
+    sessions = pd.date_range("2021-01-04", periods=len(drawn) + 1, name="session")
+    limits = RiskLimits(stop_loss_pct=2, take_profit_pct=4, max_holding_sessions=sessions_held)
+    labels = label_bars(bars, sessions=sessions, limits=limits)
+    again = relabelled(bars, sessions, slice(0, len(sessions)), limits)
+    assert_array_equal(again, labels[list(LABELS)].to_numpy())
 
 
 def test_the_dye_says_where_each_label_ends(make_bench: Callable[..., Bench]) -> None:
