@@ -6,10 +6,12 @@ from ensemble.arrays import Floats
 from ensemble.evaluation.audit.bench import Bench
 from ensemble.evaluation.audit.cuts import row_as_known
 from ensemble.evaluation.audit.finding import Finding, Verdict
+from ensemble.evaluation.audit.known import known_bars
 from ensemble.evaluation.audit.world import joined, panel_difference
 from ensemble.evaluation.audit.worlds import delayed
 from ensemble.evaluation.roc_area import RocArea, pooled_auc
 from ensemble.evaluation.scored import Scored
+from ensemble.features.matrix import Market
 
 CHECK = "one-day delay"
 MAX_DEVIATIONS = 4.0
@@ -26,7 +28,7 @@ def one_day_delay(bench: Bench) -> Finding:
     if joined(clauses):
         return Finding(CHECK, Verdict.LEAK, f"with bars that come late {joined(clauses[:1])}")
     moved = panel_difference(bench.panel, late.panel, bench.panel.sessions[list(rows)])
-    if bench.market.context and not moved:
+    if not moved and any(_misses_a_bar(bench.market, late.market, row) for row in rows):
         detail = "no feature is older where every bar comes too late for the decision: availability is not asked for"
         return Finding(CHECK, Verdict.LEAK, detail)
     areas = {label: (pooled_auc(one), day_after(one)) for label, one in bench.planted.said.items()}
@@ -35,6 +37,14 @@ def one_day_delay(bench: Bench) -> Finding:
     if knows:
         return Finding(CHECK, Verdict.LEAK, f"AUC {detail}: {knows[0]} knows of the session after its own")
     return Finding(CHECK, Verdict.CLEAN, f"AUC in a simulated market: {detail}")
+
+
+def _misses_a_bar(market: Market, late: Market, row: int) -> bool:
+    """Of some context series a bar that was known when `row` was decided is not in the `late` market."""
+    return any(
+        bool((known_bars(bars, exchange, market, row) & ~known_bars(bars, exchange, late, row)).any())
+        for exchange, bars in market.context.values()
+    )
 
 
 def day_after(scored: Scored) -> RocArea:

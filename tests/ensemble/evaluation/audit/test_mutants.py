@@ -1,14 +1,20 @@
 """The audit finds every pipeline that was broken on purpose, and passes the one that was not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from ensemble.evaluation.audit.bench import Bench
+from ensemble.evaluation.audit.delay import one_day_delay
 from ensemble.evaluation.audit.finding import Verdict, exit_code
 from ensemble.evaluation.audit.pipeline import EnsemblePipeline
 from ensemble.evaluation.audit.suite import CHECKS, audit
+from ensemble.evaluation.audit.world import last_months
+from ensemble.features.matrix import Market, build_panel
 from ensemble.model import EnsembleOptions
+from ensemble.sessions import load_calendar
 from tests.ensemble.evaluation.audit.leaky_models import LEAKY_MODELS, AlwaysUp
 from tests.ensemble.evaluation.audit.leaky_panels import LEAKY_PANELS, Alter, LeakyPanel
 
@@ -26,6 +32,27 @@ def test_the_clean_pipeline_passes_every_check(make_bench: MakeBench) -> None:
     assert [one for one in findings if one.verdict != Verdict.CLEAN] == []
     assert len(findings) == len(CHECKS)
     assert exit_code(findings) == 0
+
+
+def in_new_york(market: Market) -> Market:
+    """Its bars session by session at another desk, with no context but the index of that exchange."""
+    days = market.calendar.sessions
+    calendar = load_calendar("XNYS", first=days[0].date(), last=days[-1].date()).until(len(days))
+
+    def moved(bars: pd.DataFrame) -> pd.DataFrame:
+        return bars.set_axis(calendar.sessions[days.get_indexer(bars.index)]).rename_axis("session")
+
+    bars = {symbol: moved(one) for symbol, one in market.bars.items()}
+    return replace(market, calendar=calendar, bars=bars, context={"INDEX": ("XNYS", moved(market.context["INDEX"][1]))})
+
+
+def test_where_no_context_closes_overnight_nothing_has_to_come_late(
+    market: Market, options: EnsembleOptions, make_bench: MakeBench
+) -> None:
+    there, bench = in_new_york(market), make_bench()
+    months = last_months(build_panel(there), options, 1)
+    found = one_day_delay(replace(bench, clean=replace(bench.clean.of(there), months=months)))
+    assert found.verdict == Verdict.CLEAN, found
 
 
 @pytest.mark.parametrize("mutant", LEAKY_PANELS, ids=lambda alter: alter.__name__)
