@@ -1,6 +1,7 @@
 """One member walked forward through past months by itself: what each of its trials in a sweep is scored on."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from ensemble.labels import LABELS, label_horizon
 from ensemble.members.rows import base_log_odds
 from ensemble.members.specs import MemberSpec
 from ensemble.windows import month_of, training_window
+from storage.model_store import ModelStoreError
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,14 @@ class MemberWalk:
         return replace(self.desk.factory, recipe=alone, progress=self.progress, _planned={})
 
     def histories(self, spec: MemberSpec, months: Sequence[str]) -> Mapping[tuple[str, int], bytes]:
-        """(month, number of the seed) -> the training curve of what serves it, as CSV; of networks alone."""
+        """(month, number of the seed) -> the training curve of what serves it, as CSV; of networks still there."""
         factory, store = self.factory(spec), self.desk.services.models
-        kept = {
-            (month, number): store.get_part(key).get("history.csv")
-            for month in months
-            for number, key in enumerate(factory.member_keys(month)[spec.name])
-        }
-        return {place: content for place, content in kept.items() if content is not None}
+        kept: dict[tuple[str, int], bytes] = {}
+        for month in months:
+            for number, key in enumerate(factory.member_keys(month)[spec.name]):
+                with suppress(ModelStoreError, KeyError):  # pruned, or of bars since corrected; or no network
+                    kept[month, number] = store.get_part(key)["history.csv"]
+        return kept
 
     def _month(self, factory: ModelFactory, month: str) -> tuple[Integers, Floats, Floats]:
         """Its rows, the member's forecasts and the base rate; NaN where there is no bar to forecast from."""

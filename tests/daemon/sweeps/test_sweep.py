@@ -25,7 +25,7 @@ from daemon.errors import DaemonError
 from daemon.services import Services
 from daemon.sweeps.member_walk import MemberWalk
 from daemon.sweeps.results import selection_of, write_results
-from daemon.sweeps.study import Study, Wanted, open_study
+from daemon.sweeps.study import Study, Wanted, open_study, spec_in
 from daemon.sweeps.sweep import sweep
 from daemon.sweeps.trial_scores import Walked, losses_of
 from daemon.training.trainer import TrainingFailed
@@ -255,18 +255,29 @@ def test_a_trial_that_can_not_be_trained_is_kept_as_failed_and_many_end_the_swee
         assert [trial.state for trial in open_study(services, WANTED).trials] == [one.state for one in trials[:4]]
 
 
-def test_the_results_are_files_with_every_trial_and_every_training_curve(
-    copied: Path, services_at: ServicesAt, tmp_path: Path
-) -> None:
+def tried_network(services: Services) -> Study:
+    """A study of one trial, a small network that is trained for one month."""
+    study = open_study(services, replace(WANTED, first=date(2021, 9, 1)))
     small = LstmSpec(name="small", units=(4,), sequence_steps=10, warmup_steps=2, epochs=2)
+    study.walk.walk(small, study.look(0))
+    trial = replace(study.begun(0), settings=small.model_dump(mode="json"), state=TrialState.PRUNED, progress=[0.7])
+    study.trials.append(trial)
+    return study
+
+
+@pytest.fixture
+def of_networks(copied: Path) -> Path:
+    """Where networks are searched."""
     config = copied / "config.toml"
     config.write_text(config.read_text().replace('kinds = ["logit", "lightgbm"]\n', 'kinds = ["lstm"]\n'))
-    with services_at(copied, AFTERWARDS) as services:
-        study = open_study(services, replace(WANTED, first=date(2021, 9, 1)))
-        study.walk.walk(small, study.look(0))
-        settings = small.model_dump(mode="json")
-        trial = replace(study.begun(0), settings=settings, state=TrialState.PRUNED, progress=[0.7])
-        study.trials.append(trial)
+    return copied
+
+
+def test_the_results_are_files_with_every_trial_and_every_training_curve(
+    of_networks: Path, services_at: ServicesAt, tmp_path: Path
+) -> None:
+    with services_at(of_networks, AFTERWARDS) as services:
+        study = tried_network(services)
         paths = write_results(study, None, tmp_path / "made" / "here")
     assert [path.name for path in paths] == [
         "hyperparameter_results.json",
@@ -274,7 +285,7 @@ def test_the_results_are_files_with_every_trial_and_every_training_curve(
         "training_history.csv",
     ]
     results = json.loads(paths[0].read_text())
-    assert results["trials"][0]["settings"] == settings
+    assert results["trials"][0]["settings"] == study.trials[0].settings
     assert results["selection"] is None
     table = pd.read_csv(paths[1])[["number", "name", "state", "lstm.width", "lstm.epochs"]]
     assert table.to_numpy().tolist() == [[0, "small", "pruned", 4, 2]]
@@ -283,6 +294,21 @@ def test_the_results_are_files_with_every_trial_and_every_training_curve(
         [0, "2021-09", seed, epoch] for seed in (0, 1) for epoch in (1, 2)
     ]
     assert np.isfinite(curves["loss"]).all()
+
+
+def test_the_curve_of_a_part_that_is_gone_is_left_out_of_the_results(
+    of_networks: Path, services_at: ServicesAt, tmp_path: Path
+) -> None:
+    with services_at(of_networks, AFTERWARDS) as services:
+        study = tried_network(services)
+        spec = spec_in(study.trials[0])
+        shutil.rmtree(services.models.part_folder(study.walk.factory(spec).member_keys("2021-09")["small"][0]))
+        *_, history = write_results(study, None, tmp_path / "made")
+    curves = pd.read_csv(history)
+    assert curves[["trial", "month", "seed", "epoch"]].to_numpy().tolist() == [
+        [0, "2021-09", 1, 1],
+        [0, "2021-09", 1, 2],
+    ]
 
 
 def test_a_sweep_without_networks_has_an_empty_table_of_curves(
