@@ -4,6 +4,7 @@ It goes on from the ledger: what was tried is not tried again, and what was trai
 the hold-out on is in the panel that it works on.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from loguru import logger
@@ -35,6 +36,8 @@ def sweep(services: Services, wanted: Wanted) -> Study:
         trial = _run(study, study.begun(number))
         study.trials.append(trial)
         logger.info("sweep: {}", describe_trial(trial))
+    if study.trials and _all_failed(study.trials):
+        raise TrainingFailed(study.trials[-1].detail)
     return study
 
 
@@ -51,10 +54,14 @@ def _run(study: Study, trial: Trial) -> Trial:
         write_trial(conn, ended)
         if walked is not None and ended.state == TrialState.COMPLETE:
             write_performance(conn, ended.trial_id, losses_of(walked))
-    failed = [one.state == TrialState.FAILED for one in [*study.trials, ended]]
-    if all(failed) or (len(failed) >= MOST_FAILURES and all(failed[-MOST_FAILURES:])):
+    newest = [*study.trials, ended][-MOST_FAILURES:]
+    if len(newest) == MOST_FAILURES and _all_failed(newest):
         raise TrainingFailed(ended.detail)
     return ended
+
+
+def _all_failed(trials: Sequence[Trial]) -> bool:
+    return all(trial.state == TrialState.FAILED for trial in trials)
 
 
 def _walked(study: Study, trial: Trial) -> tuple[Trial, Walked]:

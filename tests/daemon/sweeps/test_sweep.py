@@ -255,6 +255,25 @@ def test_a_trial_that_can_not_be_trained_is_kept_as_failed_and_many_end_the_swee
         assert [trial.state for trial in open_study(services, WANTED).trials] == [one.state for one in trials[:4]]
 
 
+def test_a_first_trial_that_can_not_be_trained_ends_no_sweep_and_where_all_fail_it_says_so(
+    copied: Path, services_at: ServicesAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(study: Study, trial: Trial) -> Any:
+        if trial.number == 0:
+            raise TrainingFailed("out of memory")
+        return walked(study, trial)
+
+    walked = daemon.sweeps.sweep._walked
+    monkeypatch.setattr(daemon.sweeps.sweep, "_walked", fails)
+    anew = replace(WANTED, first=date(2021, 9, 1), trials=2)
+    with services_at(copied, AFTERWARDS) as services:
+        with pytest.raises(TrainingFailed, match="out of memory"):
+            sweep(services, replace(anew, trials=1))
+        states = [trial.state for trial in sweep(services, anew).trials]
+        assert states == [TrialState.FAILED, TrialState.COMPLETE]
+        assert [trial.state for trial in sweep(services, anew).trials] == states
+
+
 def tried_network(services: Services) -> Study:
     """A study of one trial, a small network that is trained for one month."""
     study = open_study(services, replace(WANTED, first=date(2021, 9, 1)))
