@@ -79,9 +79,15 @@ def write_trial(conn: Connection, trial: Trial) -> None:
     insert_rows(conn, trials, [row | row_of(row.pop("scores"))])
 
 
-def write_performance(conn: Connection, trial_id: str, losses: pd.DataFrame) -> None:
-    """Keeps a trial's losses in place of earlier ones: log_loss and base_log_loss, nats, indexed by session."""
-    conn.execute(trial_sessions.delete().where(trial_sessions.c.trial_id == trial_id))
+def write_performance(
+    conn: Connection, trial_id: str, losses: pd.DataFrame, *, within: tuple[date, date] | None = None
+) -> None:
+    """Keeps a trial's losses in place of earlier ones: log_loss and base_log_loss, nats, indexed by session.
+
+    Those of sessions that do not lie `within` two, both included, stay.
+    """
+    earlier = trial_sessions.delete().where(trial_sessions.c.trial_id == trial_id)
+    conn.execute(earlier if within is None else earlier.where(trial_sessions.c.session.between(*within)))
     columns: dict[str, list[object]] = {
         "trial_id": [trial_id] * len(losses),
         "session": list(pd.DatetimeIndex(losses.index).date),

@@ -119,7 +119,7 @@ def _write_trials(conn: Connection, desk: Desk, sessions: pd.DatetimeIndex) -> N
     rows = without_holdout(stored, services.settings, now=services.clock.now())
     for trial, losses in trials_of_backtest(conn, services, desk.panel, rows, sessions=sessions):
         write_trial(conn, trial)
-        write_performance(conn, trial.trial_id, losses)
+        write_performance(conn, trial.trial_id, losses, within=(sessions[0].date(), sessions[-1].date()))
 
 
 def _kept(conn: Connection, decisions: Sequence[Decision], code_version: str) -> Collection[date]:

@@ -1,6 +1,6 @@
 """A backtest is a trial too: whoever replays ten configurations and keeps the best has chosen among ten."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,8 @@ from ensemble.labels import LABELS
 from ensemble.panel import Panel
 from storage.trial_store import TRADED, Trial, TrialState, read_trials
 
+NO_LOSSES = pd.DataFrame({"log_loss": [], "base_log_loss": []})
+
 
 def trials_of_backtest(
     conn: Connection, services: Services, panel: Panel, rows: pd.DataFrame, *, sessions: pd.DatetimeIndex
@@ -24,17 +26,26 @@ def trials_of_backtest(
     """What the ledger says of a replay of `sessions`: a trial for each label, and its losses as `losses_of` gives them.
 
     `rows` are the forecasts that may be looked at: session, symbol, label, probability, outcome. The labels of one
-    recipe are one configuration, and the same recipe over another range is the same trial. The ways in which its
-    forecasts were ever traded are kept with each.
+    recipe are one configuration, and the same recipe over another range is the same trial: where nothing of this range
+    may be looked at, it stays as one that reached further was scored. The ways in which its forecasts were ever traded
+    are kept with each.
     """
-    scored, traded = scored_labels(rows, services.settings.labels.barrier.limits), _traded(conn, services)
+    earlier = {one.trial_id: one for one in read_trials(conn, study=services.recipe().digest())}
+    scored, traded = scored_labels(rows, services.settings.labels.barrier.limits), _traded(earlier.values(), services)
     for label in LABELS:
-        trial = _trial(services, sessions, label, traded)
+        trial, losses = _trial(services, sessions, label, traded), NO_LOSSES
         if label in scored:
             walked = _beside_base_rate(scored[label], panel)
-            yield replace(trial, scores=scores_of(walked)), losses_of(walked)
-        else:
-            yield trial, pd.DataFrame({"log_loss": [], "base_log_loss": []})
+            trial, losses = replace(trial, scores=scores_of(walked)), losses_of(walked)
+        yield _or_as_scored_before(trial, earlier.get(trial.trial_id)), losses
+
+
+def _or_as_scored_before(trial: Trial, before: Trial | None) -> Trial:
+    if trial.scores.sessions or before is None:
+        return trial
+    if trial.first_session <= before.first_session and before.last_session <= trial.last_session:
+        return trial  # it was this range, and may not be looked at any more
+    return replace(trial, scores=before.scores, first_session=before.first_session, last_session=before.last_session)
 
 
 def _beside_base_rate(said: Scored, panel: Panel) -> Walked:
@@ -64,12 +75,12 @@ def _trial(services: Services, sessions: pd.DatetimeIndex, label: str, traded: S
     )
 
 
-def _traded(conn: Connection, services: Services) -> Sequence[Mapping[str, Any]]:
+def _traded(earlier: Iterable[Trial], services: Services) -> Sequence[Mapping[str, Any]]:
     """The present way of trading after those that the ledger has, unless it is one of them."""
     settings = services.settings
     tables = {"signals": settings.signals, "risk": settings.risk, "costs": settings.costs}
     present = {name: table.model_dump(mode="json") for name, table in tables.items()}
     ways: list[Mapping[str, Any]] = []
-    for trial in read_trials(conn, study=services.recipe().digest()):
+    for trial in earlier:
         ways += [way for way in trial.settings.get(TRADED, []) if way not in ways]
     return ways if present in ways else [*ways, present]

@@ -199,6 +199,24 @@ def test_a_backtest_keeps_how_each_label_did_session_by_session(replayed: Path, 
     assert scores == (len(kept), pytest.approx(kept["log_loss"].mean()), pytest.approx(kept["base_log_loss"].mean()))
 
 
+def test_a_backtest_of_another_range_leaves_what_the_ledger_has_of_the_one_before(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    config = copy / "config.toml"
+    config.write_text(config.read_text() + "\n[evaluation]\nholdout_from = 2021-10-04\n")
+    with services_at(copy, AFTERWARDS, never) as services:
+        backtest(services, first=date(2021, 9, 28), last=date(2021, 9, 30))
+        before = ask(services.engine, KEPT), ask(services.engine, SCORES)
+        backtest(services, first=date(2021, 10, 4), last=date(2021, 10, 5))  # held out: nothing of it may be looked at
+        assert (ask(services.engine, KEPT), ask(services.engine, SCORES)) == before
+        assert before[1][0][0] == 3
+        backtest(services, first=date(2021, 9, 30), last=date(2021, 10, 5))
+        after = ask(services.engine, KEPT)
+        assert after[:3] == before[0]
+        assert [session for session, *_ in after[3:]] == ["2021-10-01"]
+        assert ask(services.engine, SCORES)[0][0] == 2
+
+
 @pytest.mark.parametrize(("since", "shown"), [("2021-10-01", "3 sessions"), ("2021-09-01", ""), ("2021-12-01", "6 ")])
 def test_of_what_is_held_out_a_backtest_shows_nothing(
     since: str, shown: str, replayed: Path, services_at: ServicesAt, capsys: pytest.CaptureFixture[str]
