@@ -1,4 +1,4 @@
-"""Who serves the months of a backtest: the version of each or, where versions are tried, whom the policy promotes."""
+"""Who serves the months of a backtest: the version of each, unless it is degenerate; or whom trials promote."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,7 @@ from daemon.services import Services
 from ensemble.model import Model
 from ensemble.windows import months_before
 from storage.model_store import ModelStoreError
-from storage.promotion_store import ModelEvent
+from storage.promotion_store import ModelEvent, ModelEventKind
 
 
 @dataclass
@@ -27,7 +27,7 @@ class PastServing:
     services: Services
     shelf: Shelf
     events: list[ModelEvent] = field(default_factory=list)
-    """What happened to versions, where they are tried."""
+    """What happened to versions where they are tried; elsewhere, which were held back."""
     _standing: Standing = field(default_factory=Standing)
     _versions: dict[str, Model] = field(default_factory=dict)
     """Month -> the version that was made for it."""
@@ -41,10 +41,9 @@ class PastServing:
 
     def model(self, month: str) -> Model:
         """Who serves `month`, the first one that its version was trained for. Raises as `Shelf.made`."""
-        if not self.services.settings.promotion.tries:
-            return self._version(month)
         if month not in self._champions:
-            self._champions[month] = self._champion(month)
+            tries = self.services.settings.promotion.tries
+            self._champions[month] = self._champion(month) if tries else self._newest(month)
         return self._champions[month]
 
     def remake(self, month: str) -> None:
@@ -70,13 +69,36 @@ class PastServing:
             return None
         return model
 
+    def _newest(self, month: str) -> Model:
+        try:
+            return self._unless_degenerate(self._version(month))
+        except ModelStoreError as error:
+            logger.error("{} Making it again.", error)
+            self.remake(month)
+            return self._unless_degenerate(self._version(month))
+
+    def _unless_degenerate(self, version: Model) -> Model:
+        """The version; one that the policy holds back leaves it to whoever served before."""
+        before = next(
+            (self._champions[one] for one in sorted(self._champions, reverse=True) if one < version.month), None
+        )
+        if before is None:
+            return version
+        policy = self._policy()
+        # What it says of its own month is kept, its members are not read for that: the policy is asked where it is odd.
+        rows, odds = self.shelf.factory().month_odds(version.month)
+        if not policy.fault(version.combiner.log_odds(odds), rows):
+            return version
+        standing = Standing(served=(before.model_id,))
+        received = policy.received(replace(version), standing, self._first_session(version.month))
+        held = [event for event in received if event.kind is ModelEventKind.HELD]
+        self.events += held
+        return before if held else version
+
     def _champion(self, month: str) -> Model:
         """After the trial of the month before, and with the month's own version received."""
-        panel = self.shelf.factory().panel
-        session = panel.sessions[int(panel.sessions.searchsorted(pd.Timestamp(month)))]
-        services = self.services
-        policy = Policy(services.settings, services.recipe().digest(), panel, services.clock.now())
-        challenger = self._versions.get(services.settings.ensemble.serving(months_before(month, 1)[0]))
+        session, policy = self._first_session(month), self._policy()
+        challenger = self._versions.get(self.services.settings.ensemble.serving(months_before(month, 1)[0]))
         if challenger is not None and challenger.model_id in self._standing.on_trial:
             champion = self._named(self._standing.champion)
             # Copies, so that their members go once they were asked.
@@ -84,6 +106,14 @@ class PastServing:
             self._happens(*policy.tried(replace(challenger), replace(champion), span, decides=True))
         self._happens(*policy.received(replace(self._version(month)), self._standing, session))
         return self._named(self._standing.champion)
+
+    def _policy(self) -> Policy:
+        services, panel = self.services, self.shelf.factory().panel
+        return Policy(services.settings, services.recipe().digest(), panel, services.clock.now())
+
+    def _first_session(self, month: str) -> pd.Timestamp:
+        sessions = self.shelf.factory().panel.sessions
+        return sessions[int(sessions.searchsorted(pd.Timestamp(month)))]
 
     def _happens(self, *events: ModelEvent) -> None:
         for event in events:

@@ -81,6 +81,11 @@ class Policy:
             kind, note = ModelEventKind.HELD, f"`models promote {model.model_id}` lets it serve"
         yield self._event(kind, session, model, champion, note=f"{why}; {note}" if why else note)
 
+    def fault(self, log_odds: Floats, rows: slice) -> str:
+        """What makes worthless what is said of the traded label in `rows`; empty where nothing does."""
+        column = LABELS.index(self.settings.signals.label)
+        return fault_of(log_odds[..., column][self.panel.bar_age[:, rows] >= 0])
+
     def _trials(self, challenger: Model, champion: Model, rows: slice) -> dict[str, Trial]:
         limits = self.settings.labels.barrier.limits
         task = TrialTask(
@@ -99,9 +104,7 @@ class Policy:
     def _fault(self, model: Model, session: pd.Timestamp) -> str:
         stop = int(self.panel.sessions.searchsorted(session))
         rows = slice(max(stop - RECENT_ROWS, 0), stop)
-        said = self.panel.bar_age[:, rows] >= 0
-        column = LABELS.index(self.settings.signals.label)
-        return fault_of(self._combined(model, rows)[..., column][said])
+        return self.fault(self._combined(model, rows), rows)
 
     def _event(  # noqa: PLR0913 - one for each column
         self,

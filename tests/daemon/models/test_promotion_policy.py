@@ -70,6 +70,36 @@ def test_where_versions_are_tried_a_backtest_follows_the_live_champions_row_by_r
     assert rows(folder, f"{unlike} AND f.session >= '2021-07-01'") == [(0,)]  # nobody serves before its trial
 
 
+def gap_up_since(folder: Path, day: str) -> None:
+    """From that day on every session opens above the close before: a year later nothing else is known to learn from."""
+    for name in ("AAA.NS", "BBB.NS"):
+        path = folder / "bars" / f"{name}.csv"
+        bars = pd.read_csv(path, index_col="Date")
+        opens = (bars["Close"].shift() * 1.001).where(bars.index >= day, bars["Open"])
+        bars = bars.assign(Open=opens, High=np.fmax(bars["High"], opens), Low=np.fmin(bars["Low"], opens))
+        bars.to_csv(path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_degenerate_version_is_held_back_in_a_backtest_as_it_is_live(
+    tmp_path: Path, write_installation: Write, services_at: ServicesAt
+) -> None:
+    folder = installation(tmp_path / "one-sided", write_installation, "newest")
+    gap_up_since(folder, "2020-10-16")
+    for moment in ("2021-09-01 08:50", "2021-09-30 17:00", "2021-10-01 08:50", "2021-10-04 08:50"):
+        with services_at(folder, moment) as services:
+            reconcile(services)
+    with services_at(folder, "2021-10-04 22:00") as services:
+        backtest(services, first=date(2021, 9, 1), last=date(2021, 10, 4))
+    said = "SELECT session, symbol, label, probability, model_id FROM forecasts WHERE origin = '{}' ORDER BY 1, 2, 3"
+    assert rows(folder, said.format("live")) == rows(folder, said.format("backtest"))
+    happened = "SELECT session, model_id, rival_id, note FROM model_events WHERE origin = '{}' AND kind = 'held'"
+    (held,) = rows(folder, happened.format("live"))
+    assert held[3].startswith("degenerate: ")
+    assert rows(folder, happened.format("backtest")) == [held]
+
+
 @pytest.mark.slow
 def test_a_backtest_with_trials_makes_a_damaged_member_again_and_ends_with_equal_rows(
     copy: Path, services_at: ServicesAt
