@@ -69,8 +69,9 @@ class Serving:
         entry = self.shelf.entry(self.services.settings.ensemble.serving(month_of(session)))
         standing = self._standing(session)
         rival = _rival(standing, None if entry is None else entry.model_id)
-        unheard = rival is None or rival in standing.refused or rival == self.speaker(session).model_id
-        return None if unheard else self.shelf.read(rival)
+        if rival is None or rival in standing.refused or rival == self.speaker(session).model_id:
+            return None
+        return self.shelf.read(rival)
 
     def _received(
         self, month: str, session: pd.Timestamp, standing: Standing, champion: Model | None, *, repairs: bool
