@@ -27,6 +27,9 @@ from storage.tables import quarantine
 
 _EQUAL_WITHIN = 1e-9
 """Relative: what a feed's rounding does to a number that it did not change."""
+ADJUSTED_WITHIN = 1e-6
+"""The same of adj_close: Yahoo works it out anew for each request, by up to 4e-7 otherwise (yfinance's issue 1871)."""
+_ADJUSTED = BAR_COLUMNS.index("adj_close")
 
 BY_HAND = "quarantine"
 """The provider of a version that a person let in."""
@@ -251,21 +254,29 @@ def _span(symbol: str, bars: pd.DataFrame) -> ColumnElement[bool]:
 
 
 def begins_with(bars: pd.DataFrame, stored: pd.DataFrame) -> bool:
-    """The first rows of `bars` are those of `stored`, to the last digit."""
+    """The first rows of `bars` are those of `stored`, to the last digit but for adj_close."""
     count = len(stored)
     if len(bars) < count or (bars.index.to_numpy()[:count] != stored.index.to_numpy()).any():
         return False
     first, known = bars.to_numpy()[:count], stored.to_numpy()
-    return bool(((first == known) | (np.isnan(first) & np.isnan(known))).all())
+    equal = (first == known) | (np.isnan(first) & np.isnan(known))
+    equal[:, _ADJUSTED] |= _as_adjusted(first, known)
+    return bool(equal.all())
 
 
 def equal_rows(left: pd.DataFrame, right: pd.DataFrame) -> Mask:
     """Which rows of two frames of bars, of the same length, hold the same bar."""
     columns = list(BAR_COLUMNS)
-    equal = np.isclose(
-        left[columns].to_numpy(), right[columns].to_numpy(), rtol=_EQUAL_WITHIN, atol=0.0, equal_nan=True
-    )
+    ours, theirs = left[columns].to_numpy(), right[columns].to_numpy()
+    equal = np.isclose(ours, theirs, rtol=_EQUAL_WITHIN, atol=0.0, equal_nan=True)
+    equal[:, _ADJUSTED] |= _as_adjusted(ours, theirs)
     return np.asarray(equal.all(axis=1), dtype=np.bool_)
+
+
+def _as_adjusted(left: Floats, right: Floats) -> Mask:
+    """Of rows of BAR_COLUMNS, which have the same adj_close."""
+    ours, theirs = left[:, _ADJUSTED], right[:, _ADJUSTED]
+    return np.asarray(np.abs(ours - theirs) <= ADJUSTED_WITHIN * np.abs(theirs), dtype=np.bool_)
 
 
 def _retire(conn: Connection, symbol: str, since: Mapping[date, datetime], seen_at: datetime) -> None:

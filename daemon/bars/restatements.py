@@ -9,10 +9,10 @@ import pandas as pd
 
 from ensemble.arrays import Floats
 from storage.action_store import Action, Restatement
+from storage.bar_store import ADJUSTED_WITHIN
 
 COMPARED_BARS = 3
 """A restatement moves all old bars; a correction moves one."""
-EQUAL_WITHIN = 1e-6
 EXPLAINED_WITHIN = 0.05
 """Of the factor's logarithm: how near an action's own factor must be, for feeds round dividends to a few digits."""
 
@@ -24,7 +24,7 @@ def is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     new, old, _ = _shared(stored, fresh)
     ratios = new / old
     ratios = ratios[np.isfinite(ratios)][:COMPARED_BARS]
-    return len(ratios) > 0 and bool((np.abs(ratios - 1) > EQUAL_WITHIN).all())
+    return len(ratios) > 0 and bool((np.abs(ratios - 1) > ADJUSTED_WITHIN).all())
 
 
 def _same_oldest(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
@@ -42,7 +42,7 @@ def restatement(
     new, old, sessions = _shared(stored, fresh)
     comparable = (new > 0) & (old > 0)  # a future's price below zero was never multiplied by an action
     ratios, sessions = new[comparable] / old[comparable], sessions[comparable]
-    moved = np.abs(ratios - 1) > EQUAL_WITHIN
+    moved = np.abs(ratios - 1) > ADJUSTED_WITHIN
     if not moved.any():
         return None
     factor = float(np.median(ratios[moved]))

@@ -18,6 +18,7 @@ from storage.bar_store import (
     BarChanges,
     Newest,
     Withdrawn,
+    begins_with,
     newest_of,
     newest_sessions,
     read_bars,
@@ -125,6 +126,19 @@ def test_a_number_that_only_rounding_changed_is_not_a_revision(conn: Connection)
     write(conn, make_bars({session: 100.0}))
     assert write(conn, make_bars({session: 100.00000001}), seen_at=NOON + DAY) == BarChanges(0, 0)
     assert write(conn, make_bars({session: 100.000001}), seen_at=NOON + DAY) == BarChanges(0, 1)
+
+
+@pytest.mark.parametrize("off", [-4e-7, 4e-7])
+def test_an_adjusted_close_that_was_only_worked_out_otherwise_is_not_a_revision(conn: Connection, off: float) -> None:
+    bars = walk(40)
+    write(conn, bars)
+    again = bars.assign(adj_close=bars["adj_close"] * (1 + off))
+    assert begins_with(again, bars)
+    assert write(conn, again, seen_at=NOON + DAY) == BarChanges(0, 0)
+    assert_frame_equal(read_bars(conn, [SYMBOL])[SYMBOL], bars)
+    small_dividend = bars.assign(adj_close=bars["adj_close"] * (1 - 3e-6))
+    assert not begins_with(small_dividend, bars)
+    assert write(conn, small_dividend, seen_at=NOON + 2 * DAY) == BarChanges(0, 40)
 
 
 @pytest.mark.parametrize("column", BAR_COLUMNS)
