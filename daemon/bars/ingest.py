@@ -14,7 +14,7 @@ from daemon.bars.context_age import silent_context
 from daemon.bars.feed_guard import ask, can_wait
 from daemon.bars.incoming import between, mistrust, newest_final, of_another_provider
 from daemon.bars.judgement import judge, withdraw_refused
-from daemon.bars.restatements import is_restated, restatement
+from daemon.bars.restatements import is_restated, left_behind, restatement
 from daemon.calendars.check import compare, half_days, seen_in
 from daemon.services import Services, context_symbols
 from ensemble.counted import counted
@@ -81,7 +81,11 @@ class News:
         if self.goes_on:
             return kept.iloc[len(self.stored) :]
         news: pd.DataFrame = kept[~equal_rows(kept, self.stored.reindex(kept.index))]
-        return news
+        if not is_restated(self.stored, kept):
+            return news
+        lacking = left_behind(self.stored, kept)
+        lacking = lacking[~lacking.index.isin(self.bars.refused["session"])]
+        return pd.concat([news, lacking]).sort_index() if len(lacking) else news
 
 
 def ingest(

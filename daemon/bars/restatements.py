@@ -13,6 +13,7 @@ from storage.bar_store import ADJUSTED_WITHIN
 
 COMPARED_BARS = 3
 """A restatement moves all old bars; a correction moves one."""
+_PRICES, _SCALED = ["open", "high", "low", "close"], ["close", "adj_close"]
 EXPLAINED_WITHIN = 0.05
 """Of the factor's logarithm: how near an action's own factor must be, for feeds round dividends to a few digits."""
 
@@ -56,6 +57,25 @@ def restatement(
     ]
     explained = " and ".join(f"{one.kind} {one.session}" for one in _explaining(near, fresh, factor))
     return Restatement(symbol, seen_at, first.date(), last.date(), factor, int(moved.sum()), explained or None)
+
+
+def left_behind(stored: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
+    """The stored bars that a restated history lacks, in its scale; none that is newer than those it moved.
+
+    A feed may show a special session on its day and leave it out of its history for ever: by itself its bar would keep
+    the prices from before the split.
+    """
+    shared = stored.index.intersection(fresh.index)
+    ratios = (fresh.loc[shared, _SCALED] / stored.loc[shared, _SCALED]).replace([np.inf, -np.inf], np.nan).dropna()
+    moved = ratios.index[(ratios["adj_close"] - 1).abs() > ADJUSTED_WITHIN]
+    absent = stored.index.difference(fresh.index)
+    absent = absent[absent < moved[-1]] if len(moved) else absent[:0]
+    near = ratios.iloc[np.maximum(ratios.index.searchsorted(absent) - 1, 0)].to_numpy()
+    scaled = stored.loc[absent].copy()
+    scaled[_PRICES] = scaled[_PRICES].to_numpy() * near[:, :1]
+    scaled["adj_close"] = scaled["adj_close"].to_numpy() * near[:, 1]
+    scaled["volume"] = scaled["volume"].to_numpy() / near[:, 0]
+    return scaled
 
 
 def _shared(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[Floats, Floats, pd.DatetimeIndex]:

@@ -159,6 +159,26 @@ def test_a_restated_history_is_taken_whole_and_the_old_one_stays_known(
     assert_frame_equal(as_known, before)
 
 
+def test_a_bar_that_a_restated_history_lacks_follows_its_neighbours(folder: Path, services_at: ServicesAt) -> None:
+    with services_at(folder, "2021-10-04 20:00") as services:
+        take(services)
+        before = bars_of(services)["AAA.NS"]
+    special = before.index[-100]
+
+    def restate(symbol: str, bars: pd.DataFrame) -> pd.DataFrame:
+        if symbol != "AAA.NS":
+            return bars
+        bars.iloc[:, :5] *= 0.5
+        return bars[bars.index != special]
+
+    with services_at(folder, "2021-10-05 20:00") as services:
+        take(services, restate)
+        after = bars_of(services)["AAA.NS"]
+    prices = ["open", "high", "low", "close", "adj_close"]
+    np.testing.assert_allclose(after.loc[special, prices], before.loc[special, prices] * 0.5, rtol=1e-9)
+    assert after.loc[special, "volume"] == pytest.approx(2 * before.loc[special, "volume"])
+
+
 def test_a_split_is_kept_with_the_bars_and_explains_the_restatement_which_is_told_once(
     folder: Path, services_at: ServicesAt
 ) -> None:
