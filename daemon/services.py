@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from sqlalchemy import Engine
 
@@ -52,6 +53,8 @@ class Services:
     page: MetricsPage = field(default_factory=MetricsPage)
     courier: Courier = field(default_factory=Courier)
     mirror: Mirror = field(default_factory=Mirror)
+    passed_over: set[date] = field(default_factory=set)
+    """Sessions that came into the calendar too late, of which the log has told."""
     report: Refresher | None = None
     """Who keeps the report up to date; None where nobody does."""
 

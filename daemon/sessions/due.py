@@ -35,16 +35,20 @@ class Timetable:
     delay_min: int
 
     def due(self, now: pd.Timestamp, *, decided: Iterable[date], settled: Iterable[date]) -> list[Task]:
-        """Tasks due at `now`, oldest first. A fresh ledger begins with the newest session whose decision is due."""
+        """Tasks due at `now`, oldest first. A fresh ledger begins with the newest session whose decision is due.
+
+        What is older than the newest done of its kind is history, for work goes oldest first (`passed_over`).
+        """
         decisions, settles = _instants(self)
         past = int((decisions <= now).sum())
         if past == 0:
             return []
         sessions, done_decide, done_settle = self.calendar.sessions[:past], _stamps(decided), _stamps(settled)
-        begun = sessions >= (done_decide.min() if len(done_decide) else sessions[-1])
         # All at once: a ledger of many years is asked at every look, and a loop over it would take most of that.
-        undecided = begun & ~sessions.isin(done_decide)
-        unsettled = begun & ~sessions.isin(done_settle) & (settles[:past] <= now)
+        undecided = sessions > done_decide.max() if len(done_decide) else sessions == sessions[-1]
+        unsettled = (sessions >= (done_decide.min() if len(done_decide) else sessions[-1])) & (settles[:past] <= now)
+        if len(done_settle):
+            unsettled &= sessions > done_settle.max()
         tasks = []
         for place in np.flatnonzero(undecided | unsettled).tolist():
             if undecided[place]:
@@ -52,6 +56,14 @@ class Timetable:
             if unsettled[place]:
                 tasks.append(Task("settle", sessions[place], settles[place]))
         return sorted(tasks, key=lambda task: task.due_at)
+
+    def passed_over(self, *, decided: Iterable[date], settled: Iterable[date]) -> pd.DatetimeIndex:
+        """The sessions that came into the calendar when later ones were settled: nothing is done for them any more."""
+        done, done_settle = _stamps(decided), _stamps(settled)
+        if not len(done) or not len(done_settle):
+            return self.calendar.sessions[:0]
+        between = self.calendar.between(done.min(), done_settle.max())
+        return between[~between.isin(done_settle)]
 
     def over(self, now: pd.Timestamp) -> pd.DatetimeIndex:
         """The sessions whose bars are known at `now`."""

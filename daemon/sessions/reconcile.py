@@ -150,7 +150,17 @@ def timetable_of(settings: Settings, calendar: SessionCalendar) -> Timetable:
 def _due(services: Services, timetable: Timetable, now: pd.Timestamp) -> list[Task]:
     with reading(services.engine) as conn:
         decided, settled = (done_runs(conn, LIVE, kind) for kind in ("decide", "settle"))
+    _tell_passed_over(services, timetable.passed_over(decided=decided, settled=settled))
     return timetable.due(now, decided=decided, settled=settled)
+
+
+def _tell_passed_over(services: Services, sessions: pd.DatetimeIndex) -> None:
+    """A line, once, of the sessions that the calendar got when later ones were settled already."""
+    new = set(sessions.date) - services.passed_over
+    if new:
+        days = ", ".join(map(str, sorted(new)))
+        logger.warning("left out, for the calendar got them when later sessions were settled: {}", days)
+        services.passed_over.update(new)
 
 
 def _do(desk: Desk, task: Task) -> None:

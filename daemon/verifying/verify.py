@@ -6,7 +6,8 @@ stored can be made again, and must be the same to the bit. It only reads, and ne
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 
 from sqlalchemy import Table
 
@@ -14,7 +15,7 @@ from daemon.errors import DaemonError
 from daemon.services import Services
 from daemon.sessions.desk import home_calendar
 from daemon.verifying.record import Record, read_record
-from daemon.verifying.replay import NotReplayed, Replay, is_own
+from daemon.verifying.replay import NotReplayed, Replay, is_own, settings_of
 from daemon.versions import deciding_version
 from storage.compared_rows import DECIDED, HELD, SETTLED, Difference, Rows, differences, read_rows, scratch_store
 from storage.engine import reading
@@ -126,10 +127,11 @@ def _by_other_code(run: Run, found: Sequence[Difference]) -> NotReplayed:
 
 
 def _gaps(services: Services, record: Record) -> Iterator[NotReplayed]:
-    """Sessions among the runs that are not done although later ones are."""
-    calendar = home_calendar(services.settings, services.clock.now())
-    for kind, done in record.ledger.items():
-        of_kind = [run.session for run in record.runs if run.kind == kind]
-        for session in calendar.between(min(of_kind), max(of_kind)).date if of_kind else ():
-            if session not in done:
-                yield NotReplayed(session, kind, "it is not done yet; `run-once` does it")
+    """Sessions among the runs that are not done although the next one knew of them, by its calendar."""
+    settings, _ = settings_of(record.configurations, services)
+    now, day = services.clock.now(), timedelta(days=1)
+    for kind in record.ledger:
+        for before, after in pairwise(run for run in record.runs if run.kind == kind):
+            calendar = home_calendar(settings.get(after.configuration or "", services.settings), now)
+            for session in calendar.between(before.session + day, after.session - day).date:
+                yield NotReplayed(session, kind, "it is not done, and later ones are; the ledger has lost it")

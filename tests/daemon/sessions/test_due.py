@@ -59,10 +59,20 @@ def test_a_session_that_closes_early_is_settled_when_its_bar_counts_as_known() -
     assert task.due_at == available_at(pd.DatetimeIndex([task.session]), "XNYS", delay_min=60)[0]
 
 
-def test_a_hole_in_the_ledger_is_filled() -> None:
-    decided = [date(2021, 10, 1), date(2021, 10, 5)]
-    tasks = TABLE.due(ist("2021-10-05 08:50"), decided=decided, settled=[date(2021, 10, 1)])
-    assert names(tasks) == ["decide 10-04", "settle 10-04"]
+def test_a_session_older_than_the_newest_done_is_history_for_what_that_was_and_no_more() -> None:
+    decided, settled = [date(2021, 10, 1), date(2021, 10, 5)], [date(2021, 10, 1)]
+    assert names(TABLE.due(ist("2021-10-05 08:50"), decided=decided, settled=settled)) == ["settle 10-04"]
+    settled.append(date(2021, 10, 5))
+    assert TABLE.due(ist("2021-10-05 18:00"), decided=decided, settled=settled) == []
+    assert names(TABLE.due(ist("2021-10-06 08:50"), decided=decided, settled=settled)) == ["decide 10-06"]
+
+
+def test_passed_over_are_the_sessions_that_lie_between_settled_ones_and_are_not() -> None:
+    decided = [date(2021, 10, 1), date(2021, 10, 5), date(2021, 10, 6)]
+    found = TABLE.passed_over(decided=decided, settled=[date(2021, 10, 1), date(2021, 10, 5)])
+    assert list(found) == [pd.Timestamp("2021-10-04")]
+    assert not len(TABLE.passed_over(decided=decided, settled=[]))
+    assert not len(TABLE.passed_over(decided=[], settled=[]))
 
 
 @given(st.datetimes(min_value=pd.Timestamp("2021-09-05"), max_value=pd.Timestamp("2021-11-20")))
@@ -83,7 +93,7 @@ def test_doing_what_is_due_leaves_nothing_due_until_the_next_wake(moment: pd.Tim
     st.sets(st.sampled_from(DAYS)),
     st.sets(st.sampled_from(DAYS)),
 )
-def test_due_is_whatever_of_the_calendar_the_ledger_lacks_since_its_first_session(
+def test_due_is_whatever_of_the_calendar_is_newer_than_what_the_ledger_has_done(
     moment: pd.Timestamp, decided: set[date], settled: set[date]
 ) -> None:
     now = pd.Timestamp(moment, tz="UTC")
@@ -91,8 +101,9 @@ def test_due_is_whatever_of_the_calendar_the_ledger_lacks_since_its_first_sessio
     known = dict(zip(DAYS, CALENDAR.known_at(CALENDAR.sessions, delay_min=TABLE.delay_min), strict=True))
     past = [day for day in DAYS if decisions[day] <= now]
     begun = [day for day in past if day >= min(decided, default=past[-1])]
-    expected = {("decide", day, decisions[day]) for day in begun if day not in decided}
-    expected |= {("settle", day, known[day]) for day in begun if day not in settled and known[day] <= now}
+    expected = {("decide", day, decisions[day]) for day in begun if all(day > done for done in decided)}
+    due = [day for day in begun if known[day] <= now]
+    expected |= {("settle", day, known[day]) for day in due if all(day > done for done in settled)}
     tasks = TABLE.due(now, decided=decided, settled=settled)
     assert {(task.kind, task.session.date(), task.due_at) for task in tasks} == expected
     assert [task.due_at for task in tasks] == sorted(task.due_at for task in tasks)

@@ -296,10 +296,10 @@ def test_what_other_code_did_otherwise_is_no_difference_but_cannot_be_replayed(
     assert {other.session for other in others} <= {date(2021, 10, 7)}
 
 
-def test_a_session_that_later_ones_have_overtaken_is_listed(verified: Callable[..., Verified]) -> None:
+def test_a_session_that_is_gone_from_the_ledger_is_listed(verified: Callable[..., Verified]) -> None:
     gone = [f"DELETE FROM {name} WHERE session = '2021-09-30'" for name in ("runs", "signals", "features", "forecasts")]
     found = verified(*gone, "DELETE FROM member_forecasts WHERE session = '2021-09-30'")
-    assert (date(2021, 9, 30), "decide", "it is not done yet; `run-once` does it") in [
+    assert (date(2021, 9, 30), "decide", "it is not done, and later ones are; the ledger has lost it") in [
         (one.session, one.kind, one.why) for one in found.not_replayed
     ]
 
