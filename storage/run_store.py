@@ -95,11 +95,12 @@ def newest_done(conn: Connection, origin: Origin, kind: str) -> date | None:
 
 
 def unsettled_sessions(conn: Connection, origin: Origin) -> list[date]:
-    """The sessions that are decided and not settled, oldest first."""
-    settled = runs.alias("settled")
-    same = settled.c.session == runs.c.session
-    settle = select(settled.c.session).filter_by(origin=origin, kind="settle").where(same, settled.c.status.in_(CLOSED))
-    return list(conn.scalars(_done(origin, "decide").where(~settle.exists()).order_by(runs.c.session)))
+    """The sessions that are decided and newer than the newest settled one, oldest first.
+
+    An older one is never settled any more: it left the calendar.
+    """
+    settled = newest_done(conn, origin, "settle") or date.min
+    return list(conn.scalars(_done(origin, "decide").where(runs.c.session > settled).order_by(runs.c.session)))
 
 
 def first_decision(conn: Connection, origin: Origin) -> datetime | None:

@@ -98,7 +98,9 @@ def _account(services: Services, asked: Question, stored: Stored, settings: Sett
         account = open_account(settings.risk)
     if asked.origin != LIVE:
         return account, []
-    sessions = unsettled_sessions(stored.decided, settlements(events), known, before=asked.session)
+    calendar = home_calendar(settings, services.clock.now())
+    settled = settlements(events)
+    sessions = unsettled_sessions(stored.decided, settled, known, calendar=calendar, before=asked.session)
     with reading(services.engine) as conn:
         return account, [signal for session in sessions for signal in read_signals(conn, LIVE, session)]
 

@@ -12,6 +12,7 @@ from daemon.services import Services
 from daemon.sessions.broker import Order, OrderType
 from daemon.sessions.desk import home_calendar
 from ensemble.fills import ExitReason
+from ensemble.sessions import SessionCalendar
 from ensemble.trading.account import Account, Position, open_account
 from ensemble.trading.costs import Product, Side
 from ensemble.trading.guards import forbidden_entries
@@ -30,8 +31,9 @@ def hand_over(services: Services) -> None:
     Once a session is settled its orders are history, and nobody is told any more.
     """
     broker, earlier = services.broker, list[list[Order]]()
+    calendar = home_calendar(services.settings, services.clock.now())
     with reading(services.engine) as conn:
-        for session in unsettled_sessions(conn, LIVE):
+        for session in _unsettled(conn, calendar):
             account = services.book.read(conn, LIVE) or open_account(services.settings.risk)
             told = _Told(session, _decided_at(conn, session), account, services.settings, tuple(earlier))
             at_open = told.at_open(read_signals(conn, LIVE, session))
@@ -44,10 +46,15 @@ def hand_over(services: Services) -> None:
                 broker.withdraw(session, withdrawn)
 
 
-def unsettled_signals(conn: Connection, *, before: date) -> list[Signal]:
+def unsettled_signals(conn: Connection, calendar: SessionCalendar, *, before: date) -> list[Signal]:
     """The signals of sessions that are decided and not settled, of those before `before`."""
-    sessions = [session for session in unsettled_sessions(conn, LIVE) if session < before]
+    sessions = [session for session in _unsettled(conn, calendar) if session < before]
     return [signal for session in sessions for signal in read_signals(conn, LIVE, session)]
+
+
+def _unsettled(conn: Connection, calendar: SessionCalendar) -> list[date]:
+    """Those that wait to be settled; one that turned out to be no session does not."""
+    return [session for session in unsettled_sessions(conn, LIVE) if pd.Timestamp(session) in calendar.sessions]
 
 
 def _decided_at(conn: Connection, session: date) -> datetime:

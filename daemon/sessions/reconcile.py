@@ -214,7 +214,8 @@ def _decide(job: _Job) -> str:
     # Training may have taken until after the open, so clock, kill switch and account are read now.
     follow_file(services)
     with reading(services.engine) as conn:
-        account, unsettled = _account(desk, conn), unsettled_signals(conn, before=task.session.date())
+        account = _account(desk, conn)
+        unsettled = unsettled_signals(conn, desk.market.calendar, before=task.session.date())
     decision = desk.decide(task.session, account, decided_at=services.clock.now(), unsettled=unsettled)
     beside = beside.knowing(desk, decision)
     lines = [*map(describe_signal, decision.signals), *filter(None, (stand_in, decision.caution))]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from operator import itemgetter
 
+import pandas as pd
 from sqlalchemy import Engine
 
 from daemon.config.configurations import restored
@@ -19,7 +20,7 @@ from daemon.verifying.plan import Batch, Needs, Step, batches
 from daemon.verifying.record import Record
 from daemon.verifying.replayed_account import ReplayedAccount
 from daemon.versions import deciding_version
-from ensemble.sessions import CalendarError
+from ensemble.sessions import CalendarError, SessionCalendar
 from ensemble.trading.events import AccountEvent, EventKind
 from ensemble.trading.signals import Signal
 from storage.account_store import write_settlement
@@ -157,7 +158,8 @@ class Replay:
 
     def _unsettled(self, step: Step) -> list[Signal]:
         """Of the sessions that were decided before it and that the account, as it knew it, was not settled for."""
-        sessions = unsettled_sessions(self._decided, self._settled, step.events_known, before=step.run.session)
+        known, calendar = (self._settled, step.events_known), self._needs[step.configuration].calendar
+        sessions = unsettled_sessions(self._decided, *known, calendar=calendar, before=step.run.session)
         return [signal for session in sessions for signal in self._signals_of(session)]
 
     def _signals_of(self, session: date) -> Sequence[Signal]:
@@ -174,12 +176,21 @@ def settlements(events: Iterable[AccountEvent]) -> list[tuple[int, date]]:
 
 
 def unsettled_sessions(
-    decided: Sequence[date], settled: Sequence[tuple[int, date]], events_known: int, *, before: date
+    decided: Sequence[date],
+    settled: Sequence[tuple[int, date]],
+    events_known: int,
+    *,
+    calendar: SessionCalendar,
+    before: date,
 ) -> Sequence[date]:
-    """Those of `decided`, in order, that come `before` a session and that so many events had not settled."""
+    """Those of `decided`, in order, that come `before` a session and that so many events had not settled.
+
+    Of the sessions of `calendar` alone: one that turned out to be none was not waited for.
+    """
     known = bisect_right(settled, events_known, key=itemgetter(0))
     newest = settled[known - 1][1] if known else date.min
-    return decided[bisect_right(decided, newest) : bisect_left(decided, before)]
+    waiting = decided[bisect_right(decided, newest) : bisect_left(decided, before)]
+    return [session for session in waiting if pd.Timestamp(session) in calendar.sessions]
 
 
 def is_own(run: Run) -> bool:

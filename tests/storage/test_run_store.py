@@ -3,7 +3,17 @@ from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from storage.run_store import Run, RunStatus, done_runs, finish_run, newest_done, read_runs, start_run, write_runs
+from storage.run_store import (
+    Run,
+    RunStatus,
+    done_runs,
+    finish_run,
+    newest_done,
+    read_runs,
+    start_run,
+    unsettled_sessions,
+    write_runs,
+)
 
 FRIDAY, MONDAY = date(2021, 10, 1), date(2021, 10, 4)
 MORNING = datetime(2021, 10, 1, 3, 15, tzinfo=UTC)
@@ -37,6 +47,17 @@ def test_done_runs_are_those_of_their_origin_and_kind(conn: Connection) -> None:
     assert done_runs(conn, "live", "decide") == {FRIDAY, MONDAY}
     assert done_runs(conn, "live", "settle") == {FRIDAY}
     assert done_runs(conn, "backtest", "decide") == {MONDAY}
+
+
+def test_what_waits_to_be_settled_is_decided_and_newer_than_the_newest_settled(conn: Connection) -> None:
+    tuesday = date(2021, 10, 5)
+    write_runs(conn, [replace(DONE, session=session) for session in (tuesday, MONDAY, FRIDAY)])
+    assert unsettled_sessions(conn, "live") == [FRIDAY, MONDAY, tuesday]
+    write_runs(conn, [replace(DONE, kind="settle", session=FRIDAY, status=RunStatus.FAILED)])
+    write_runs(conn, [replace(DONE, kind="settle", origin="backtest", session=tuesday)])
+    assert unsettled_sessions(conn, "live") == [FRIDAY, MONDAY, tuesday]
+    write_runs(conn, [replace(DONE, kind="settle", session=MONDAY, status=RunStatus.NO_DATA)])
+    assert unsettled_sessions(conn, "live") == [tuesday], "that of Friday has left the calendar"
 
 
 def test_runs_are_read_newest_session_first(conn: Connection) -> None:

@@ -12,9 +12,11 @@ import pytest
 from daemon.services import Services
 from daemon.sessions.reconcile import reconcile
 from daemon.verifying.verify import verify
+from ensemble.trading.signals import Reason
 from storage.account_store import read_account
 from storage.engine import reading
 from storage.run_store import done_runs
+from storage.signal_store import read_signals
 from tests.daemon.faults.cheap import CONFIG, write_bars, write_cheap
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
@@ -29,10 +31,15 @@ class Living:
     folder: Path
     services_at: ServicesAt
 
-    def at(self, *moments: str) -> None:
-        for moment in moments:
-            with self.services_at(self.folder, f"2021-10-{moment}") as services:
-                reconcile(services)
+    def at(self, moment: str) -> None:
+        with self.services_at(self.folder, f"2021-10-{moment}") as services:
+            reconcile(services)
+
+    def reasons(self, session: str) -> list[Reason]:
+        """Of BBB.NS."""
+        with self.services_at(self.folder, "2021-10-29 20:00") as services, reading(services.engine) as conn:
+            signals = read_signals(conn, "live", date.fromisoformat(session))
+        return [reason for signal in signals if signal.symbol == "BBB.NS" for reason in signal.reasons]
 
     def write_down(self, row: str) -> None:
         (self.folder / "calendar").mkdir()
@@ -72,3 +79,14 @@ def test_a_day_that_becomes_a_session_when_later_ones_are_settled_is_left_out_an
     assert SATURDAY not in settled
     assert (max(settled), len(settled)) == (date(2021, 10, 12), 7)
     assert (found.differences, found.not_replayed, found.replayed) == ((), (), 14)
+
+
+@pytest.mark.slow
+def test_what_was_bought_in_a_session_that_turns_out_to_be_none_stands_in_nobodys_way(living: Living) -> None:
+    living.write_down("2021-10-04,closed,,,Election")
+    for moment in ("05 08:50", "05 17:00", "06 08:50", "06 17:00"):
+        living.at(moment)
+    assert Reason.ALREADY_ORDERED not in {*living.reasons("2021-10-05"), *living.reasons("2021-10-06")}
+    with living.services_at(living.folder, "2021-10-29 20:00") as services:
+        found = verify(services, since=FIRST)
+    assert (found.differences, found.not_replayed, found.replayed) == ((), (), 5)
