@@ -167,12 +167,14 @@ class Loop:
                 hand_back()
 
     def _waited(self, pause: float) -> frozenset[str]:
-        """Which wakes came; none where the clock jumped, or the tick did not come for over GRACE_S."""
+        """Which wakes came; no tick where the clock jumped, none where nothing came for over GRACE_S."""
         end = time.monotonic() + pause + GRACE_S
         while (left := end - time.monotonic()) > 0:
             rung = self.waker.wait(min(self._look_every_s, left))
             self.manager.alive()
-            if rung or self.watch.jumped():
+            if self.watch.jumped():  # first, so that what is due by the clock of now is not taken on trust
+                return rung - {TICK}
+            if rung:
                 return rung
         logger.warning("no wake came for {:.0f} s; looking at what is due all the same", pause + GRACE_S)
         return frozenset()

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from daemon.service.loop import LONGEST_PAUSE_S, MONTH_TURN, TICK, Loop, pause_s
+from daemon.service.clock_watch import Trust
+from daemon.service.loop import LONGEST_PAUSE_S, MONTH_TURN, SESSION, TICK, Loop, pause_s
+from daemon.service.waker import Waker
 from daemon.services import Services
 from daemon.sessions import reconcile
 from daemon.sessions.due import Timetable
@@ -85,10 +87,15 @@ def test_a_clock_that_cannot_be_right_decides_nothing_and_is_looked_at_again(
         assert done(loop) == before
 
 
-def test_a_clock_set_years_ahead_decides_no_session_that_is_yet_to_come(copy: Path, services_at: ServicesAt) -> None:
-    for path in (copy / "bars").glob("*.csv"):
+def nothing_traded_after(day: str, folder: Path) -> None:
+    """The feed's files end there."""
+    for path in (folder / "bars").glob("*.csv"):
         lines = pd.read_csv(path)
-        lines[lines["Date"] <= "2021-10-05"].to_csv(path, index=False)
+        lines[lines["Date"] <= day].to_csv(path, index=False)
+
+
+def test_a_clock_set_years_ahead_decides_no_session_that_is_yet_to_come(copy: Path, services_at: ServicesAt) -> None:
+    nothing_traded_after("2021-10-05", copy)
     with loop_at(copy, datetime(2023, 6, 1, tzinfo=UTC), services_at) as loop:
         before = done(loop)
         loop.turn()
@@ -98,6 +105,36 @@ def test_a_clock_set_years_ahead_decides_no_session_that_is_yet_to_come(copy: Pa
         loop.turn()
         assert loop.status == ""
         assert done(loop) == before + 1  # in time, as if nothing had been
+
+
+class RingsAsTheClockLeaps(Waker):
+    """It has rung just when somebody set the clock a day ahead."""
+
+    def __init__(self, clock: SetClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def wait(self, timeout_s: float) -> frozenset[str]:
+        self.clock.instant += timedelta(days=1)
+        return frozenset({TICK, SESSION})
+
+
+def test_a_clock_that_leaps_just_before_a_ring_is_doubted_and_decides_no_session_to_come(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    nothing_traded_after("2021-10-05", copy)
+    with services_at(copy, "2021-10-05 17:00") as services:
+        clock = SetClock(services.clock.now())
+        loop = loop_under(clock, services)
+        loop.watch.bear_out()
+        before = done(loop)
+        loop.turn()
+        loop.waker = RingsAsTheClockLeaps(clock)
+        rung = loop._waited(60.0)
+        assert (set(rung), loop.watch.trust) == ({SESSION}, Trust.DOUBTED)
+        loop.turn(rung)
+        assert "by a clock that was moved forward" in loop.status
+        assert done(loop) == before
 
 
 def test_a_database_that_is_damaged_at_work_ends_the_daemon_for_the_next_start_to_replace_it(
