@@ -1,20 +1,16 @@
-"""After each settlement: do the live forecasts lose more than they said they would, beyond luck?
-
-Each step can be done again: the halt is one as long as it lasts, and an alarm is told once, by the row that is written
-with it. A kill in between leaves it to the next settlement.
-"""
+"""With each settlement: do the live forecasts lose more than they said they would, beyond luck?"""
 
 from datetime import date
 
 from loguru import logger
+from sqlalchemy import Connection
 
 from daemon.notify.channels import announce
 from daemon.notify.notices import live_loss_notice
 from daemon.services import Services
-from daemon.sessions.halt import halt
+from daemon.sessions.halt import halt_within
 from ensemble.evaluation.live_loss import watch_losses
 from ensemble.evaluation.scored import scored_labels
-from storage.engine import StoreError, reading, transaction
 from storage.outcome_store import read_scored
 from storage.tables import LIVE
 from storage.watch_store import LiveLoss, read_live_losses, write_live_loss
@@ -23,40 +19,30 @@ RECENT_SESSIONS = 60
 """Over which the excess is told."""
 
 
-def watch_live_loss(services: Services) -> None:
+def watch_live_loss(conn: Connection, services: Services) -> None:
     """Writes down how the traded label's forecasts do; an alarm is told, and halts where that is asked.
 
-    A failure is a line in the log, and the next settlement looks again.
+    In the transaction of the settlement whose outcomes it looks at. Where no outcome is new it does nothing.
     """
-    try:
-        _watch(services)
-    except StoreError as error:
-        logger.error("live losses were not looked at: {}", error)
-
-
-def _watch(services: Services) -> None:
-    found, now = _found(services), services.clock.now()
+    found, now = _found(conn, services), services.clock.now()
     if found is None:
         return
+    write_live_loss(conn, found)
     if found.alarm:
         logger.warning(
             "live forecasts of {} lose {:.4f} nats a session more than they expect", found.label, found.excess
         )
         if services.settings.drift.policy == "hold":
             note = f"live forecasts lose more than they expect, found {found.session}"
-            halt(services.engine, services.settings, now=now, note=note)
-    with transaction(services.engine) as conn:
-        write_live_loss(conn, found)
-        if found.alarm:
-            announce(conn, services.settings, live_loss_notice(found), at=now)
+            halt_within(conn, services.settings, now=now, note=note)
+        announce(conn, services.settings, live_loss_notice(found), at=now)
 
 
-def _found(services: Services) -> LiveLoss | None:
+def _found(conn: Connection, services: Services) -> LiveLoss | None:
     """None where no outcome is new."""
     label, level = services.settings.signals.label, float(services.settings.drift.false_alarm_sessions)
-    with reading(services.engine) as conn:
-        rows = read_scored(conn, LIVE, first=date.min, last=date.max, label=label)
-        before = next(iter(read_live_losses(conn, label, newest=1)), None)
+    rows = read_scored(conn, LIVE, first=date.min, last=date.max, label=label)
+    before = next(iter(read_live_losses(conn, label, newest=1)), None)
     scored = scored_labels(rows, services.settings.labels.barrier.limits).get(label)
     if scored is None:
         return None

@@ -40,13 +40,18 @@ class Resumed:
 def halt(engine: Engine, settings: Settings, *, now: datetime, note: str) -> date:
     """The first session without entries: the next to open. Halting twice is halting once."""
     with transaction(engine) as conn:
-        account = _account(read_account(conn, LIVE), settings)
-        journal = _journal(account, settings, now)
-        known = [hold for hold in _thrown(account, Cause.COMMAND, journal.session) if hold.note == note]
-        if known:
-            return known[0].since
-        throw_switch(journal, Cause.COMMAND, note)
-        _keep(conn, settings, journal, now)
+        return halt_within(conn, settings, now=now, note=note)
+
+
+def halt_within(conn: Connection, settings: Settings, *, now: datetime, note: str) -> date:
+    """`halt` in a transaction that has more to write."""
+    account = _account(read_account(conn, LIVE), settings)
+    journal = _journal(account, settings, now)
+    known = [hold for hold in _thrown(account, Cause.COMMAND, journal.session) if hold.note == note]
+    if known:
+        return known[0].since
+    throw_switch(journal, Cause.COMMAND, note)
+    _keep(conn, settings, journal, now)
     return journal.session
 
 

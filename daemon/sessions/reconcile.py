@@ -170,8 +170,6 @@ def _do(desk: Desk, task: Task) -> None:
     logger.info("{} {:%Y-%m-%d}: {}", task.kind, task.session, detail)
     if task.kind == "decide":
         hand_over(desk.services)
-    else:
-        watch_live_loss(desk.services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +241,7 @@ def _settle(job: _Job) -> str:
         job.announce(conn, *([digest_notice(week)] if week else []))
         status, detail = how_settled(desk, settlement)
         job.end(conn, detail, events_known=account.n_events, status=status)
+        watch_live_loss(conn, services)
     return detail
 
 

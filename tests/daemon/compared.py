@@ -3,7 +3,7 @@
 COMPARED = (
     *("forecasts", "member_forecasts", "signals", "features", "outcomes", "bars", "runs"),
     *("account", "account_events", "trades", "positions"),
-    *("model_events", "shadow_forecasts", "feature_drift", "forecast_drift"),
+    *("model_events", "shadow_forecasts", "live_loss", "feature_drift", "forecast_drift"),
 )
 WHEN = (
     *("decided_at", "resolved_at", "started_at", "finished_at", "bars_known_at", "seen_at"),

@@ -47,8 +47,10 @@ max_holding_sessions = 3
 [risk]
 max_holding_sessions = 3
 """
-LATE = ("signals", "runs", "account", "account_events", "trades", "positions")
-"""Tables that differ where a decision came after the open: it is marked late, and nothing is traded by it."""
+LATE = ("signals", "runs", "account", "account_events", "trades", "positions", "live_loss")
+"""Tables that differ where a decision came after the open: it is marked late, nothing is traded by it, and what it said
+does not count.
+"""
 Rows = dict[str, pd.DataFrame]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from loguru import logger
 from sqlalchemy import delete, text, update
 
 from daemon.health.judge import Ill
@@ -92,6 +93,11 @@ def emptied(copy: Path, services_at: ServicesAt) -> Path:
     return copy
 
 
+def watch(services: Services) -> None:
+    with transaction(services.engine) as conn:
+        watch_live_loss(conn, services)
+
+
 def found(services: Services) -> list[LiveLoss]:
     with reading(services.engine) as conn:
         return read_live_losses(conn, "gap", newest=100)
@@ -164,8 +170,30 @@ def test_each_settlement_leaves_a_row_once(copy: Path, services_at: ServicesAt) 
         newest, *before = found(services)
         assert (newest.session, newest.sessions, newest.alarm) == (date(2021, 10, 5), 6, False)
         assert len(before) == 5
-        watch_live_loss(services)
+        watch(services)
         assert len(found(services)) == 6
+
+
+class _Killed(BaseException):
+    """Nothing that is caught anywhere."""
+
+
+def _dies(line: str) -> None:
+    if line.startswith("settle "):
+        raise _Killed
+
+
+def test_a_kill_right_after_a_settlements_commit_leaves_its_row(copy: Path, services_at: ServicesAt) -> None:
+    with services_at(copy, "2021-10-06 08:50") as services:
+        reconcile(services)
+    with services_at(copy, "2021-10-06 17:00") as services:
+        dying = logger.add(_dies, format="{message}", catch=False)
+        try:
+            with pytest.raises(_Killed):
+                reconcile(services)
+        finally:
+            logger.remove(dying)
+        assert found(services)[0].session == date(2021, 10, 6)
 
 
 @pytest.mark.parametrize(("policy", "ills"), [("warn", {Ill.LIVE_LOSS}), ("hold", {Ill.LIVE_LOSS, Ill.HALTED})])
@@ -175,13 +203,13 @@ def test_forecasts_that_are_sure_and_wrong_are_told_of_once_and_hold_where_that_
     with services_at(emptied, "2021-10-05 18:00") as plain:
         services = told(plain, policy)
         say(services, range(5), outcome=0)
-        watch_live_loss(services)
+        watch(services)
         (alarm,) = found(services)
         assert alarm.alarm
         assert alarm.excess > 1.5
         assert {one.ill for one in take_snapshot(services).health.findings} - {Ill.STAND_IN} == ills
         say(services, range(5, 30), outcome=1)
-        watch_live_loss(services)
+        watch(services)
         assert [one.alarm for one in found(services)] == [False, True]
         assert count(services, "SELECT count(*) FROM outbox WHERE kind = 'model'") == 1
         held = count(services, "SELECT count(*) FROM account_events WHERE reason = 'KILL_SWITCH'")
@@ -247,7 +275,7 @@ def test_forecasts_that_come_true_raise_nothing(emptied: Path, services_at: Serv
     with services_at(emptied, "2021-10-05 18:00") as plain:
         services = told(plain, "hold")
         say(services, range(40), outcome=1)
-        watch_live_loss(services)
+        watch(services)
         (calm,) = found(services)
         assert (calm.alarm, calm.excess < 0) == (False, True)
         assert Ill.LIVE_LOSS not in {one.ill for one in take_snapshot(services).health.findings}
