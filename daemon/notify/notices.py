@@ -50,15 +50,17 @@ def ping_notice(session: date) -> Notice:
 
 
 def failure_notice(kind: str, session: date, *, since: datetime, why: str) -> Notice:
-    """A job fails. Its key is the job's: it is said once, not at each attempt."""
+    """A job fails. Its key is the outage's: it is said once, not at each attempt, and again when it fails anew."""
     body = f"since {instant_text(since)}: {one_line(why)}\nIt is tried again by itself."
-    return _notice("failure", f"failure:{kind}:{session}", f"{kind} {session} fails", body)
+    key = f"failure:{kind}:{session}:{instant_text(since)}"
+    return _notice("failure", key, f"{kind} {session} fails", body)
 
 
 def recovery_notice(kind: str, session: date, *, since: datetime) -> Notice:
     """What failed goes again."""
     body = f"it had failed since {instant_text(since)}"
-    return _notice("recovery", f"recovery:{kind}:{session}", f"{kind} {session} works again", body)
+    key = f"recovery:{kind}:{session}:{instant_text(since)}"
+    return _notice("recovery", key, f"{kind} {session} works again", body)
 
 
 def reopening_notice(number: int, session: date, line: str) -> Notice:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -171,14 +171,6 @@ def test_a_failure_is_told_once_an_outage_and_so_is_its_end(copy: Path, services
     post = Post()
     with services_at(copy, "2021-10-06 08:50") as plain:
         services = told(plain, post)
-
-        class Dead:
-            name = "files"  # whose series they are
-            on_network = False
-
-            def fetch(self, *_: object, **__: object) -> dict[str, History | FeedError]:
-                raise FeedError("no route\nto \x1b[31mhost")
-
         for minutes in (0, 1, 2):
             with pytest.raises(FeedError):
                 reconcile(replace(later(services, timedelta(minutes=minutes)), feed=Dead()))
@@ -190,6 +182,14 @@ def test_a_failure_is_told_once_an_outage_and_so_is_its_end(copy: Path, services
         services.courier.finish()
     assert "decide 2021-10-06 works again" in post.titles()
     assert len(post.titles()) == 3
+
+
+class Dead:
+    name = "files"  # whose series they are
+    on_network = False
+
+    def fetch(self, *_: object, **__: object) -> dict[str, History | FeedError]:
+        raise FeedError("no route\nto \x1b[31mhost")
 
 
 def test_a_week_is_told_when_its_last_session_is_settled(copy: Path, services_at: ServicesAt) -> None:
@@ -217,6 +217,21 @@ Courier.go = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 sys.argv = ["reliance-daemon", "--config", sys.argv[1], "run-once", "--now", sys.argv[2]]
 main()
 """
+def test_an_outage_that_follows_one_that_was_over_is_told_too(copy: Path, services_at: ServicesAt) -> None:
+    post = Post()
+    for path in (copy / "bars").glob("*.csv"):
+        bars = path.read_text().splitlines()
+        path.write_text("\n".join(line for line in bars if line < "2021-10-06" or line.startswith("Date")))
+    with services_at(copy, "2021-10-06 17:00") as plain:
+        for minutes, feed in enumerate((plain.feed, Dead(), Dead(), plain.feed, Dead())):
+            services = replace(later(told(plain, post), timedelta(minutes=minutes)), feed=feed)
+            with suppress(FeedError):
+                reconcile(services)
+            services.courier.finish()
+    told_of_it = [title for title in post.titles() if title.startswith("settle 2021-10-06")]
+    assert told_of_it == ["settle 2021-10-06 fails", "settle 2021-10-06 works again", "settle 2021-10-06 fails"]
+
+
 
 
 def test_a_kill_between_commit_and_sending_loses_nothing(copy: Path) -> None:
