@@ -48,20 +48,22 @@ class LogFile:
     def _append(self, line: bytes) -> None:
         if self._file is None:
             self._file = FileIO(self.path, "a")
-        size = self._file.tell()
+        file, size = self._file, self._file.tell()
         if size and size + len(line) > self.full_bytes:
-            self._file = self._next(self._file)
-            size = 0
-        if self._file.write(line) < len(line):
-            self._file.truncate(size)
-            self._file.seek(size)
+            self._file = None  # where the next one can't be had, the next line tries again
+            file, size = self._next(file), 0
+            self._file = file
+        if file.write(line) < len(line):
+            file.truncate(size)
+            file.seek(size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _next(self, full: FileIO) -> FileIO:
         """An empty file, after the full one was put aside and the oldest of those removed."""
         full.close()
         name = f"{self.path.stem}.{datetime.now(UTC):%Y-%m-%d_%H-%M-%S_%f}{self.path.suffix}"
-        self.path.rename(self.path.with_name(name))
+        with suppress(FileNotFoundError):  # somebody has moved or removed it
+            self.path.rename(self.path.with_name(name))
         aside = sorted(
             self.path.parent.glob(f"{self.path.stem}.*{self.path.suffix}"), key=lambda one: one.stat().st_mtime
         )

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from daemon.console.log import FILE_NAME, LogOptions, open_log
+from daemon.console.log_file import LogFile
 from daemon.console.redaction import hide, one_line, redacted
 from daemon.errors import DaemonError
 
@@ -81,6 +83,38 @@ def test_the_level_counts_and_debug_goes_before_it(tmp_path: Path) -> None:
 def test_a_full_file_is_put_aside_and_the_oldest_goes(tmp_path: Path) -> None:
     written(tmp_path, *["x" * 200] * 50, rotation_mb=0.001, retention_files=2)
     assert len(list(tmp_path.glob("reliance-daemon*.log"))) == 3
+
+
+def test_a_file_that_somebody_removed_is_made_anew_when_it_is_full(tmp_path: Path) -> None:
+    file = LogFile(tmp_path / FILE_NAME, full_bytes=10, kept=2)
+    file.write("first\n")
+    file.path.unlink()
+    file.write("past the limit\n")
+    file.write("and on\n")
+    file.stop()
+    assert file.path.read_text() == "and on\n"
+    (aside,) = (path for path in tmp_path.iterdir() if path != file.path)
+    assert aside.read_text() == "past the limit\n"
+
+
+def test_a_file_that_could_not_be_changed_is_written_again_once_it_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = LogFile(tmp_path / "logs" / FILE_NAME, full_bytes=10, kept=2)
+    assert "No such file or directory" in capsys.readouterr().err
+    file.path.parent.mkdir()
+    file.write("first\n")
+    shutil.rmtree(file.path.parent)
+    file.write("past the limit\n")
+    file.write("lost as well\n")
+    file.path.parent.mkdir()
+    file.write("here\n")
+    file.stop()
+    assert file.path.read_text() == "here\n"
+    written_again, cannot, again = capsys.readouterr().err.splitlines()
+    assert written_again.endswith("is written again; it lacks 1 line")
+    assert "can't be written (No such file or directory)" in cannot
+    assert again.endswith("is written again; it lacks 2 lines")
 
 
 def test_no_file_is_made_where_none_is_wanted(tmp_path: Path) -> None:
