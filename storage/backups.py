@@ -18,7 +18,9 @@ from storage.sqlite_file import copy_whole, faults_of, opened
 _NAME = re.compile(r"signals-(?P<session>\d{4}-\d\d-\d\d|empty)-at-(?P<made_at>\d{8}T\d{6}Z)\.db")
 STAMP = "%Y%m%dT%H%M%SZ"
 _DRAFT = ".draft-"
-_NEWEST_SETTLED = "SELECT max(session) FROM runs WHERE origin = 'live' AND kind = 'settle' AND status = 'done'"
+_NEWEST_SETTLED = """
+SELECT max(session) FROM runs WHERE origin = 'live' AND kind = 'settle' AND status IN ('done', 'no_data')
+"""
 
 
 class BackupError(StoreError):

@@ -10,12 +10,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from loguru import logger
+from sqlalchemy import update
 
 from daemon.database.nightly_backup import NightlyBackup
 from daemon.services import Services
 from daemon.sessions.reconcile import reconcile
 from storage.backups import Backup, backups_in
+from storage.engine import transaction
 from storage.sqlite_file import opened
+from storage.tables import runs
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 
@@ -53,6 +56,16 @@ def test_it_is_made_once_whatever_is_started_again(copy: Path, services_at: Serv
     assert [one.path.name for one in of(services) if one.session == date(2021, 10, 6)] == [
         "signals-2021-10-06-at-20211006T113000Z.db"
     ]
+
+
+def test_a_session_that_was_closed_without_a_bar_is_backed_up_once_too(copy: Path, services_at: ServicesAt) -> None:
+    shutil.rmtree(copy / "state" / "backups")
+    for moment in ("2021-10-05 17:00", "2021-10-05 18:00", "2021-10-05 19:00"):
+        with services_at(copy, moment) as services:
+            with transaction(services.engine) as conn:
+                conn.execute(update(runs).where(runs.c.kind == "settle").values(status="no_data"))
+            reconcile(services)
+    assert [one.session for one in of(services)] == [date(2021, 10, 5)]
 
 
 def test_one_that_a_kill_prevented_is_made_by_the_next_start(
