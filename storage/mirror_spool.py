@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, or_, select, update
 
-from storage.outbox_store import Notice, Parcel
+from storage.outbox_store import Notice, Parcel, is_due
 from storage.outbox_table import CLOUD, outbox
 from storage.rows import insert_rows
 
@@ -64,7 +64,7 @@ def ordered_last(conn: Connection) -> str | None:
 def due_order(conn: Connection, *, now: datetime) -> Parcel | None:
     """The order that may be tried by `now`, if there is one."""
     _, row = _orders(conn)
-    if row is None or row.next_attempt_at > now:
+    if row is None or not is_due(row.next_attempt_at, now):
         return None
     return Parcel(Notice(row.key, KIND, row.payload["title"], row.payload["body"]), CLOUD, row.created_at, row.attempts)
 

@@ -12,6 +12,8 @@ from storage.rows import insert_rows
 
 MOST_WAITING = 1000
 """Of all channels; the oldest make room. A week without any of them is some fifty."""
+LONGEST_WAIT = timedelta(hours=6)
+"""Between two attempts; one that is further off was put off by a clock that was wrong."""
 KEPT_AFTER = timedelta(days=30)
 """Sent ones stay for so long, so that the same is not said again."""
 
@@ -64,7 +66,12 @@ def due_parcels(conn: Connection, *, now: datetime) -> list[Parcel]:
     first: dict[str, Row[Any]] = {}
     for row in conn.execute(waiting.order_by(outbox.c.created_at, outbox.c.key, outbox.c.channel)):
         first.setdefault(row.channel, row)
-    return [_parcel(row) for row in first.values() if row.next_attempt_at <= now]
+    return [_parcel(row) for row in first.values() if is_due(row.next_attempt_at, now)]
+
+
+def is_due(next_attempt_at: datetime, now: datetime) -> bool:
+    """What was put off until then may be tried at `now`."""
+    return not now < next_attempt_at <= now + LONGEST_WAIT
 
 
 def mark_sent(conn: Connection, parcel: Parcel, *, at: datetime) -> None:

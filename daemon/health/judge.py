@@ -14,7 +14,6 @@ from sqlalchemy import Connection, select
 
 from daemon.bars.close_check import difference_text
 from daemon.config.settings import Settings
-from daemon.mirror.mirroring import LONGEST_WAIT
 from daemon.models.standing import is_chosen, serving_event
 from daemon.sessions.caution import CAREFUL_SESSIONS
 from daemon.sessions.desk import home_calendar
@@ -27,7 +26,7 @@ from ensemble.windows import month_of
 from storage.feed_store import CloseCheck, FeedState, failing_feeds, read_close_checks
 from storage.feeds.breaker import is_shut
 from storage.mirror_spool import MirrorState, read_mirror
-from storage.outbox_store import count_waiting
+from storage.outbox_store import LONGEST_WAIT, count_waiting
 from storage.promotion_store import ModelEvent, ModelEventKind, read_model_events
 from storage.quarantine_store import HeldBars, read_held
 from storage.run_store import Run, done_runs, failed_runs, runs_without_data

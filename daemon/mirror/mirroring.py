@@ -24,7 +24,7 @@ from storage.engine import database_file, reading, transaction
 from storage.mirror_spool import due_order, mark_pushed, order_push, ordered_last, put_push_off
 from storage.model_index import newest_model_id
 from storage.model_store import ModelStore
-from storage.outbox_store import Parcel
+from storage.outbox_store import LONGEST_WAIT, Parcel
 from storage.promotion_store import read_model_events
 from storage.run_store import first_decision, newest_done
 from storage.tables import LIVE
@@ -32,7 +32,7 @@ from storage.tables import LIVE
 if TYPE_CHECKING:
     from daemon.services import Services
 
-FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+FIRST_WAIT = timedelta(minutes=1)
 WAIT_AT_THE_END_S = 5.0
 
 

@@ -4,7 +4,6 @@ What is sent twice, because a kill came between the sending and its mark, has th
 """
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,12 +14,12 @@ from daemon.notify.channels import PING, channels
 from daemon.notify.messenger import Message, Send, send
 from ensemble.counted import counted
 from storage.engine import reading, transaction
-from storage.outbox_store import Parcel, drop, due_parcels, mark_sent, put_off
+from storage.outbox_store import LONGEST_WAIT, Parcel, drop, due_parcels, mark_sent, put_off
 
 if TYPE_CHECKING:
     from daemon.services import Services
 
-FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=6)
+FIRST_WAIT = timedelta(minutes=1)
 GIVEN_UP_AFTER = timedelta(days=7)
 LATE_SIGN_OF_LIFE = timedelta(hours=1)
 """A ping that comes later would tell of a life that may have ended since."""
@@ -35,10 +34,14 @@ class Courier:
     _thread: threading.Thread | None = None
     _ending: threading.Event = field(default_factory=threading.Event)
 
-    def go(self, services: "Services") -> None:
-        """Sets out unless it is on its way; returns at once."""
+    def go(self, services: "Services", *, gives_up: bool = True) -> None:
+        """Sets out unless it is on its way; returns at once.
+
+        Without `gives_up` nothing is dropped for its age, which a clock that is wrong makes up.
+        """
         if channels(services.settings) and (self._thread is None or not self._thread.is_alive()):
-            self._thread = threading.Thread(target=self._take_all, args=(services,), name="courier", daemon=True)
+            how = services, gives_up
+            self._thread = threading.Thread(target=self._take_all, args=how, name="courier", daemon=True)
             self._thread.start()
 
     def finish(self, wait_s: float = WAIT_AT_THE_END_S) -> None:
@@ -47,15 +50,15 @@ class Courier:
             self._thread.join(wait_s)
         self._ending.set()
 
-    def _take_all(self, services: "Services") -> None:
+    def _take_all(self, services: "Services", gives_up: bool) -> None:
         try:
-            while not self._ending.is_set() and self._take_some(services):
+            while not self._ending.is_set() and self._take_some(services, gives_up):
                 pass
         except Exception as error:  # the sessions go on, and the next look tries again
             if not self._ending.is_set():
                 logger.error("outbox: {}: {}", type(error).__name__, error)
 
-    def _take_some(self, services: "Services") -> bool:
+    def _take_some(self, services: "Services", gives_up: bool) -> bool:
         """The oldest of each channel; False when nothing was due."""
         now, known = services.clock.now(), channels(services.settings)
         with reading(services.engine) as conn:
@@ -63,12 +66,12 @@ class Courier:
         for parcel in parcels:
             if self._ending.is_set():
                 return False
-            self._take(services, parcel, known)
+            self._take(services, parcel, known.get(parcel.channel), gives_up=gives_up)
         return bool(parcels)
 
-    def _take(self, services: "Services", parcel: Parcel, known: Mapping[str, str]) -> None:
-        now, url = services.clock.now(), known.get(parcel.channel)
-        if url is None or now - parcel.created_at > _patience(parcel):
+    def _take(self, services: "Services", parcel: Parcel, url: str | None, *, gives_up: bool) -> None:
+        too_old = gives_up and services.clock.now() - parcel.created_at > _patience(parcel)
+        if url is None or too_old:
             why = "it is configured no more" if url is None else "it was tried for long enough"
             logger.warning("{} does not get {}: {}", parcel.channel, parcel.notice.key, why)
             with transaction(services.engine) as conn:

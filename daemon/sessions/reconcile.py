@@ -73,7 +73,7 @@ def reconcile(services: Services, *, trust: Trust = Trust.BORNE_OUT) -> Reconcil
         return reconciled
     finally:
         services.page.publish(services)
-        services.courier.go(services)
+        services.courier.go(services, gives_up=trust is Trust.BORNE_OUT)
         services.mirror.go(services)
 
 

@@ -83,6 +83,14 @@ def test_a_clock_that_was_put_back_changes_nothing(conn: Connection) -> None:
     assert due_order(conn, now=NOW - 24 * HOUR) is not None
 
 
+def test_an_order_that_a_clock_that_was_wrong_put_off_is_due_once_that_is_right_again(conn: Connection) -> None:
+    order_push(conn, "A", at=NOW)
+    fail(conn, NOW + 72 * HOUR)
+    assert due_order(conn, now=NOW + HOUR) is not None
+    fail(conn, NOW + HOUR)
+    assert due_order(conn, now=NOW + HOUR) is None
+
+
 def test_messages_and_orders_take_no_notice_of_each_other(conn: Connection) -> None:
     order_push(conn, "A", at=NOW)
     assert (count_waiting(conn), due_parcels(conn, now=NOW)) == (0, [])

@@ -5,6 +5,7 @@ from sqlalchemy import Engine, func, select
 from storage.engine import reading, transaction
 from storage.outbox_store import (
     KEPT_AFTER,
+    LONGEST_WAIT,
     MOST_WAITING,
     Notice,
     add_notice,
@@ -61,6 +62,17 @@ def test_a_dead_channel_waits_with_all_that_is_behind_and_the_other_does_not(sto
     assert due(store, NOW + MINUTE) == [("signal:0001", "a"), ("signal:0001", "b")]
     with reading(store) as conn:
         assert [parcel.attempts for parcel in due_parcels(conn, now=NOW + MINUTE)] == [1, 0]
+
+
+def test_what_a_clock_that_was_wrong_put_off_is_due_once_that_is_right_again(store: Engine) -> None:
+    with transaction(store) as conn:
+        add_notice(conn, ["a"], notice(1), at=NOW)
+        (parcel,) = due_parcels(conn, now=NOW)
+        put_off(conn, parcel, until=NOW + timedelta(days=3) + MINUTE)
+    assert due(store, NOW + timedelta(hours=1)) == [("signal:0001", "a")]
+    with transaction(store) as conn:
+        put_off(conn, parcel, until=NOW + LONGEST_WAIT)
+    assert due(store) == [], "the longest wait is one"
 
 
 def test_what_is_rolled_back_tells_nobody(store: Engine) -> None:

@@ -22,7 +22,7 @@ from daemon.health.judge import Ill, judge
 from daemon.health.metrics import write_metrics
 from daemon.health.snapshot import take_snapshot
 from daemon.health.status_display import mirror_line
-from daemon.mirror.mirroring import FIRST_WAIT, LONGEST_WAIT, Mirror, key_of, local_state, wait_after
+from daemon.mirror.mirroring import FIRST_WAIT, Mirror, key_of, local_state, wait_after
 from daemon.mirror.options import CloudOptions
 from daemon.mirror.process import Answer, Order, PushProcess, main, push_order
 from daemon.services import Services
@@ -31,6 +31,7 @@ from storage.cloud.bucket import Bucket
 from storage.cloud.push import Pushed
 from storage.engine import reading, transaction
 from storage.mirror_spool import MirrorState, read_mirror
+from storage.outbox_store import LONGEST_WAIT
 from storage.promotion_store import ModelEvent, ModelEventKind, add_model_events
 from storage.tables import LIVE
 from tests.cloud_emulator import Cloud

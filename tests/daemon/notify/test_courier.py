@@ -18,14 +18,15 @@ from sqlalchemy import select
 from daemon.clock import Clock, FixedClock
 from daemon.health.options import HealthOptions
 from daemon.notify.channels import announce
-from daemon.notify.courier import FIRST_WAIT, GIVEN_UP_AFTER, LATE_SIGN_OF_LIFE, LONGEST_WAIT, Courier, wait_after
+from daemon.notify.courier import FIRST_WAIT, GIVEN_UP_AFTER, LATE_SIGN_OF_LIFE, Courier, wait_after
 from daemon.notify.messenger import Message
 from daemon.notify.options import NotifyOptions
+from daemon.service.clock_watch import Trust
 from daemon.services import Services
 from daemon.sessions.reconcile import reconcile
 from storage.engine import reading, transaction
 from storage.feeds import FeedError, History
-from storage.outbox_store import Notice
+from storage.outbox_store import LONGEST_WAIT, Notice
 from storage.outbox_table import outbox
 from tests.daemon.loopback import receiver
 
@@ -66,8 +67,8 @@ def later(services: Services, wait: timedelta) -> Services:
     return replace(services, clock=clock)
 
 
-def run(services: Services) -> None:
-    services.courier.go(services)
+def run(services: Services, *, gives_up: bool = True) -> None:
+    services.courier.go(services, gives_up=gives_up)
     thread = services.courier._thread
     assert thread is not None
     thread.join()
@@ -142,6 +143,30 @@ def test_what_nobody_takes_is_given_up_in_time(
         assert unsent(services) == []
 
 
+def test_by_a_clock_that_nothing_bears_out_nothing_is_given_up(copy: Path, services_at: ServicesAt) -> None:
+    post = Post(dead=(ONE,))
+    with services_at(copy, "2021-10-06 08:50") as plain:
+        services = told(plain, post)
+        put(services, "signal:1")
+        run(later(services, timedelta(days=10_000)), gives_up=False)
+        assert unsent(services) == ["signal:1"]
+        post.dead = ()
+        run(later(services, timedelta(hours=1)))
+        assert post.titles() == ["title"]
+
+
+@pytest.mark.parametrize(("trust", "unsent_keys"), [(Trust.DOUBTED, ["signal:1"]), (Trust.BORNE_OUT, [])])
+def test_a_look_gives_up_by_a_clock_that_is_borne_out_alone(
+    trust: Trust, unsent_keys: list[str], copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-10-05 20:00") as plain:
+        services = told(plain, Post(dead=(ONE,)))
+        put(replace(services, clock=FixedClock(services.clock.now() - 2 * GIVEN_UP_AFTER)), "signal:1")
+        reconcile(services, trust=trust)
+        services.courier.finish()
+        assert unsent(services) == unsent_keys
+
+
 def test_a_channel_that_is_configured_no_more_gets_nothing(copy: Path, services_at: ServicesAt) -> None:
     post = Post()
     with services_at(copy, "2021-10-06 08:50") as plain:
@@ -167,6 +192,14 @@ def test_a_channel_that_hangs_delays_no_session(copy: Path, services_at: Service
         services.courier.finish()
 
 
+class Dead:
+    name = "files"  # whose series they are
+    on_network = False
+
+    def fetch(self, *_: object, **__: object) -> dict[str, History | FeedError]:
+        raise FeedError("no route\nto \x1b[31mhost")
+
+
 def test_a_failure_is_told_once_an_outage_and_so_is_its_end(copy: Path, services_at: ServicesAt) -> None:
     post = Post()
     with services_at(copy, "2021-10-06 08:50") as plain:
@@ -184,12 +217,19 @@ def test_a_failure_is_told_once_an_outage_and_so_is_its_end(copy: Path, services
     assert len(post.titles()) == 3
 
 
-class Dead:
-    name = "files"  # whose series they are
-    on_network = False
-
-    def fetch(self, *_: object, **__: object) -> dict[str, History | FeedError]:
-        raise FeedError("no route\nto \x1b[31mhost")
+def test_an_outage_that_follows_one_that_was_over_is_told_too(copy: Path, services_at: ServicesAt) -> None:
+    post = Post()
+    for path in (copy / "bars").glob("*.csv"):
+        bars = path.read_text().splitlines()
+        path.write_text("\n".join(line for line in bars if line < "2021-10-06" or line.startswith("Date")))
+    with services_at(copy, "2021-10-06 17:00") as plain:
+        for minutes, feed in enumerate((plain.feed, Dead(), Dead(), plain.feed, Dead())):
+            services = replace(later(told(plain, post), timedelta(minutes=minutes)), feed=feed)
+            with suppress(FeedError):
+                reconcile(services)
+            services.courier.finish()
+    told_of_it = [title for title in post.titles() if title.startswith("settle 2021-10-06")]
+    assert told_of_it == ["settle 2021-10-06 fails", "settle 2021-10-06 works again", "settle 2021-10-06 fails"]
 
 
 def test_a_week_is_told_when_its_last_session_is_settled(copy: Path, services_at: ServicesAt) -> None:
@@ -213,25 +253,10 @@ from datetime import datetime
 from pathlib import Path
 from daemon.cli import main
 from daemon.notify.courier import Courier
-Courier.go = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Courier.go = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 sys.argv = ["reliance-daemon", "--config", sys.argv[1], "run-once", "--now", sys.argv[2]]
 main()
 """
-def test_an_outage_that_follows_one_that_was_over_is_told_too(copy: Path, services_at: ServicesAt) -> None:
-    post = Post()
-    for path in (copy / "bars").glob("*.csv"):
-        bars = path.read_text().splitlines()
-        path.write_text("\n".join(line for line in bars if line < "2021-10-06" or line.startswith("Date")))
-    with services_at(copy, "2021-10-06 17:00") as plain:
-        for minutes, feed in enumerate((plain.feed, Dead(), Dead(), plain.feed, Dead())):
-            services = replace(later(told(plain, post), timedelta(minutes=minutes)), feed=feed)
-            with suppress(FeedError):
-                reconcile(services)
-            services.courier.finish()
-    told_of_it = [title for title in post.titles() if title.startswith("settle 2021-10-06")]
-    assert told_of_it == ["settle 2021-10-06 fails", "settle 2021-10-06 works again", "settle 2021-10-06 fails"]
-
-
 
 
 def test_a_kill_between_commit_and_sending_loses_nothing(copy: Path) -> None:

@@ -251,7 +251,7 @@ def test_what_was_commanded_in_between_is_commanded_again_in_its_place(living: L
 class StaysAtHome(Courier):
     """Whatever is to be told stays in the outbox."""
 
-    def go(self, services: Services) -> None:
+    def go(self, services: Services, *, gives_up: bool = True) -> None:
         pass
 
 
