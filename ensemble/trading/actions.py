@@ -7,7 +7,8 @@ late is credited late, once. A *demerger* is listed in a table, and credited onl
 feed has scaled its history, it is none, or a split.
 
 A bar that opens far from the close before it, where no feed has told of a split yet, *waits* for a session, so that the
-feed can tell. Then it is looked at before that session's own, at its own prices, whatever it was.
+feed can tell. Then it is looked at before that session's own, at its own prices, whatever it was. What the holder gets
+in such a session waits with it: else it would count beside a close that still holds it.
 """
 
 import math
@@ -76,10 +77,15 @@ def held_actions(
 def _actions(position: Position, own: SymbolBars, session: date, demergers: Sequence[Demerger]) -> HeldActions:
     newest = own.newest(session)
     fallen = [one for one in demergers if _falls(own, one)]
-    dividend, step = _dividend(position, own, newest, fallen)
-    fresh = (one for one in fallen if position.last_session < one.session <= session and session in own.place)
-    demerger = math.fsum(one.share * own.closes[own.place_from(one.session) - 1] for one in fresh)
     late, waits = _unseen(position, own, newest, session, fallen)
+    believed = max(newest - waits, own.place_from(position.entry_session))
+    dividend, step = _dividend(position, own, believed, fallen)
+    fresh = (one for one in fallen if position.last_session < one.session <= session and session in own.place)
+    demerger = math.fsum(
+        one.share * own.closes[own.place_from(one.session) - 1]
+        for one in fresh
+        if own.place_from(one.session) <= believed
+    )
     return HeldActions(_split_factor(position, own), dividend, step, demerger, late, waits)
 
 
@@ -93,8 +99,9 @@ def _unseen(
     late = tuple((own.sessions[place], own.at(place)) for place in range(first, stop))
     if not today or newest == 0:
         return late, False
-    lost = math.fsum(one.share for one in fallen if one.session == session)
-    gap = own.opens[newest] / (own.closes[newest - 1] * (1 - lost))
+    carved = [one.share for one in fallen if one.session == session]
+    left = 1 - math.fsum(carved) if carved else min(own.payout(newest - 1) / own.payout(newest), 1.0)
+    gap = own.opens[newest] / (own.closes[newest - 1] * left)
     return late, not 1 / MOST_GAP <= gap <= MOST_GAP
 
 

@@ -221,8 +221,7 @@ def test_a_dividend_is_part_of_the_trades_profit() -> None:
 
 
 def test_a_split_and_a_dividend_of_one_day_are_told_apart() -> None:
-    bars = restated(dividend(frame(), 3.0), 2)
-    actions = seen(bars)
+    actions = seen(dividend(frame(), 3.0) / 2)
     assert actions.factor == 2.0
     assert actions.dividend == pytest.approx(1.5)
     assert settled(holding(position()), {}, actions={"A": actions}).account.receivable == pytest.approx(300)

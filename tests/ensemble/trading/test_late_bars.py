@@ -97,6 +97,30 @@ def test_a_fall_by_a_demerger_that_is_listed_is_believed_at_once() -> None:
     assert settlement.account.positions[0].last_close == 75
 
 
+def paid(bars: pd.DataFrame, amount: float) -> pd.DataFrame:
+    """The bars as a feed adjusts them for a dividend of the first session after BEFORE."""
+    return bars.assign(adj_close=bars["adj_close"].where(bars.index > pd.Timestamp(BEFORE), 100 - amount))
+
+
+def test_a_fall_by_a_dividend_that_is_told_is_believed_at_once() -> None:
+    account = holding(position(quantity=500, stop_price=78.0))
+    bars = paid(history(FLAT, Bar(80, 81, 79, 80), Bar(80, 81, 79, 80)), 20)
+    ex_date = settled_by(account, bars, 0)
+    after = settled_by(ex_date.account, bars, 1)
+    assert [one.mark.equity for one in (ex_date, after)] == [100_000, 100_000]
+    assert (after.account.peak_equity, after.account.holds) == (100_000, ())
+
+
+def test_what_a_crash_pays_out_waits_with_its_bar() -> None:
+    account = holding(position(quantity=500, stop_price=40.0))
+    bars = paid(history(FLAT, Bar(60, 61, 59, 60), Bar(60, 61, 59, 60)), 20)
+    first = settled_by(account, bars, 0)
+    assert (first.mark.equity, first.account.receivable) == (100_000, 0)
+    second = settled_by(first.account, bars, 1)
+    assert (second.mark.equity, second.account.receivable) == pytest.approx((90_000, 10_000))
+    assert second.account.peak_equity == 100_000
+
+
 def test_a_bar_that_the_feed_had_not_in_its_session_is_looked_at_in_the_next() -> None:
     account = holding(position())
     first = settled_by(account, history(FLAT, None), 0)
