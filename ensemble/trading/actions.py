@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
+from ensemble.trading.continuity import falls_by
 from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.holdings import Account, Position
 from ensemble.trading.session_bars import Bar, SessionBars, SymbolBars
@@ -31,8 +32,6 @@ moves both by then."""
 PLAIN_WITHIN = 0.005
 LEAST_DIVIDEND = 5e-5
 """Of the price, besides what the feed rounds its prices to."""
-DEMERGER_WITHIN = 0.02
-"""Of the close before: how near the bars' own fall must be to the table's."""
 MOST_GAP = 1.15
 """Between a close and the open after it, either way: what opens farther away is a split of 6 for 5 or more that nobody
 has told, or a crash. Splits of less are not told from bad days."""
@@ -78,14 +77,10 @@ def _actions(position: Position, own: SymbolBars, session: date, demergers: Sequ
     newest = own.newest(session)
     fallen = [one for one in demergers if _falls(own, one)]
     late, waits = _unseen(position, own, newest, session, fallen)
-    believed = max(newest - waits, own.place_from(position.entry_session))
+    believed = newest - waits
     dividend, step = _dividend(position, own, believed, fallen)
-    fresh = (one for one in fallen if position.last_session < one.session <= session and session in own.place)
-    demerger = math.fsum(
-        one.share * own.closes[own.place_from(one.session) - 1]
-        for one in fresh
-        if own.place_from(one.session) <= believed
-    )
+    fresh = ((own.place_from(one.session), one.share) for one in fallen if position.last_session < one.session)
+    demerger = math.fsum(share * own.closes[place - 1] for place, share in fresh if place <= believed)
     return HeldActions(_split_factor(position, own), dividend, step, demerger, late, waits)
 
 
@@ -99,7 +94,7 @@ def _unseen(
     late = tuple((own.sessions[place], own.at(place)) for place in range(first, stop))
     if not today or newest == 0:
         return late, False
-    carved = [one.share for one in fallen if one.session == session]
+    carved = [one.share for one in fallen if own.place_from(one.session) == newest]
     left = 1 - math.fsum(carved) if carved else min(own.payout(newest - 1) / own.payout(newest), 1.0)
     gap = own.opens[newest] / (own.closes[newest - 1] * left)
     return late, not 1 / MOST_GAP <= gap <= MOST_GAP
@@ -151,6 +146,8 @@ def _dividend(position: Position, own: SymbolBars, newest: int, fallen: Iterable
     A demerger that is credited from the table is no dividend, should the feed count it as one.
     """
     entry = own.place_from(position.entry_session)
+    if newest <= entry:
+        return 0.0, 1.0
     paid_out = own.payout(entry) / own.payout(newest)
     for one in fallen:
         place = own.place_from(one.session)
@@ -171,8 +168,8 @@ def _before_ex_date(own: SymbolBars, entry: int, newest: int, step: float) -> in
 
 
 def _falls(own: SymbolBars, demerger: Demerger) -> bool:
-    """True where the open of its session lies as far below the close before as the table says."""
+    """True where the bars fell over it, by the rule that their adjusted closes go on by."""
     place = own.place_from(demerger.session)
-    if not 0 < place < len(own.sessions) or own.sessions[place] != demerger.session:
+    if not 0 < place < len(own.sessions):
         return False
-    return abs(own.opens[place] / own.closes[place - 1] - (1 - demerger.share)) <= DEMERGER_WITHIN
+    return falls_by(1 - demerger.share, own.opens[place] / own.closes[place - 1])

@@ -3,6 +3,7 @@
 A step is the part of the price that was left: 0.75 after a demerger of a quarter.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import date
 
@@ -40,6 +41,10 @@ def fallen(
         if not 0 < place < len(sessions):
             continue
         opened, closed = (float(values[name][place]) for name in ("open", "close"))
-        gap = np.log((opened if opened > 0 else closed) / values["close"][place - 1])
-        if abs(gap - np.log(left)) < abs(gap):
+        if falls_by(left, (opened if opened > 0 else closed) / float(values["close"][place - 1])):
             yield place, left
+
+
+def falls_by(left: float, moved: float) -> bool:
+    """Whether a price that `moved` over a close, as a ratio of both, went nearer to what was `left` than to nothing."""
+    return moved > 0 and left > 0 and abs(math.log(moved / left)) < abs(math.log(moved))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ensemble.trading.account import Account, Direction, ExitReason
 from ensemble.trading.actions import HeldActions, held_actions
+from ensemble.trading.continuity import adjusted_for
 from ensemble.trading.demerger_table import Demerger, parse_demergers, shipped_demergers
 from ensemble.trading.events import EventKind
 from ensemble.trading.session_bars import Bar, SessionBars
@@ -227,10 +228,10 @@ def test_a_split_and_a_dividend_of_one_day_are_told_apart() -> None:
     assert settled(holding(position()), {}, actions={"A": actions}).account.receivable == pytest.approx(300)
 
 
-def fallen() -> pd.DataFrame:
+def fallen(left: float = 0.9) -> pd.DataFrame:
     """A tenth of the company gone at the open of SESSION, in a feed that leaves its history as it was."""
     bars = frame()
-    bars.loc[pd.Timestamp(SESSION) :] *= 0.9
+    bars.loc[pd.Timestamp(SESSION) :] *= left
     return bars
 
 
@@ -245,6 +246,37 @@ def test_a_demerger_is_cash_and_lowers_stop_and_target() -> None:
     assert held.stop_price == pytest.approx(88)
     assert held.target_price == pytest.approx(94)
     assert settlement.account.equity == pytest.approx(account.equity)
+
+
+@pytest.mark.parametrize("left", [0.93, 0.87])
+@pytest.mark.parametrize("continued", [True, False])
+def test_a_demerger_whose_open_lies_beside_it_is_one_where_adjusted_closes_go_on_over_it(
+    left: float, continued: bool
+) -> None:
+    bars = adjusted_for(fallen(left), {SESSION: 0.9}) if continued else fallen(left)
+    assert (bars["adj_close"].iloc[0] < 100) == continued
+    account, session_bars = holding(position()), SessionBars({"A": bars})
+    settlement = settled(account, session_bars.on(SESSION), actions=held_actions(account, session_bars, SESSION, [JIO]))
+    kinds = {one.kind for one in settlement.events}
+    assert EventKind.DEMERGER in kinds
+    assert EventKind.EX_DIVIDEND not in kinds
+    assert [(one.stop_price, one.target_price) for one in settlement.account.positions] == (
+        [(88, 94)] if left > 0.9 else []
+    )
+
+
+@pytest.mark.parametrize("continued", [True, False])
+def test_a_demerger_over_which_the_bars_hardly_fell_is_none(continued: bool) -> None:
+    bars = adjusted_for(fallen(0.96), {SESSION: 0.9}) if continued else fallen(0.96)
+    assert seen(bars, demergers=[JIO]) == HeldActions()
+
+
+@pytest.mark.parametrize("continued", [True, False])
+def test_a_demerger_whose_session_has_no_bar_is_credited_at_the_next(continued: bool) -> None:
+    bars, monday = fallen().drop(pd.Timestamp(SESSION)), date(2021, 10, 4)
+    bars = adjusted_for(bars, {SESSION: 0.9}) if continued else bars
+    assert seen(bars, demergers=[JIO]) == HeldActions()
+    assert seen(bars, session=monday, demergers=[JIO]) == HeldActions(demerger=pytest.approx(10.0))
 
 
 def test_a_demerger_is_credited_in_its_session_alone_and_only_where_there_is_a_bar() -> None:

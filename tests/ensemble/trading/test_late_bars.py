@@ -121,6 +121,16 @@ def test_what_a_crash_pays_out_waits_with_its_bar() -> None:
     assert second.account.peak_equity == 100_000
 
 
+@pytest.mark.parametrize("open_", [75, 45])
+def test_a_demerger_far_beside_its_open_waits_with_its_bar_and_is_credited_once(open_: float) -> None:
+    account, gone = holding(position(stop_price=5.0)), [Demerger("A", SESSION, 0.4)]
+    bars = history(FLAT, *[Bar(open_, open_, open_, open_)] * 2)
+    first = settled_by(account, bars, 0, demergers=gone)
+    assert (first.mark.equity, first.account.cash) == (60_000, 50_000)
+    second = settled_by(first.account, bars, 1, demergers=gone)
+    assert (second.mark.equity, second.account.cash) == (54_000 + 100 * open_, 54_000)
+
+
 def test_a_bar_that_the_feed_had_not_in_its_session_is_looked_at_in_the_next() -> None:
     account = holding(position())
     first = settled_by(account, history(FLAT, None), 0)
