@@ -68,7 +68,11 @@ def resume(engine: Engine, settings: Settings, *, now: datetime) -> Resumed:
 
 
 def follow_file(services: Services) -> None:
-    """Halts the live account when the file has come, and ends that when it has gone."""
+    """Halts the live account when the file has come, and ends that when it has gone.
+
+    A switch, whoever threw it, that begins after the next session was thrown while the clock was ahead: it is thrown
+    again by the right one.
+    """
     is_there = _file_is_there(services.settings)
     with reading(services.engine) as conn:
         if _is_followed(services, conn, is_there=is_there):
@@ -76,13 +80,15 @@ def follow_file(services: Services) -> None:
     with transaction(services.engine) as conn:
         if _is_followed(services, conn, is_there=is_there):
             return
-        account = _account(services.book.read(conn, LIVE), services.settings)
-        journal = _journal(account, services.settings, services.clock.now())
-        if is_there:
-            throw_switch(journal, Cause.FILE, FILE_NOTE)
-        else:
+        account, now = _account(services.book.read(conn, LIVE), services.settings), services.clock.now()
+        journal = _journal(account, services.settings, now)
+        if not is_there:
             let_go(journal, [Cause.FILE])
-        _keep(conn, services.settings, journal, services.clock.now())
+        elif not _switches(account, Cause.FILE):
+            throw_switch(journal, Cause.FILE, FILE_NOTE)
+        for hold in _ahead(journal.account, journal.session):
+            throw_switch(journal, hold.cause or Cause.COMMAND, hold.note)
+        _keep(conn, services.settings, journal, now)
 
 
 def _keep(conn: Connection, settings: Settings, journal: Journal, now: datetime) -> None:
@@ -105,11 +111,12 @@ def next_session(calendar: SessionCalendar, now: datetime) -> date:
 
 def _is_followed(services: Services, conn: Connection, *, is_there: bool) -> bool:
     account = services.book.read(conn, LIVE)
-    switches = [] if account is None else _switches(account, Cause.FILE)
-    if not is_there or account is None or not switches:
-        return is_there == bool(switches)
+    if account is None or is_there != bool(_switches(account, Cause.FILE)):
+        return account is None and not is_there
+    if not any(_switches(account, cause) for cause in Cause):
+        return True
     now = services.clock.now()
-    return bool(_thrown(account, Cause.FILE, next_session(home_calendar(services.settings, now), now)))
+    return not _ahead(account, next_session(home_calendar(services.settings, now), now))
 
 
 def _file_is_there(settings: Settings) -> bool:
@@ -124,6 +131,11 @@ def _switches(account: Account, cause: Cause) -> list[Hold]:
 def _thrown(account: Account, cause: Cause, session: date) -> list[Hold]:
     """Those that hold in the next session to open, `session`; one thrown under a clock that was ahead may not."""
     return [hold for hold in _switches(account, cause) if hold.since <= session]
+
+
+def _ahead(account: Account, session: date) -> list[Hold]:
+    """Those that begin after `session`: whoever threw them had a clock that was ahead."""
+    return [hold for cause in Cause for hold in _switches(account, cause) if hold.since > session]
 
 
 def _account(account: Account | None, settings: Settings) -> Account:

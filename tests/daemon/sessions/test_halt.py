@@ -183,6 +183,36 @@ def test_halting_twice_is_halting_once_and_another_reason_is_another_halt(copy: 
     assert resume_at(copy, services_at, "2021-10-07 08:00") == []
 
 
+def test_a_halt_that_was_commanded_while_the_clock_was_ahead_need_not_be_repeated(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    assert halt_at(copy, services_at, "2021-11-06 12:00", "holidays") == date(2021, 11, 8)
+    for moment in ("2021-11-06 12:00", "2021-10-06 08:50", "2021-10-06 08:55"):
+        with services_at(copy, moment) as services:
+            follow_file(services)
+    with services_at(copy, "2021-10-06 09:00") as services, reading(services.engine) as conn:
+        (hold,) = holds_in_force(read_account(conn, "live"), date(2021, 10, 6))
+        thrown = [event.session for event in read_events(conn, "live") if event.kind == "HALTED"]
+    assert (hold.reason, hold.note) == ("KILL_SWITCH", "holidays")
+    assert thrown == [date(2021, 11, 8), date(2021, 10, 6)]
+    assert resume_at(copy, services_at, "2021-10-06 12:00") == ["KILL_SWITCH"]
+
+
+def test_a_file_that_has_gone_lets_go_what_was_thrown_while_the_clock_was_ahead(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    (copy / "state" / HALT_FILE).touch()
+    with services_at(copy, "2021-11-06 12:00") as services:
+        follow_file(services)
+    (copy / "state" / HALT_FILE).unlink()
+    with services_at(copy, "2021-10-06 08:50") as services:
+        follow_file(services)
+        with reading(services.engine) as conn:
+            account = read_account(conn, "live")
+    assert account is not None
+    assert not any(hold.forbids("A", session) for hold in account.holds for session in (date(2021, 10, 6), hold.since))
+
+
 def test_a_halt_before_the_first_session_opens_the_account(
     tmp_path: Path, write_installation: Callable[[Path], Path], services_at: ServicesAt
 ) -> None:
