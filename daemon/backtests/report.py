@@ -8,6 +8,7 @@ import pandas as pd
 
 from daemon.backtests.backtest import Replayed, scored_forecasts
 from daemon.bars.demergers import known_demergers
+from daemon.bars.market import continued, price_steps
 from daemon.config.settings import Settings
 from daemon.evaluating.holdout import without_holdout
 from daemon.services import Services
@@ -70,10 +71,11 @@ def backtest_report(services: Services, replayed: Sequence[Replayed]) -> Backtes
     with reading(services.engine) as conn:
         said = scored_forecasts(conn, seen)
         bars = read_bars(conn, panel, first=first - BARS_BEFORE)
+        steps = price_steps(conn, settings)
         trials = number_of_accounts(conn)
     limits, now = settings.labels.barrier.limits, services.clock.now()
     rows = without_holdout(said, settings, now=now)
-    bars = {symbol: frame.loc[: pd.Timestamp(last)] for symbol, frame in bars.items()}
+    bars = continued({symbol: frame.loc[: pd.Timestamp(last)] for symbol, frame in bars.items()}, steps)
     path = path_of([one.settlement for one in seen], capital=settings.risk.initial_capital)
     market = account_market(services, seen, bars)
     sessions = home_calendar(settings, now).between(first - BARS_BEFORE, last)

@@ -13,7 +13,7 @@ from daemon.services import context_symbols
 from ensemble.bars import above_zero
 from ensemble.features.matrix import Market
 from ensemble.sessions import SessionCalendar
-from ensemble.trading.continuity import adjusted_for
+from ensemble.trading.continuity import Steps, adjusted_for
 from storage.action_store import STATED, read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading
@@ -49,14 +49,11 @@ def load_market(
         bars = _read(conn, panel, begin, seen)
         needed_from = begin if context_from is None else max(begin, context_from)
         context = _read(conn, list(exchanges), needed_from, seen)
-        steps = _steps(conn, settings, seen)
-    continued = {symbol: adjusted_for(frame.loc[:last], steps.get(symbol, {})) for symbol, frame in bars.items()}
-    context = {
-        symbol: adjusted_for(above_zero(frame.loc[:last]), steps.get(symbol, {})) for symbol, frame in context.items()
-    }
+        steps = price_steps(conn, settings, seen)
+    context = continued({symbol: above_zero(frame.loc[:last]) for symbol, frame in context.items()}, steps)
     return Market(
         calendar=calendar,
-        bars=continued,
+        bars=continued({symbol: frame.loc[:last] for symbol, frame in bars.items()}, steps),
         context={symbol: (exchanges[symbol], frame) for symbol, frame in context.items()},
         decision_time=settings.schedule.decision_time,
         delay_min=settings.feed.delay_min,
@@ -65,7 +62,12 @@ def load_market(
     )
 
 
-def _steps(conn: Connection, settings: Settings, seen: Seen) -> dict[str, dict[date, float]]:
+def continued(bars: Mapping[str, pd.DataFrame], steps: Steps) -> dict[str, pd.DataFrame]:
+    """The bars frames by symbol, their adjusted closes going on over `steps`."""
+    return {symbol: adjusted_for(frame, steps.get(symbol, {})) for symbol, frame in bars.items()}
+
+
+def price_steps(conn: Connection, settings: Settings, seen: Seen = Seen()) -> Steps:  # frozen
     """By symbol and session, what is left of a price after what its feed adjusts nothing for."""
     steps: dict[str, dict[date, float]] = {}
     for one in known_demergers(settings, read_actions(conn, known_at=seen.known_at, kinds=STATED)):

@@ -9,6 +9,7 @@ import pandas as pd
 from sqlalchemy import Engine
 
 from daemon.bars.demergers import known_demergers
+from daemon.bars.market import continued, price_steps
 from daemon.config.settings import Settings
 from daemon.console.progress import Progress, silent
 from daemon.errors import DaemonError
@@ -111,7 +112,7 @@ def gather(engine: Engine, settings: Settings, question: Question, *, now: datet
         raise DaemonError(_nothing_known(question, released))
     symbols = list(dict.fromkeys(symbol for scored in labels.values() for symbol in scored.symbols))
     with reading(engine) as conn:
-        bars = read_bars(conn, symbols, first=settings.market.history_start)
+        bars = continued(read_bars(conn, symbols, first=settings.market.history_start), price_steps(conn, settings))
         demergers = known_demergers(settings, read_actions(conn, symbols, kinds=STATED))
     calendar = home_calendar(settings, now)
     return Material(question, labels, bars, calendar, released.held_back, released.opening, demergers)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection
 
+from daemon.bars.market import continued, price_steps
 from daemon.config.settings import Settings
 from daemon.errors import DaemonError, WrongQuestion
 from daemon.explaining.explain import explain
@@ -131,7 +132,7 @@ def read_material(services: Services, asked: Asked) -> Material:
             forecasts=said[said["origin"] == LIVE],
             base_rates=_base_rates(conn, services, symbols, span),
             positions=[one for one in read_view(conn, OPEN_POSITIONS, order="symbol") if one["symbol"] in symbols],
-            bars=_bars(conn, list(dict.fromkeys((*settings.market.symbols, *symbols))), span),
+            bars=_bars(conn, settings, symbols, span),
             records=read_records(conn, span, settings, now),
             health=judge(read_ledger(conn, account, settings.signals.label), settings, now),
             runs=read_runs(conn, LIVE, newest=RUNS_SHOWN),
@@ -168,9 +169,10 @@ def _span(conn: Connection, settings: Settings, asked: Asked, now: datetime) -> 
     return span
 
 
-def _bars(conn: Connection, symbols: Sequence[str], span: Span) -> dict[str, pd.DataFrame]:
-    bars = read_bars(conn, symbols, first=span.first)
-    return {symbol: frame.loc[: pd.Timestamp(span.last)] for symbol, frame in bars.items()}
+def _bars(conn: Connection, settings: Settings, symbols: Sequence[str], span: Span) -> dict[str, pd.DataFrame]:
+    bars = read_bars(conn, list(dict.fromkeys((*settings.market.symbols, *symbols))), first=span.first)
+    shown = {symbol: frame.loc[: pd.Timestamp(span.last)] for symbol, frame in bars.items()}
+    return continued(shown, price_steps(conn, settings))
 
 
 def _base_rates(

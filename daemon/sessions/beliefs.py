@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from ensemble.features.as_of import newest_known
 from ensemble.features.matrix import Market
 from ensemble.model import Model
 from ensemble.session_forecasts import SessionForecasts
+from ensemble.trading.continuity import Steps
 from ensemble.trading.costs import Product
 from ensemble.trading.gate import Beliefs, round_trip_cost
 from ensemble.trading.limits import RiskLimits
@@ -35,15 +37,17 @@ class Experience:
         return self.trades.payoffs(int(self.known_sessions[self.sessions.get_loc(pd.Timestamp(session))]))
 
 
-def open_experience(market: Market, *, first: pd.Timestamp, label: str, limits: RiskLimits) -> Experience:
-    """The experience that decisions from session `first` on can have of trades under `limits`."""
+def open_experience(
+    market: Market, *, first: pd.Timestamp, label: str, limits: RiskLimits, steps: Steps = MappingProxyType({})
+) -> Experience:
+    """The experience that decisions from session `first` on can have of trades under `limits`, held over `steps`."""
     calendar = market.calendar
     # As far back as the oldest trade that counts, and the close before it.
     begin = max(calendar.position(first) - PAYOFF_SESSIONS - limits.max_holding_sessions, 0)
     sessions = calendar.sessions[begin:]
     known_at = market.known_at(sessions, calendar.exchange)
     known_sessions = newest_known(known_at, calendar.decisions(market.decision_time)[begin:]) + 1
-    trades = past_trades(market.bars, sessions=sessions, label=label, limits=limits, asked=market.limits)
+    trades = past_trades(market.bars, sessions=sessions, label=label, limits=limits, asked=market.limits, steps=steps)
     return Experience(sessions, known_sessions, trades)
 
 

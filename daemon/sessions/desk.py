@@ -11,7 +11,7 @@ import pandas as pd
 from loguru import logger
 
 from daemon.bars.demergers import known_demergers
-from daemon.bars.market import Seen, load_market
+from daemon.bars.market import Seen, load_market, price_steps
 from daemon.config.settings import Settings
 from daemon.models.factory import ModelFactory
 from daemon.models.first_seen import open_bar_digests
@@ -224,7 +224,9 @@ class Desk:
         """What trades that could have been made earned; only one gate asks."""
         settings = self.services.settings
         first, label = self.panel.sessions[0], settings.signals.label
-        return open_experience(self.market, first=first, label=label, limits=settings.risk)
+        with reading(self.services.engine) as conn:
+            steps = price_steps(conn, settings, Seen(self.known_at))
+        return open_experience(self.market, first=first, label=label, limits=settings.risk, steps=steps)
 
     @cached_property
     def factory(self) -> ModelFactory:

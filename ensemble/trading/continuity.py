@@ -11,6 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ensemble.arrays import Floats
+from ensemble.trading.session_bars import OHLC
+
+Steps = Mapping[str, Mapping[date, float]]
+"""By symbol and session, what was left of the price."""
 
 
 def adjusted_for(bars: pd.DataFrame, steps: Mapping[date, float]) -> pd.DataFrame:
@@ -27,6 +31,18 @@ def adjusted_for(bars: pd.DataFrame, steps: Mapping[date, float]) -> pd.DataFram
         if abs(told) < abs(told - np.log(left)):
             adjusted = np.where(np.arange(len(adjusted)) < place, left, 1.0) * adjusted
     return bars if adjusted is values["adj_close"] else bars.assign(adj_close=adjusted)
+
+
+def held_over(bars: pd.DataFrame, steps: Mapping[date, float]) -> pd.DataFrame:
+    """The bars frame with its prices before each session of `steps` in the scale of what was left, where it fell so.
+
+    To whoever holds over it, for what was carved out is theirs, the fall is none.
+    """
+    values = {name: bars[name].to_numpy() for name in ("open", "close")}
+    scale = np.ones(len(bars))
+    for place, left in fallen(values, pd.DatetimeIndex(bars.index), steps):
+        scale[:place] *= left
+    return bars if (scale == 1).all() else bars.assign(**{name: scale * bars[name] for name in OHLC})
 
 
 def fallen(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from ensemble.arrays import Floats
 from ensemble.fills import fill_exits, is_locked, stop_price, target_price
 from ensemble.labels import label_bars
+from ensemble.trading.continuity import Steps, held_over
 from ensemble.trading.limits import RiskLimits
 from ensemble.trading.session_bars import OHLC
 
@@ -70,20 +72,22 @@ class PastTrades:
         return Payoffs(*each)
 
 
-def past_trades(
+def past_trades(  # noqa: PLR0913  # what is traded, when, on what question, by whose limits
     bars: Mapping[str, pd.DataFrame],
     *,
     sessions: pd.DatetimeIndex,
     label: str,
     limits: RiskLimits,
     asked: RiskLimits,
+    steps: Steps = MappingProxyType({}),
 ) -> PastTrades:
     """Every trade that could have been entered in `sessions` under `limits`, from complete bars frames by symbol.
 
     `asked` are the limits that the label is answered by. The exits are the stop, the target and the last session held,
-    as in the account; no SELL signal ends one sooner.
+    as in the account; no SELL signal ends one sooner. Over `steps` a trade goes on, as the account does, which is given
+    what left the price; labels are those of the prices as they were.
     """
-    known = [frame.reindex(sessions) for frame in bars.values()]
+    known = [held_over(frame, steps.get(symbol, {})).reindex(sessions) for symbol, frame in bars.items()]
     prices = _Prices(*(np.stack([frame[name].to_numpy(np.float64) for frame in known]) for name in OHLC))
     labels = [label_bars(frame, sessions=sessions, limits=asked)[label].to_numpy() for frame in bars.values()]
     stop_pct, target_pct, holding = limits.stop_loss_pct, limits.take_profit_pct, limits.max_holding_sessions

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from daemon.backtests.backtest import backtest
 from daemon.backtests.files import EQUITY_COLUMNS, SIGNAL_COLUMNS, TRADE_COLUMNS
-from daemon.backtests.report import account_market
+from daemon.backtests.report import account_market, backtest_report
 from daemon.cli import app
 from daemon.services import Services
 from ensemble.evaluation.account_path import path_of
@@ -227,6 +227,29 @@ def test_who_draws_the_accounts_own_sessions_has_the_accounts_own_equity(
     assert {trade.direction for trade in path.trades} == ({"LONG"} if product == "cash" else {"LONG", "SHORT"})
     assert any(trade.exit_reason == "SIGNAL" for trade in path.trades)
     assert grown.equity[:, 0] == pytest.approx(path.equity / 1e6, abs=2e-5)  # whole shares
+
+
+def test_buy_and_hold_and_where_moves_lie_are_what_they_are_without_a_demerger(
+    own: Path, services_at: Callable[..., AbstractContextManager[Services]]
+) -> None:
+    with services_at(own, "2021-12-31 20:00") as services:
+        replayed = backtest(services, first=date(2021, 6, 1), last=date(2021, 9, 30))
+        plain = backtest_report(services, replayed)
+    configure(own, "[market]\n", '[market]\ndemergers = "own.csv"\n')
+    (own / "own.csv").write_text("symbol,session,value,close_before\nAAA.NS,2021-08-03,25,100\n")
+    engine = create_engine(f"sqlite:///{own}/state/signals.db")
+    with engine.begin() as conn:
+        prices = ", ".join(f"{name} = 0.75 * {name}" for name in ("open", "high", "low", "close", "adj_close"))
+        conn.execute(text(f"UPDATE bars SET {prices} WHERE symbol = 'AAA.NS' AND session >= '2021-08-03'"))
+    engine.dispose()
+    with services_at(own, "2021-12-31 20:00") as services:
+        found = backtest_report(services, replayed)
+    assert not isinstance(plain, str)
+    assert not isinstance(found, str)
+    assert found.account.hold.equity == pytest.approx(plain.account.hold.equity)
+    assert [one.before_open.value for one in found.edges] == pytest.approx(
+        [one.before_open.value for one in plain.edges], nan_ok=True
+    )
 
 
 def test_each_way_of_trading_is_one_more_account_that_the_best_was_chosen_from(own: Path) -> None:

@@ -1,18 +1,22 @@
 """What the sections show is what the database holds; where it holds nothing, a line says what will fill it."""
 
+import shutil
+import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import text
 
 from daemon.config.settings import Settings
 from daemon.errors import DaemonError
+from daemon.evaluating.evaluation import Question, gather
 from daemon.report.candles import candles
 from daemon.report.equity import ACCOUNT, equity
 from daemon.report.material import Asked, Material, read_material
@@ -22,6 +26,7 @@ from daemon.report.sections import sections
 from daemon.report.today import CARDS, today
 from daemon.report.words import ACTIONS, EXITS, QUESTIONS, REASONS
 from daemon.services import Services
+from ensemble.evaluation.buy_and_hold import hold_returns
 from ensemble.fills import ExitReason
 from ensemble.labels import Label
 from ensemble.trading.signals import Action, Reason
@@ -75,6 +80,34 @@ def test_the_newest_signal_is_shown_with_each_reason_in_words(
     assert (card.title, card.word) == (f"{symbol}, session {session}", action)
     assert card.sentences[0] == ACTIONS[action]
     assert set(card.sentences[1:]) <= set(REASONS.values())
+
+
+def test_buy_and_hold_is_none_the_poorer_for_a_demerger(
+    material: Material, replayed: Path, services_at: ServicesAt, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(replayed, tmp_path / "demerged"))
+    carve_out(folder, "2021-09-16", 0.75)
+    with services_at(folder, "2021-10-05 18:00") as services:
+        found = read_material(services, Asked())
+        asked = Question(date(2021, 9, 1), date(2021, 10, 5))
+        evaluated = gather(services.engine, services.settings, asked, now=services.clock.now())
+    days = list(pd.bdate_range("2021-09-01", "2021-10-05").date)
+    expected = hold_returns({"AAA.NS": material.bars["AAA.NS"]}, days, material.settings.rules)
+    for bars in (found.bars, evaluated.bars):
+        assert bars["AAA.NS"]["close"].pct_change()["2021-09-16"] < -0.2
+        held = hold_returns({"AAA.NS": bars["AAA.NS"]}, days, material.settings.rules)
+        np.testing.assert_allclose(held, expected, rtol=0, atol=1e-9)
+
+
+def carve_out(folder: Path, session: str, left: float) -> None:
+    """So much of AAA.NS is left from that session on, as stored, and as a table of demergers says."""
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace("[market]\n", '[market]\ndemergers = "own.csv"\n'))
+    row = f"AAA.NS,{session},{100 * (1 - left)},100"
+    (folder / "own.csv").write_text(f"symbol,session,value,close_before\n{row}\n")
+    prices = ", ".join(f"{name} = {left} * {name}" for name in ("open", "high", "low", "close", "adj_close"))
+    with closing(sqlite3.connect(folder / "state" / "signals.db")) as database, database:
+        database.execute(f"UPDATE bars SET {prices} WHERE symbol = 'AAA.NS' AND session >= '{session}'")
 
 
 def test_the_accuracy_is_that_of_the_view_and_stands_beside_n_and_a_constant(

@@ -87,6 +87,18 @@ def test_trades_end_by_their_own_limits_whatever_trade_the_label_asks_about() ->
     assert not np.array_equal(mixed.came_true, trades(bars, "barrier").came_true, equal_nan=True)
 
 
+def test_a_trade_goes_on_over_a_demerger_and_the_labels_are_as_prices_were() -> None:
+    whole, step = walk(5), SESSIONS[20]
+    bars = whole.copy()
+    bars.loc[bars.index >= step, ["open", "high", "low", "close", "adj_close"]] *= 0.75
+    steps = {"A": {step.date(): 0.75}}
+    found = past_trades({"A": bars}, sessions=SESSIONS[:N], label="gap", limits=LIMITS, asked=LIMITS, steps=steps)
+    np.testing.assert_allclose(found.long, trades({"A": whole}).long, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found.short, trades({"A": whole}).short, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(found.came_true, trades({"A": bars}, "gap").came_true)
+    assert np.nanmin(trades({"A": bars}).long) < -0.2
+
+
 @pytest.mark.parametrize("label", LABELS)
 def test_payoffs_are_the_means_over_what_the_label_came_to(label: str) -> None:
     bars = {"A": walk(1, 700), "B": walk(2, 700)}
