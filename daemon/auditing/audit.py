@@ -15,10 +15,11 @@ from daemon.config.own_features import load_own_features
 from daemon.config.settings import Settings
 from daemon.services import recipe_of
 from daemon.sessions.desk import home_calendar
+from ensemble.counted import counted
 from ensemble.evaluation.audit.bench import Bench
 from ensemble.evaluation.audit.effort import FULL, QUICK
 from ensemble.evaluation.audit.finding import Finding, Verdict
-from ensemble.evaluation.audit.rescoring import wrong_outcomes, wrong_scores
+from ensemble.evaluation.audit.rescoring import outcomes_again, wrong_outcomes, wrong_scores
 from ensemble.evaluation.audit.suite import Check, audit
 from ensemble.evaluation.audit.world import World, joined, last_months
 from ensemble.evaluation.scored import Scored, scored_labels
@@ -102,18 +103,24 @@ def stored_market(settings: Settings, engine: Engine, today: date) -> Market | N
 def stored_outcomes(engine: Engine, market: Market) -> Finding | None:
     """Outcomes of stored forecasts worked out again from the bars, scores by scikit-learn; None without any.
 
-    Scores are compared, never shown: a hold-out stays closed.
+    One whose bars have gone since can't be told any more, and is counted apart. Scores are compared, never shown: a
+    hold-out stays closed.
     """
     known = [one for origin in get_args(Origin) for one in _stored(engine, market, origin) if one.known.any()]
     if not known:
         return None
-    clauses = [wrong_outcomes(market, one) for one in known]
+    again = [outcomes_again(market, one) for one in known]
+    clauses = [wrong_outcomes(one, found) for one, found in zip(known, again, strict=True)]
     if not joined(clauses):
         clauses = [wrong_scores(one.label, one) for one in known if len(np.unique(one.flat()[1])) == 2]
     if joined(clauses):
         return Finding(STORED_CHECK, Verdict.LEAK, joined(clauses))
     count = sum(int(one.known.sum()) for one in known)
-    return Finding(STORED_CHECK, Verdict.CLEAN, f"{count} outcomes beside stored forecasts came out the same twice")
+    told = sum(int((one.known & np.isfinite(found)).sum()) for one, found in zip(known, again, strict=True))
+    detail = f"{counted(told, 'outcome')} beside stored forecasts came out the same twice"
+    if told < count:
+        detail += f", {count - told:,} can't be told from the bars any more"
+    return Finding(STORED_CHECK, Verdict.CLEAN if told else Verdict.INCONCLUSIVE, detail)
 
 
 def _stored(engine: Engine, market: Market, origin: Origin) -> list[Scored]:

@@ -57,26 +57,32 @@ def wrong_labels(world: World, rows: slice) -> str:
     return ""
 
 
-def wrong_outcomes(market: Market, scored: Scored) -> str:
-    """Where outcomes beside forecasts are not what the bars say now, as one clause; empty where all are.
-
-    What the bars can't tell any more, as of one that was withdrawn since, is no fault.
-    """
+def outcomes_again(market: Market, scored: Scored) -> Floats:
+    """What the bars say now of the outcomes beside forecasts, (n_symbols, n_sessions); NaN where they can't tell."""
     sessions, column = market.calendar.sessions, RELABELLED.index(scored.label)
-    rows = sessions.get_indexer(scored.sessions)
+    rows, again = sessions.get_indexer(scored.sessions), np.full(scored.outcome.shape, np.nan)
     inside = rows >= 0
-    for symbol, happened in zip(scored.symbols, scored.outcome[:, inside], strict=True):
-        if symbol not in market.bars or not inside.any():
-            continue
-        stretch = slice(int(rows[inside].min()), int(rows.max()) + 1)
-        again = relabelled(market.bars[symbol], sessions, stretch, market.limits)[rows[inside] - stretch.start, column]
-        wrong = np.isfinite(happened) & np.isfinite(again) & (again != happened)
-        if wrong.any():
-            first = scored.sessions[inside][wrong][0]
-            return (
-                f"{int(wrong.sum())} outcomes of {scored.label}, {symbol}, are not what its bars say: {first:%Y-%m-%d}"
-            )
-    return ""
+    if not inside.any():
+        return again
+    stretch = slice(int(rows[inside].min()), int(rows.max()) + 1)
+    for place, symbol in enumerate(scored.symbols):
+        if symbol in market.bars:
+            labels = relabelled(market.bars[symbol], sessions, stretch, market.limits)
+            again[place, inside] = labels[rows[inside] - stretch.start, column]
+    return again
+
+
+def wrong_outcomes(scored: Scored, again: Floats) -> str:
+    """Where outcomes are not what the bars say, as one clause; empty where all are that these still tell of."""
+    wrong = np.isfinite(scored.outcome) & np.isfinite(again) & (again != scored.outcome)
+    if not wrong.any():
+        return ""
+    place = int(np.flatnonzero(wrong.any(axis=1))[0])
+    first = scored.sessions[wrong[place]][0]
+    return (
+        f"{int(wrong[place].sum())} outcomes of {scored.label}, {scored.symbols[place]}, are not what its bars say: "
+        f"{first:%Y-%m-%d}"
+    )
 
 
 def wrong_scores(label: str, scored: Scored) -> str:

@@ -1,6 +1,7 @@
 """The daemon's wiring under audit: it is what the pure pipeline is, and a feature of one's own is looked at too."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,22 @@ def test_stored_outcomes_are_worked_out_again_and_a_wrong_one_is_found(copy: Pat
     assert gone is not None
     assert (before.verdict, gone.verdict, after.verdict) == (Verdict.CLEAN, Verdict.CLEAN, Verdict.LEAK)
     assert "outcomes of gap, AAA.NS, are not what its bars say" in after.detail
+
+
+@pytest.mark.parametrize(("lost", "told"), [(2, Verdict.CLEAN), (12, Verdict.INCONCLUSIVE)])
+def test_a_stored_outcome_whose_bars_have_gone_is_no_leak(
+    lost: int, told: Verdict, copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, "2021-10-05 20:00") as services:
+        market = stored_market(services.settings, services.engine, TODAY)
+        assert market is not None
+        short = replace(market, bars={symbol: bars.iloc[:-lost] for symbol, bars in market.bars.items()})
+        finding = stored_outcomes(services.engine, short)
+    assert finding is not None
+    assert finding.verdict == told
+    assert re.search(
+        r"^\d+ outcomes? .* came out the same twice, \d+ can't be told from the bars any more$", finding.detail
+    )
 
 
 def test_an_unknown_check_is_refused_with_those_there_are() -> None:
