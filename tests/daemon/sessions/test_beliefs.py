@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -86,3 +87,14 @@ def test_a_bar_that_is_not_final_when_the_next_session_is_decided_is_not_known_t
         before, session = CALENDAR.sessions[place - 1 : place + 1]
         on_the_morrow = (session - before).days == 1
         assert experience.payoffs(session.date()) == everything.payoffs(place - on_the_morrow)
+
+
+def test_no_experience_is_of_what_a_demerger_carved_out() -> None:
+    whole, carved, place = market(), market(), 650
+    prices = ["open", "high", "low", "close", "adj_close"]
+    carved.bars["AAA.NS"].loc[CALENDAR.sessions[place] :, prices] *= 0.75
+    steps = {"AAA.NS": {CALENDAR.sessions[place].date(): 0.75}}
+    asked = partial(open_experience, first=CALENDAR.sessions[600], label="open_to_close", limits=LIMITS)
+    session = CALENDAR.sessions[place + LIMITS.max_holding_sessions].date()
+    assert asked(carved, steps=steps).payoffs(session) == asked(whole).payoffs(session)
+    assert asked(carved).payoffs(session) != asked(whole).payoffs(session)

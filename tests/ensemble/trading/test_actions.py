@@ -281,6 +281,13 @@ def test_a_demerger_whose_session_has_no_bar_is_credited_at_the_next(continued: 
     assert actions == HeldActions(demerger=actions.demerger)
 
 
+def test_a_demerger_whose_bar_comes_late_is_credited_with_it_on_a_day_without_one() -> None:
+    monday = date(2021, 10, 4)
+    actions = seen(fallen().drop(pd.Timestamp(monday)), session=monday, demergers=[JIO])
+    assert [session for session, _ in actions.late] == [SESSION]
+    assert actions.demerger == pytest.approx(10.0)
+
+
 def test_a_demerger_is_credited_in_its_session_alone_and_only_where_there_is_a_bar() -> None:
     monday = date(2021, 10, 4)
     marked = holding(position(last_session=SESSION))
