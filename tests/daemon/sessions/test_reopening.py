@@ -183,6 +183,7 @@ def test_the_first_session_of_all_is_reopened_too(living: Living) -> None:
     living.check()
 
 
+@pytest.mark.slow
 def test_bars_that_come_one_after_the_other_reopen_what_was_reopened_before(living: Living, lines: list[str]) -> None:
     bring_first, bring_second = living.without(AHEAD[0]), living.without(AHEAD[2])
     living.through(*AHEAD[:4])

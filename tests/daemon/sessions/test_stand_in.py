@@ -90,6 +90,7 @@ def test_a_stand_in_older_than_is_allowed_forecasts_and_nothing_is_done(
         assert rows(services, "SELECT reasons FROM signals WHERE session = '2021-11-02'") == [(reasons,)]
 
 
+@pytest.mark.slow
 def test_what_failed_in_the_morning_is_tried_again_after_the_close(copy: Path, services_at: ServicesAt) -> None:
     limit(copy, TOO_SHORT)
     with services_at(copy, "2021-11-02 08:50") as services:
@@ -139,6 +140,7 @@ class MovedClock:
         return self.instant
 
 
+@pytest.mark.slow
 def test_a_training_that_would_make_the_decision_late_is_left_for_the_next_time(
     copy: Path, services_at: ServicesAt
 ) -> None:

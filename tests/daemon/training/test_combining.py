@@ -63,6 +63,7 @@ def test_whatever_a_library_raises_is_a_training_that_failed(task: CombinerTask)
         fitted(task, LIMITS, out_of_memory)
 
 
+@pytest.mark.slow
 def test_a_month_turn_leaves_no_heavy_library_in_the_daemon(copy: Path) -> None:
     words = [sys.executable, "-c", MONTH_TURN, str(copy / "config.toml")]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
