@@ -126,6 +126,7 @@ def test_a_user_of_the_group_is_told_what_root_is(end: str, shared: Path) -> Non
 
 
 @only_root
+@pytest.mark.slow
 def test_a_user_of_the_group_looks_at_a_stopped_daemon_and_changes_nothing(shared: Path) -> None:
     allow(shared)
     with at_work(shared) as daemon:

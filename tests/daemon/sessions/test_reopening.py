@@ -224,6 +224,7 @@ def test_a_bar_that_comes_after_the_feed_has_scaled_its_history_is_settled_in_th
     assert (found.differences, found.not_replayed) == ((), ())
 
 
+@pytest.mark.slow
 def test_what_was_commanded_in_between_is_commanded_again_in_its_place(living: Living) -> None:
     bring = living.without(AHEAD[0])
     living.through(*AHEAD[:2])
