@@ -23,8 +23,8 @@ def is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     if len(fresh) and len(stored) and _same_oldest(stored, fresh):  # as on most days, and told at once
         return False
     new, old, _ = _shared(stored, fresh)
-    ratios = new / old
-    ratios = ratios[np.isfinite(ratios)][:COMPARED_BARS]
+    usable = np.isfinite(new) & np.isfinite(old) & (old != 0)
+    ratios = (new[usable] / old[usable])[:COMPARED_BARS]
     return len(ratios) > 0 and bool((np.abs(ratios - 1) > ADJUSTED_WITHIN).all())
 
 

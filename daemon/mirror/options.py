@@ -1,5 +1,6 @@
 """The [cloud] table: where models and backups are mirrored to, and by whose credential."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,8 +9,11 @@ from pydantic import Field
 from ensemble.options import Options
 from storage.cloud.bucket import Bucket
 
-CREDENTIAL = "secret_cloud.json"
-"""The file that systemd makes of /etc/reliance-daemon/credentials/cloud.json, in $CREDENTIALS_DIRECTORY."""
+CREDENTIALS = Path("/etc/reliance-daemon/credentials")
+"""The folder that the unit takes its secrets from; root alone may read it."""
+KEY = "cloud.json"
+CREDENTIAL = f"secret_{KEY}"
+"""The file that systemd makes of it, in $CREDENTIALS_DIRECTORY."""
 
 
 class CloudOptions(Options):
@@ -34,10 +38,19 @@ class CloudOptions(Options):
         default=30, ge=0, le=10_000, description="database backups that stay in the bucket, count; 0 removes none"
     )
 
-    def credentials_file(self, environ: Mapping[str, str]) -> Path | None:
-        """The configured one, else what systemd hands over; None for whatever else the environment offers."""
-        handed = Path(environ.get("CREDENTIALS_DIRECTORY", "")) / CREDENTIAL
-        return self.credentials or (handed if handed.is_absolute() and handed.is_file() else None)
+    def credentials_file(self, environ: Mapping[str, str], *, folder: Path = CREDENTIALS) -> Path | None:
+        """The configured one, else what systemd hands over; None for whatever else the environment offers.
+
+        Where systemd hands nothing over, in a command by hand, it is the file itself, for who may read it: root.
+        """
+        if self.credentials is not None:
+            return self.credentials
+        handed = environ.get("CREDENTIALS_DIRECTORY")
+        if handed is None:
+            own = folder / KEY
+            return own if os.access(own, os.R_OK, effective_ids=True) else None
+        file = Path(handed) / CREDENTIAL
+        return file if file.is_absolute() and file.is_file() else None
 
     def open_bucket(self, environ: Mapping[str, str]) -> Bucket | None:
         """The bucket, which nobody has asked anything yet; None where none is configured."""

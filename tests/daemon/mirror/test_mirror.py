@@ -23,7 +23,7 @@ from daemon.health.metrics import write_metrics
 from daemon.health.snapshot import take_snapshot
 from daemon.health.status_display import mirror_line
 from daemon.mirror.mirroring import FIRST_WAIT, Mirror, key_of, local_state, wait_after
-from daemon.mirror.options import CloudOptions
+from daemon.mirror.options import CREDENTIAL, CREDENTIALS, KEY, CloudOptions
 from daemon.mirror.process import Answer, Order, PushProcess, main, push_order
 from daemon.services import Services
 from daemon.sessions.reconcile import reconcile
@@ -35,6 +35,7 @@ from storage.outbox_store import LONGEST_WAIT
 from storage.promotion_store import ModelEvent, ModelEventKind, add_model_events
 from storage.tables import LIVE
 from tests.cloud_emulator import Cloud
+from tests.storage.kill_points import ROOT
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 EVENING, MORNING = "2021-10-06 17:00", "2021-10-07 08:50"
@@ -231,12 +232,41 @@ def test_a_process_that_may_not_step_back_carries_its_order_out_all_the_same(
 
 def test_the_credential_that_systemd_hands_over_is_found_by_itself(tmp_path: Path) -> None:
     options = CloudOptions(bucket="some-bucket")
-    assert options.credentials_file({}) is None
+    assert options.credentials_file({"CREDENTIALS_DIRECTORY": ""}) is None
     assert options.credentials_file({"CREDENTIALS_DIRECTORY": str(tmp_path)}) is None
     (tmp_path / "secret_cloud.json").write_text("{}")
     assert options.credentials_file({"CREDENTIALS_DIRECTORY": str(tmp_path)}) == tmp_path / "secret_cloud.json"
     named = options.model_copy(update={"credentials": tmp_path / "mine.json"})
     assert named.credentials_file({"CREDENTIALS_DIRECTORY": str(tmp_path)}) == tmp_path / "mine.json"
+
+
+def test_a_command_by_hand_finds_the_credential_that_the_unit_takes_where_it_may_read_it(tmp_path: Path) -> None:
+    options, own = CloudOptions(bucket="some-bucket"), tmp_path / "cloud.json"
+    assert options.credentials_file({}, folder=tmp_path) is None
+    own.write_text("{}")
+    assert options.credentials_file({}, folder=tmp_path) == own
+    handed = {"CREDENTIALS_DIRECTORY": str(tmp_path / "elsewhere")}
+    assert options.credentials_file(handed, folder=tmp_path) is None
+    named = options.model_copy(update={"credentials": tmp_path / "mine.json"})
+    assert named.credentials_file({}, folder=tmp_path) == tmp_path / "mine.json"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_what_a_user_may_not_read_is_left_to_whatever_else_the_environment_offers(tmp_path: Path) -> None:
+    own = tmp_path / "cloud.json"
+    own.write_text("{}")
+    own.chmod(0)
+    assert CloudOptions(bucket="some-bucket").credentials_file({}, folder=tmp_path) is None
+
+
+def test_the_names_of_the_credential_are_those_of_the_unit_and_the_documentation() -> None:
+    unit = (ROOT / "systemd" / "reliance-daemon.service").read_text()
+    page = (ROOT / "docs" / "cloud.md").read_text()
+    asked = f"LoadCredential={CREDENTIAL.removesuffix(f'_{KEY}')}:{CREDENTIALS}"
+    assert f"\n{asked}\n" in unit
+    assert f"-p {asked} " in page
+    assert f"`{CREDENTIALS / KEY}`" in page
+    assert f"$CREDENTIALS_DIRECTORY/{CREDENTIAL}`" in page
 
 
 @pytest.mark.parametrize(("mode", "level"), [(0o600, "warn"), (0o604, "fail"), (None, "fail")])
