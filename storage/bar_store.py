@@ -3,13 +3,10 @@
 So "the bars now" and "the bars as known on any day" are the same query with another instant.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
-from math import isfinite, isnan
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +16,9 @@ from ensemble.arrays import Floats, Mask
 from ensemble.bars import BAR_COLUMNS, check_bars
 from ensemble.validation.asset_class import class_rules
 from ensemble.validation.block import Block, block_of
-from storage.column_types import session_text
 from storage.feed_tables import sightings
 from storage.rows import Row, insert_columns, insert_rows, raw_columns
 from storage.tables import bars as table
-from storage.tables import quarantine
 
 _EQUAL_WITHIN = 1e-9
 """Relative: what a feed's rounding does to a number that it did not change."""
@@ -204,20 +199,6 @@ def write_all_bars(
     return BarChanges(added, changed=sum(one.changed for one in changes))
 
 
-def write_quarantine(conn: Connection, symbol: str, refused: pd.DataFrame, *, seen_at: datetime) -> int:
-    """How many refusals were new. The same refusal of the same values is kept once, as first seen.
-
-    `refused`: the columns session (NaT where the bar has none), reason and BAR_COLUMNS, as from `sift_bars`.
-    """
-    if refused.empty:  # as on most days: asking the database would take longer than all the rest
-        return 0
-    rows = {_refusal_key(row): row for row in map(_refusal, refused.to_dict("records"))}
-    kept = select(quarantine.c.session, quarantine.c.reason, quarantine.c.payload).where(quarantine.c.symbol == symbol)
-    for row in conn.execute(kept).mappings():
-        rows.pop(_refusal_key(row), None)
-    return insert_rows(conn, quarantine, [row | {"symbol": symbol, "seen_at": seen_at} for row in rows.values()])
-
-
 def _as_known(known_at: datetime | None) -> ColumnElement[bool]:
     if known_at is None:
         return table.c.superseded_at.is_(None)
@@ -333,19 +314,3 @@ def _insert(conn: Connection, bars: pd.DataFrame, until: Mapping[date, datetime]
     columns |= {"session": sessions, "superseded_at": [until.get(session) for session in sessions]}
     columns |= {name: _without_nan(bars[name].to_numpy()) for name in BAR_COLUMNS}
     insert_columns(conn, table, columns)
-
-
-def _refusal(bar: Mapping[Any, Any]) -> Row:
-    payload = {name: _json_number(bar[name]) for name in BAR_COLUMNS}
-    session = None if pd.isna(bar["session"]) else bar["session"]
-    return {"session": session, "reason": str(bar["reason"]), "payload": payload}
-
-
-def _refusal_key(row: Mapping[Any, Any]) -> tuple[str, str, str]:
-    session = "" if row["session"] is None else session_text(row["session"])
-    return session, row["reason"], json.dumps(row["payload"], sort_keys=True)
-
-
-def _json_number(value: float) -> float | str | None:
-    """JSON has no infinity: it is written out."""
-    return float(value) if isfinite(value) else None if isnan(value) else str(value)

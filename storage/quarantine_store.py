@@ -1,6 +1,7 @@
 """What people say of refused bars: accepted ones become versions from then on, rejected ones stay out for good.
 
-Rules say it too: a stored bar that is refused later is withdrawn, unless a person has accepted these values.
+Both hold over splits and dividends: a bar is known by its closes in the scale of the bars beside it. Rules say it
+too: a stored bar that is refused later is withdrawn, unless a person has accepted these values.
 """
 
 from collections import defaultdict
@@ -16,8 +17,9 @@ from ensemble.bars import BAR_COLUMNS, BarsError, check_bars
 from ensemble.validation.asset_class import class_rules
 from ensemble.validation.rows import mend_context, widen
 from ensemble.validation.rules import Refusal
-from storage.bar_store import BY_HAND, newest_sessions, read_bars, withdraw_bars, write_bars
+from storage.bar_store import BY_HAND, newest_sessions, withdraw_bars, write_bars
 from storage.errors import StoreError
+from storage.refusals import CLOSES, Noted, Versions, is_same, json_number, number, values_now
 from storage.sightings import next_sighting
 from storage.tables import quarantine
 
@@ -32,7 +34,8 @@ class Refused:
     symbol: str
     session: date | None
     reason: str
-    values: dict[str, float | None]
+    values: dict[str, float | str | None]
+    """In the scale of the bars beside it, as of now."""
     seen_at: datetime
     verdict: str | None
     decided_at: datetime | None
@@ -70,9 +73,9 @@ def read_quarantine(conn: Connection, *, symbol: str | None = None, decided: boo
     if not decided:
         query = query.where(quarantine.c.verdict.is_(None))
     rows = conn.execute(query).all()
-    closes = {one: frame["close"] for one, frame in read_bars(conn, sorted({row.symbol for row in rows})).items()}
-    open_ones = [row for row in rows if decided or not _is_believed(row, closes[row.symbol])]
-    return [_refused(row, closes[row.symbol]) for row in open_ones]
+    versions = {symbol: Versions(conn, symbol) for symbol in {row.symbol for row in rows}}
+    open_ones = [row for row in rows if decided or not _is_stored(versions[row.symbol], row)]
+    return [_refused(row, versions[row.symbol]) for row in open_ones]
 
 
 def read_held(conn: Connection) -> list[HeldBars]:
@@ -107,10 +110,10 @@ def decide(conn: Connection, number: int, decision: Decision, *, complete: bool)
         raise StoreError(f"quarantine has no bar {number}; `bars quarantine list` shows those there are.")
     if row.verdict is not None:
         raise StoreError(f"bar {number} was {row.verdict} by {row.decided_by} before; a decision stands.")
-    seen_at = next_sighting(conn, decision.now)
+    seen_at, versions = next_sighting(conn, decision.now), Versions(conn, row.symbol)
     if decision.verdict == ACCEPTED:
-        write_bars(conn, row.symbol, _checked(row, complete=complete), seen_at=seen_at, provider=BY_HAND)
-    elif _is_stored(conn, row):
+        write_bars(conn, row.symbol, _checked(versions, row, complete=complete), seen_at=seen_at, provider=BY_HAND)
+    elif _is_stored(versions, row):
         withdraw_bars(conn, row.symbol, {row.session: REJECTED}, seen_at=seen_at)
     told = {"verdict": decision.verdict, "decided_at": decision.now, "decided_by": decision.by, "note": decision.note}
     conn.execute(quarantine.update().where(quarantine.c.id == number).values(told))
@@ -129,32 +132,50 @@ def symbols_with_rejected(conn: Connection) -> set[str]:
 
 
 def without_rejected(conn: Connection, symbol: str, bars: pd.DataFrame) -> pd.DataFrame:
-    """`bars` less those that a person rejected with these very values: no rule lets them in again."""
+    """`bars`, on their way into the store, less those that a person rejected: no rule lets them in again.
+
+    A bar of other closes is another bar, unless its history was multiplied since, as it was.
+    """
     own = (quarantine.c.symbol == symbol) & (quarantine.c.verdict == REJECTED)
-    for session, payload in conn.execute(select(quarantine.c.session, quarantine.c.payload).where(own)):
-        stamp = pd.Timestamp(session)
-        # By its closes: high and low may have been widened, a context bar's open emptied.
-        if stamp in bars.index and all(bars.at[stamp, name] == payload[name] for name in ("close", "adj_close")):
-            bars = bars.drop(stamp)
-    return bars
+    rows = conn.execute(select(quarantine).where(own, quarantine.c.session.is_not(None))).all()
+    rows = [row for row in rows if pd.Timestamp(row.session) in bars.index]
+    if not rows:
+        return bars
+    versions = Versions(conn, symbol)
+    stored = versions.at(None)
+    whole = pd.concat([stored[~stored.index.isin(bars.index)], bars]).sort_index()
+    rejected = {pd.Timestamp(row.session) for row in rows if _is_among(versions, row, whole)}
+    return bars[~bars.index.isin(rejected)]
 
 
-def _is_believed(row: Row[Any], closes: "pd.Series[float]") -> bool:
-    """A later bar, or a rule, let it in."""
-    return row.session is not None and bool(closes.get(pd.Timestamp(row.session), np.nan) == row.payload["close"])
+def _is_stored(versions: Versions, row: Row[Any]) -> bool:
+    return _is_among(versions, row, versions.at(None))
 
 
-def _is_stored(conn: Connection, row: Row[Any]) -> bool:
-    """These very values are believed now, by their closes: high and low may have been widened."""
-    if row.session is None:
-        return False
-    bars = read_bars(conn, [row.symbol], first=row.session)[row.symbol]
+def _is_among(versions: Versions, row: Row[Any], bars: pd.DataFrame) -> bool:
+    """The refused bar is one of them, by its closes: high and low may have been widened, or emptied."""
     stamp = pd.Timestamp(row.session)
-    return stamp in bars.index and all(bars.at[stamp, name] == row.payload[name] for name in ("close", "adj_close"))
+    if row.session is None or stamp not in bars.index:
+        return False
+    bar = {name: bars.at[stamp, name] for name in CLOSES}
+    return is_same(bar, _as_it_came(row)) or is_same(bar, _values_now(versions, row, bars))
 
 
-def _checked(row: Row[Any], *, complete: bool) -> pd.DataFrame:
-    values = {name: np.array([_number(row.payload[name])]) for name in BAR_COLUMNS}
+def _as_it_came(row: Row[Any]) -> dict[str, float]:
+    return {name: number(row.payload[name]) for name in BAR_COLUMNS}
+
+
+def _values_now(versions: Versions, row: Row[Any], bars: pd.DataFrame) -> dict[str, float]:
+    """In the scale of those bars; as it came where it has no date."""
+    if row.session is None:
+        return _as_it_came(row)
+    return values_now(versions, Noted(row.session, row.payload, row.seen_at), bars)
+
+
+def _checked(versions: Versions, row: Row[Any], *, complete: bool) -> pd.DataFrame:
+    """The bar in the scale of now. Raises StoreError where no feature could be made of it."""
+    told = _values_now(versions, row, versions.at(None))
+    values = {name: np.array([value]) for name, value in told.items()}
     positive = class_rules(row.symbol).positive
     if not complete:
         mend_context(values, 0.0, spared=np.array([not positive]))
@@ -170,17 +191,14 @@ def _checked(row: Row[Any], *, complete: bool) -> pd.DataFrame:
         ) from error
 
 
-def _number(value: float | str | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _refused(row: Row[Any], closes: "pd.Series[float]") -> Refused:
-    stamp = pd.Timestamp(row.session)
+def _refused(row: Row[Any], versions: Versions) -> Refused:
+    bars, stamp = versions.at(None), pd.Timestamp(row.session)
+    closes = bars["close"]
     before = closes[closes.index < stamp] if row.session else closes.iloc[:0]
     after = closes[closes.index > stamp] if row.session else closes.iloc[:0]
     return Refused(
         **{name: getattr(row, name) for name in ("id", "symbol", "session", "reason", "seen_at")},
-        values={name: row.payload[name] for name in BAR_COLUMNS},
+        values={name: json_number(value) for name, value in _values_now(versions, row, bars).items()},
         **{name: getattr(row, name) for name in ("verdict", "decided_at", "decided_by", "note")},
         close_before=float(before.iloc[-1]) if len(before) else None,
         close_after=float(after.iloc[0]) if len(after) else None,

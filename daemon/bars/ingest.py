@@ -31,11 +31,11 @@ from storage.bar_store import (
     read_bars,
     read_newest_bars,
     write_all_bars,
-    write_quarantine,
 )
 from storage.engine import reading, transaction
 from storage.feeds import FeedError, History
 from storage.quarantine_store import symbols_with_rejected, without_rejected
+from storage.refusals import write_quarantine
 from storage.sightings import next_sighting
 
 REREAD_DAYS = 60
@@ -261,19 +261,19 @@ def _rewritten(stored: Mapping[str, pd.DataFrame], sifted: Mapping[str, Sifted])
 
 
 def _keep(services: Services, news: Mapping[str, News], failed: Mapping[str, str]) -> IngestReport:
-    refused = withdrawn = 0
+    withdrawn = 0
     with transaction(services.engine) as conn:
         seen_at, provider = next_sighting(conn, services.clock.now()), services.feed.name
         for symbol, one in news.items():
             write_actions(conn, symbol, one.actions, seen_at=seen_at, provider=provider)
             _keep_restatement(conn, symbol, one, seen_at)
             withdrawn += len(withdraw_refused(conn, symbol, one.bars, seen_at=seen_at))
-            refused += write_quarantine(conn, symbol, one.bars.refused, seen_at=seen_at)
         bars = {symbol: fresh for symbol, one in news.items() if len(fresh := one.unstored())}
         for symbol in symbols_with_rejected(conn) & bars.keys():
             bars[symbol] = without_rejected(conn, symbol, bars[symbol])
         bars = {symbol: confirmed(conn, services, symbol, fresh) for symbol, fresh in bars.items()}
         changes = write_all_bars(conn, bars, seen_at=seen_at, provider=provider)
+        refused = sum(write_quarantine(conn, name, one.bars.refused, seen_at=seen_at) for name, one in news.items())
     return IngestReport(changes.added, changes.changed, refused, failed, withdrawn)
 
 

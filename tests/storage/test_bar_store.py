@@ -27,9 +27,9 @@ from storage.bar_store import (
     withdraw_bars,
     write_all_bars,
     write_bars,
-    write_quarantine,
 )
 from storage.engine import StoreError, transaction
+from storage.refusals import write_quarantine
 from storage.tables import bars as bar_table
 from storage.tables import quarantine
 

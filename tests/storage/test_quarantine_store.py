@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.event import listen
 
 from ensemble.bars import BAR_COLUMNS
-from storage.bar_store import newest_of, read_bars, write_bars, write_quarantine
+from storage.action_store import Restatement, write_actions, write_restatement
+from storage.bar_store import newest_of, read_bars, write_bars
 from storage.errors import StoreError
 from storage.quarantine_store import (
     Decision,
@@ -17,6 +19,7 @@ from storage.quarantine_store import (
     read_quarantine,
     without_rejected,
 )
+from storage.refusals import write_quarantine
 
 NOON = datetime(2021, 10, 1, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=1)
@@ -117,6 +120,100 @@ def test_a_rejection_takes_nothing_from_other_values_of_the_session(conn: Connec
     write_bars(conn, "A.NS", pd.DataFrame([GOOD], index=DAYS[[1]]), seen_at=NOON, provider="test")
     decide(conn, number, said("rejected"), complete=True)
     assert date(2021, 9, 29) in sessions(conn)
+
+
+def multiplied(bar: dict[str, float], of_close: float, of_adjusted: float) -> dict[str, float]:
+    """As a feed gives it after a split, which moves both, or a dividend, which moves adj_close alone."""
+    scales = {"adj_close": of_adjusted, "volume": 1 / of_close}
+    return {name: value * scales.get(name, of_close) for name, value in bar.items()}
+
+
+def told(*bars: dict[str, float], days: pd.DatetimeIndex = DAYS) -> pd.DataFrame:
+    return pd.DataFrame([*bars], index=days, columns=list(BAR_COLUMNS))
+
+
+@pytest.mark.parametrize("factors", [(0.5, 0.5), (1.0, 0.98)], ids=["split", "dividend"])
+def test_a_rejected_bar_stays_out_as_its_history_is_restated_and_is_not_refused_anew(
+    conn: Connection, factors: tuple[float, float]
+) -> None:
+    decide(conn, refuse(conn), said("rejected"), complete=True)
+    good, far = multiplied(GOOD, *factors), multiplied(FAR, *factors)
+    kept = without_rejected(conn, "A.NS", told(good, far, good))
+    assert list(kept.index) == list(DAYS[[0, 2]])
+    write_bars(conn, "A.NS", kept, seen_at=LATER + timedelta(days=1), provider="test")
+    again = pd.DataFrame([{"session": DAYS[1], "reason": "bad_tick"} | far])
+    assert write_quarantine(conn, "A.NS", again, seen_at=LATER + timedelta(days=1)) == 0
+    another = again.assign(close=far["close"] * 1.01)
+    assert write_quarantine(conn, "A.NS", another, seen_at=LATER + timedelta(days=1)) == 1
+
+
+@pytest.mark.parametrize("factors", [(0.5, 0.5), (1.0, 0.98)], ids=["split", "dividend"])
+def test_a_rejected_bar_that_is_stored_is_withdrawn_though_it_was_restated_since(
+    conn: Connection, factors: tuple[float, float]
+) -> None:
+    number = refuse(conn)
+    good, far = multiplied(GOOD, *factors), multiplied(FAR, *factors)
+    write_bars(conn, "A.NS", told(good, far, good), seen_at=NOON + timedelta(hours=1), provider="test")
+    assert read_quarantine(conn) == []
+    decide(conn, number, said("rejected"), complete=True)
+    assert sessions(conn) == [date(2021, 9, 28), date(2021, 9, 30)]
+
+
+def test_an_accepted_bar_comes_in_the_scale_of_the_bars_beside_it(conn: Connection) -> None:
+    number = refuse(conn)
+    halved = told(*[multiplied(GOOD, 0.5, 0.49)] * 2, days=DAYS[[0, 2]])
+    write_bars(conn, "A.NS", halved, seen_at=NOON + timedelta(hours=1), provider="test")
+    decide(conn, number, said("accepted"), complete=True)
+    bar = read_bars(conn, ["A.NS"])["A.NS"].loc["2021-09-29"]
+    assert bar.to_dict() == pytest.approx(multiplied(FAR, 0.5, 0.49))
+
+
+def test_a_bar_of_the_ex_date_itself_is_accepted_as_it_came(conn: Connection) -> None:
+    number = refuse(conn)
+    ex = pd.DataFrame({"dividend": [0.0], "split": [2.0]}, index=DAYS[[1]])
+    write_actions(conn, "A.NS", ex, seen_at=NOON, provider="test")
+    halved = told(multiplied(GOOD, 0.5, 0.5), days=DAYS[[0]])
+    write_bars(conn, "A.NS", halved, seen_at=NOON + timedelta(hours=1), provider="test")
+    decide(conn, number, said("accepted"), complete=True)
+    assert read_bars(conn, ["A.NS"])["A.NS"].loc["2021-09-29"].to_dict() == FAR
+
+
+@pytest.mark.parametrize("later", [[], [DAYS[2]]], ids=["nothing_since", "a_bar_since"])
+def test_a_bar_that_was_rejected_on_an_ex_date_stays_out_over_the_next_dividend(
+    conn: Connection, later: list[pd.Timestamp]
+) -> None:
+    """Of then, no bar after it is known: what multiplied the one before may have been the action of its own day."""
+    write_bars(conn, "A.NS", told(GOOD, days=DAYS[[0]]), seen_at=NOON, provider="test")
+    ex = pd.DataFrame({"dividend": [2.0], "split": [1.0]}, index=DAYS[[1]])
+    write_actions(conn, "A.NS", ex, seen_at=NOON, provider="test")
+    write_quarantine(conn, "A.NS", pd.DataFrame([{"session": DAYS[1], "reason": "new_level"} | FAR]), seen_at=NOON)
+    decide(conn, read_quarantine(conn)[0].id, said("rejected"), complete=True)
+    good, far = (multiplied(bar, 1.0, 0.98) for bar in (GOOD, FAR))
+    restated = Restatement("A.NS", LATER, DAYS[0].date(), DAYS[2].date(), 0.98, 2, None)
+    write_restatement(conn, restated)
+    fresh = told(good, far, *[good for _ in later], days=DAYS[[0, 1, *([2] if later else [])]])
+    assert DAYS[1] not in without_rejected(conn, "A.NS", fresh).index
+
+
+def test_a_refused_bar_is_shown_in_the_scale_of_the_closes_beside_it(conn: Connection) -> None:
+    refuse(conn, high=np.inf)
+    halved = told(*[multiplied(GOOD, 0.5, 0.49)] * 2, days=DAYS[[0, 2]])
+    write_bars(conn, "A.NS", halved, seen_at=NOON + timedelta(hours=1), provider="test")
+    (one,) = read_quarantine(conn)
+    assert (one.values["close"], one.values["high"], one.close_before) == (100.5, "inf", 50.5)
+
+
+def test_a_restatement_of_many_refused_bars_reads_the_bars_of_then_and_now_once(conn: Connection) -> None:
+    days = pd.bdate_range("2021-01-01", periods=40, name="session").as_unit("us")
+    statements: list[str] = []
+    listen(conn, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
+    for k, factor in enumerate((1.0, 0.98)):
+        good, far = (multiplied(bar, 1.0, factor) for bar in (GOOD, FAR))
+        write_bars(conn, "A.NS", told(*[good] * 20, days=days[::2]), seen_at=NOON + timedelta(days=k), provider="test")
+        refused = pd.DataFrame([{"session": day, "reason": "bad_tick"} | far for day in days[1::2]])
+        statements.clear()
+        assert write_quarantine(conn, "A.NS", refused, seen_at=NOON + timedelta(days=k)) == 20 * (1 - k)
+    assert sum("FROM bars" in one for one in statements) == 2
 
 
 def test_an_accepted_bar_does_not_make_the_series_another_providers(conn: Connection) -> None:

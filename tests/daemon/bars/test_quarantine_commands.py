@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from daemon.cli import app
 from daemon.services import Services
-from storage.bar_store import read_bars, write_bars, write_quarantine
+from storage.bar_store import read_bars, write_bars
 from storage.engine import reading, transaction
+from storage.refusals import write_quarantine
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 FAR = {"open": 200.0, "high": 202.0, "low": 199.0, "close": 201.0, "adj_close": 201.0, "volume": 1000.0}

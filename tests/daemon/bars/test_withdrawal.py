@@ -114,6 +114,21 @@ def test_a_withdrawn_bar_is_brought_back_by_a_person_and_then_stays(doubted: Pat
         assert day not in stored(services, DOUBTED).index
 
 
+def test_a_rejected_bar_stays_out_after_a_dividend_and_is_kept_once(doubted: Path, services_at: ServicesAt) -> None:
+    def yielded(bars: pd.DataFrame) -> pd.DataFrame:
+        return bars.assign(**{"Adj Close": bars["Adj Close"] * 0.98})
+
+    with services_at(doubted, "2021-10-08 09:00") as services, transaction(services.engine) as conn:
+        (refused,) = [one for one in read_quarantine(conn, symbol="AAA.NS") if one.session == FALSE]
+        decide(conn, refused.id, Decision("rejected", "ann", "never", services.clock.now()), complete=True)
+    rewrite(doubted, yielded)
+    with services_at(doubted, LATER) as services:
+        report = take(services)
+        assert report.changed > 0
+        assert report.refused == 0
+        assert pd.Timestamp(FALSE) not in stored(services).index
+
+
 def test_an_accepted_bar_follows_a_split_of_its_history(doubted: Path, services_at: ServicesAt) -> None:
     accept(doubted, services_at)
     rewrite(doubted, halved)
