@@ -19,6 +19,7 @@ from daemon.calendars.check import compare, half_days, seen_in
 from daemon.services import Services, context_symbols
 from ensemble.counted import counted
 from ensemble.sessions import SessionCalendar
+from ensemble.validation.doubts import doubted
 from ensemble.validation.rewriting import rewritten
 from ensemble.validation.rules import Series, Sifted
 from ensemble.validation.sifting import nothing_refused
@@ -84,7 +85,7 @@ class News:
         if not is_restated(self.stored, kept):
             return news
         lacking = left_behind(self.stored, kept)
-        lacking = lacking[~lacking.index.isin(self.bars.refused["session"])]
+        lacking = lacking[~lacking.index.isin(doubted(self.stored, self.bars).index)]  # those are withdrawn
         return pd.concat([news, lacking]).sort_index() if len(lacking) else news
 
 

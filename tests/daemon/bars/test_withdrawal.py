@@ -158,6 +158,19 @@ def test_a_feed_that_spoils_a_bar_later_takes_nothing_from_the_store(copy: Path,
         pd.testing.assert_frame_equal(stored(services).loc[: str(FALSE)], before)
 
 
+def test_a_stored_bar_that_the_feed_spoils_as_it_restates_the_history_follows_it(
+    copy: Path, services_at: ServicesAt
+) -> None:
+    with services_at(copy, DOUBTED) as services:
+        take(services)
+        before = stored(services)["close"]
+    rewrite(copy, lambda bars: halved(ticked(bars)))
+    with services_at(copy, LATER) as services:
+        assert take(services).withdrawn == 0
+        after = stored(services)["close"].reindex(before.index)
+    assert (after / before).tolist() == pytest.approx([0.5] * len(before))
+
+
 def test_a_refused_bar_stays_refused_when_it_is_the_first_of_those_that_are_read_again(
     copy: Path, services_at: ServicesAt
 ) -> None:
