@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, and_, func, select
 
+from ensemble.validation.rescaling import CLOSES, rescaled
 from storage.bar_store import read_bars
 from storage.run_store import CLOSED
 from storage.tables import Origin, bars, runs, signals
@@ -18,7 +19,6 @@ from storage.tables import Origin, bars, runs, signals
 COMPARED_BARS = 3
 """A restatement scales all older bars, a correction one of them."""
 EQUAL_WITHIN = 1e-9
-_PRICES = ["open", "high", "low", "close"]
 
 
 def came_late(conn: Connection, origin: Origin, symbols: Sequence[str], *, since: date) -> list[tuple[date, str]]:
@@ -59,10 +59,8 @@ def _with_late(then: pd.DataFrame, later: pd.DataFrame) -> pd.DataFrame:
     both = then.index.intersection(later.index)
     for session in late.index:
         near = both[both < session][-COMPARED_BARS:]
-        scale = {name: _scale(then.loc[near, name], later.loc[near, name]) for name in ("close", "adj_close")}
-        late.loc[session, _PRICES] *= scale["close"]
-        late.loc[session, "adj_close"] *= scale["adj_close"]
-        late.loc[session, "volume"] /= scale["close"]
+        scale = {name: _scale(then.loc[near, name], later.loc[near, name]) for name in CLOSES}
+        late.loc[session] = pd.Series(rescaled(late.loc[session], scale["close"], scale["adj_close"]))
     whole: pd.DataFrame = pd.concat([then, late]).sort_index()
     return whole
 

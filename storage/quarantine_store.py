@@ -15,11 +15,12 @@ from sqlalchemy import Connection, Row, select
 
 from ensemble.bars import BAR_COLUMNS, BarsError, check_bars
 from ensemble.validation.asset_class import class_rules
+from ensemble.validation.rescaling import CLOSES
 from ensemble.validation.rows import mend_context, widen
 from ensemble.validation.rules import Refusal
 from storage.bar_store import BY_HAND, newest_sessions, withdraw_bars, write_bars
 from storage.errors import StoreError
-from storage.refusals import CLOSES, Noted, Versions, is_same, json_number, number, values_now
+from storage.refusals import Noted, Versions, is_same, json_number, number, values_now
 from storage.sightings import next_sighting
 from storage.tables import quarantine
 

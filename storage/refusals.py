@@ -14,14 +14,12 @@ from sqlalchemy import Connection, select
 
 from ensemble.bars import BAR_COLUMNS
 from ensemble.validation.doubts import SAME_WITHIN
+from ensemble.validation.rescaling import CLOSES, PRICES, rescaled
 from storage.action_store import Restatement, read_actions, read_restatements
 from storage.bar_store import ADJUSTED_WITHIN, read_bars
 from storage.column_types import session_text
 from storage.rows import Row, insert_rows
 from storage.tables import quarantine
-
-PRICES = ("open", "high", "low", "close", "adj_close")
-CLOSES = ("close", "adj_close")
 
 
 class Noted(NamedTuple):
@@ -101,9 +99,7 @@ def values_now(versions: Versions, noted: Noted, now: pd.DataFrame) -> dict[str,
     with np.errstate(divide="ignore", invalid="ignore"):  # a future's close may have been 0
         ratios = now.loc[near, list(CLOSES)].to_numpy()[0] / then.loc[near, list(CLOSES)].to_numpy()[0]
     moved = np.isfinite(ratios) & (ratios > 0) & (np.abs(ratios - 1) > ADJUSTED_WITHIN)
-    of_close, of_adjusted = np.where(moved, ratios, 1.0).tolist()
-    scales = dict.fromkeys(PRICES, of_close) | {"adj_close": of_adjusted, "volume": 1 / of_close}
-    return {name: value * scales[name] for name, value in values.items()}
+    return rescaled(values, *np.where(moved, ratios, 1.0).tolist())
 
 
 def is_same(left: Mapping[Any, Any], right: Mapping[Any, Any], names: tuple[str, ...] = CLOSES) -> bool:
@@ -126,7 +122,8 @@ def _is_known(versions: Versions, row: Row, kept: Sequence[Noted]) -> bool:
     if row["session"] is None or not kept:
         return False
     values, now = {name: number(value) for name, value in row["payload"].items()}, versions.at(None)
-    return any(is_same(values, values_now(versions, one, now), PRICES) for one in kept)
+    prices = (*PRICES, "adj_close")
+    return any(is_same(values, values_now(versions, one, now), prices) for one in kept)
 
 
 def _refusal(bar: Mapping[Any, Any]) -> Row:

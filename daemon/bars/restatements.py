@@ -7,13 +7,13 @@ from math import log, prod
 import numpy as np
 import pandas as pd
 
-from ensemble.arrays import Floats
+from ensemble.arrays import Floats, Mask
+from ensemble.validation.rescaling import factors_near, rescaled
 from storage.action_store import Action, Restatement
 from storage.bar_store import ADJUSTED_WITHIN
 
 COMPARED_BARS = 3
 """A restatement moves all old bars; a correction moves one."""
-_PRICES, _SCALED = ["open", "high", "low", "close"], ["close", "adj_close"]
 EXPLAINED_WITHIN = 0.05
 """Of the factor's logarithm: how near an action's own factor must be, for feeds round dividends to a few digits."""
 
@@ -23,7 +23,7 @@ def is_restated(stored: pd.DataFrame, fresh: pd.DataFrame) -> bool:
     if len(fresh) and len(stored) and _same_oldest(stored, fresh):  # as on most days, and told at once
         return False
     new, old, _ = _shared(stored, fresh)
-    usable = np.isfinite(new) & np.isfinite(old) & (old != 0)
+    usable = _comparable(new, old)
     ratios = (new[usable] / old[usable])[:COMPARED_BARS]
     return len(ratios) > 0 and bool((np.abs(ratios - 1) > ADJUSTED_WITHIN).all())
 
@@ -65,17 +65,12 @@ def left_behind(stored: pd.DataFrame, fresh: pd.DataFrame) -> pd.DataFrame:
     A feed may show a special session on its day and leave it out of its history for ever: by itself its bar would keep
     the prices from before the split.
     """
-    shared = stored.index.intersection(fresh.index)
-    ratios = (fresh.loc[shared, _SCALED] / stored.loc[shared, _SCALED]).replace([np.inf, -np.inf], np.nan).dropna()
-    moved = ratios.index[(ratios["adj_close"] - 1).abs() > ADJUSTED_WITHIN]
-    absent = stored.index.difference(fresh.index)
+    new, old, sessions = _shared(stored, fresh)
+    usable = _comparable(new, old)
+    moved = sessions[usable][np.abs(new[usable] / old[usable] - 1) > ADJUSTED_WITHIN]
+    absent = pd.DatetimeIndex(stored.index.difference(fresh.index))
     absent = absent[absent < moved[-1]] if len(moved) else absent[:0]
-    near = ratios.iloc[np.maximum(ratios.index.searchsorted(absent) - 1, 0)].to_numpy()
-    scaled = stored.loc[absent].copy()
-    scaled[_PRICES] = scaled[_PRICES].to_numpy() * near[:, :1]
-    scaled["adj_close"] = scaled["adj_close"].to_numpy() * near[:, 1]
-    scaled["volume"] = scaled["volume"].to_numpy() / near[:, 0]
-    return scaled
+    return stored.loc[absent].assign(**rescaled(stored.loc[absent], *factors_near(stored, fresh, absent).T))
 
 
 def _shared(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[Floats, Floats, pd.DatetimeIndex]:
@@ -83,6 +78,11 @@ def _shared(stored: pd.DataFrame, fresh: pd.DataFrame) -> tuple[Floats, Floats, 
     shared, places, fresh_places = np.intersect1d(stored.index, fresh.index, return_indices=True)
     new, old = fresh["adj_close"].to_numpy()[fresh_places], stored["adj_close"].to_numpy()[places]
     return new, old, pd.DatetimeIndex(shared)
+
+
+def _comparable(new: Floats, old: Floats) -> Mask:
+    """Where a ratio of both can be taken."""
+    return np.asarray(np.isfinite(new) & np.isfinite(old) & (old != 0), dtype=np.bool_)
 
 
 def _explaining(actions: Sequence[Action], fresh: pd.DataFrame, factor: float) -> Sequence[Action]:

@@ -3,15 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from ensemble.arrays import Floats
 from ensemble.bars import BAR_COLUMNS
 from ensemble.validation.asset_class import class_rules
+from ensemble.validation.rescaling import CLOSES, factors_near
 from ensemble.validation.rows import mend_context, widen
 from ensemble.validation.rules import Refusal, Series, Sifted
 
 SAME_WITHIN = 1e-4
 """Relative: what a feed's rounding does to a price when it multiplies a history."""
-_CLOSES = ["close", "adj_close"]
 
 
 def doubted(stored: pd.DataFrame, sifted: Sifted) -> pd.DataFrame:
@@ -26,21 +25,11 @@ def doubted(stored: pd.DataFrame, sifted: Sifted) -> pd.DataFrame:
     rows = rows[rows.index.isin(stored.index)]
     if rows.empty:
         return rows
-    factors = _factors(stored, sifted.kept, pd.DatetimeIndex(rows.index))
-    now, then = rows[_CLOSES].to_numpy(), stored.loc[rows.index, _CLOSES].to_numpy()
+    factors = factors_near(stored, sifted.kept, pd.DatetimeIndex(rows.index))
+    now, then = rows[list(CLOSES)].to_numpy(), stored.loc[rows.index, list(CLOSES)].to_numpy()
     same = np.isclose(now, then * factors, rtol=SAME_WITHIN, atol=0.0)
     doubts: pd.DataFrame = rows[same.all(axis=1)]
     return doubts
-
-
-def _factors(stored: pd.DataFrame, kept: pd.DataFrame, sessions: pd.DatetimeIndex) -> Floats:
-    """What the closes of the nearest bar before, or else after, were multiplied by; 1 where there is none."""
-    shared = stored.index.intersection(kept.index)
-    if shared.empty:
-        return np.ones((len(sessions), len(_CLOSES)))
-    near = shared[np.maximum(shared.searchsorted(sessions) - 1, 0)]
-    factors: Floats = kept.loc[near, _CLOSES].to_numpy() / stored.loc[near, _CLOSES].to_numpy()
-    return factors
 
 
 def let_in(sifted: Sifted, sessions: pd.DatetimeIndex, series: Series) -> Sifted:
