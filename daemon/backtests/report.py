@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import pandas as pd
 
 from daemon.backtests.backtest import Replayed, scored_forecasts
-from daemon.bars.demergers import known_demergers
-from daemon.bars.market import continued, price_steps
+from daemon.bars.demergers import price_steps, read_demergers
+from daemon.bars.market import continued
 from daemon.config.settings import Settings
 from daemon.evaluating.holdout import without_holdout
 from daemon.services import Services
@@ -21,8 +21,8 @@ from ensemble.evaluation.replay import TradedMarket, Trader, traded_sessions
 from ensemble.evaluation.right_share import LabelScore, score_labels
 from ensemble.evaluation.scored import scored_labels
 from ensemble.trading.account import Direction
+from ensemble.trading.demerger_table import Demerger
 from ensemble.trading.signals import Action, Reason, Signal, SignalOptions
-from storage.action_store import STATED, read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.trial_store import number_of_accounts
@@ -71,13 +71,14 @@ def backtest_report(services: Services, replayed: Sequence[Replayed]) -> Backtes
     with reading(services.engine) as conn:
         said = scored_forecasts(conn, seen)
         bars = read_bars(conn, panel, first=first - BARS_BEFORE)
-        steps = price_steps(conn, settings)
+        demergers = read_demergers(conn, settings)
         trials = number_of_accounts(conn)
     limits, now = settings.labels.barrier.limits, services.clock.now()
     rows = without_holdout(said, settings, now=now)
-    bars = continued({symbol: frame.loc[: pd.Timestamp(last)] for symbol, frame in bars.items()}, steps)
+    seen_bars = {symbol: frame.loc[: pd.Timestamp(last)] for symbol, frame in bars.items()}
+    bars = continued(seen_bars, price_steps(demergers))
     path = path_of([one.settlement for one in seen], capital=settings.risk.initial_capital)
-    market = account_market(services, seen, bars)
+    market = account_market(services, seen, bars, demergers)
     sessions = home_calendar(settings, now).between(first - BARS_BEFORE, last)
     return BacktestReport(
         replayed=seen,
@@ -103,18 +104,18 @@ def before_holdout(replayed: Sequence[Replayed], settings: Settings) -> tuple[Se
     return seen, f"{counted(held_back, 'session')} {since}" if held_back else ""
 
 
-def account_market(services: Services, seen: Sequence[Replayed], bars: Mapping[str, pd.DataFrame]) -> AccountMarket:
+def account_market(
+    services: Services, seen: Sequence[Replayed], bars: Mapping[str, pd.DataFrame], demergers: tuple[Demerger, ...]
+) -> AccountMarket:
     """The market that the account traded in, over the sessions that may be seen; `bars` at least of what is traded."""
     settings = services.settings
     traded = {symbol: bars[symbol] for symbol in settings.market.symbols}
-    with reading(services.engine) as conn:
-        stated = read_actions(conn, settings.market.symbols, kinds=STATED)
     market = TradedMarket(
         home_calendar(settings, services.clock.now()),
         traded,
         settings.schedule.decision_time,
         settings.feed.delay_min,
-        known_demergers(settings, stated),
+        demergers,
     )
     sessions = traded_sessions(market, seen[0].decision.session, seen[-1].decision.session)
     # Entries are told to it, so no gate is asked; only old bars may keep it from one.

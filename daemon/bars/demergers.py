@@ -1,12 +1,15 @@
 """Which demergers are known: those of the program, or a file of one's own in their place, and what people stated."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+
+from sqlalchemy import Connection
 
 from daemon.config.settings import Settings
 from daemon.errors import DaemonError
+from ensemble.trading.continuity import Steps
 from ensemble.trading.demerger_table import Demerger, parse_demergers, shipped_demergers
-from storage.action_store import Action
+from storage.action_store import STATED, Action, read_actions
 
 LISTED = "listed"
 """What stands for the provider of those in the table."""
@@ -23,6 +26,19 @@ def known_demergers(settings: Settings, actions: Iterable[Action] = ()) -> tuple
         if action.left < 1:
             known[action.symbol, action.session] = Demerger(action.symbol, action.session, 1 - action.left)
     return tuple(known.values())
+
+
+def read_demergers(conn: Connection, settings: Settings, *, known_at: datetime | None = None) -> tuple[Demerger, ...]:
+    """Those listed, and what people had stated by then, of every symbol. Raises as `known_demergers`."""
+    return known_demergers(settings, read_actions(conn, known_at=known_at, kinds=STATED))
+
+
+def price_steps(demergers: Iterable[Demerger]) -> Steps:
+    """By symbol and session, what is left of a price after what its feed adjusts nothing for."""
+    steps: dict[str, dict[date, float]] = {}
+    for one in demergers:
+        steps.setdefault(one.symbol, {})[one.session] = 1 - one.share
+    return steps
 
 
 def with_listed(settings: Settings, actions: Sequence[Action]) -> list[Action]:

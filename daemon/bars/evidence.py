@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection
 
-from daemon.bars.demergers import known_demergers
+from daemon.bars.demergers import known_demergers, price_steps
 from daemon.config.settings import Settings
 from daemon.services import context_symbols
 from ensemble.validation.price_path import daily_scale
@@ -28,12 +28,12 @@ def with_evidence(
     """The series with what the feed said just now of others, `told`, and of actions; `closes` are its own."""
     symbol = series.symbol
     actions = read_actions(conn, [symbol])
-    fallen = {one.session: 1 - one.share for one in known_demergers(settings, actions) if one.symbol == symbol}
+    fallen = price_steps(known_demergers(settings, actions)).get(symbol, {})
     paid = {pd.Timestamp(one.session): one.value for one in actions if one.kind == "dividend"}
     newest = told[symbol].actions
     paid |= dict(zip(pd.DatetimeIndex(newest.index), newest["dividend"].tolist(), strict=True))
     return replace(
-        series, steps=dividend_steps(paid, closes) | fallen, crowd=crowd_of(symbol, told, _exchanges(settings))
+        series, steps={**dividend_steps(paid, closes), **fallen}, crowd=crowd_of(symbol, told, _exchanges(settings))
     )
 
 

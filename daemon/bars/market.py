@@ -7,14 +7,13 @@ from datetime import date, datetime
 import pandas as pd
 from sqlalchemy import Connection, Engine
 
-from daemon.bars.demergers import known_demergers
+from daemon.bars.demergers import price_steps, read_demergers
 from daemon.config.settings import Settings
 from daemon.services import context_symbols
 from ensemble.bars import above_zero
 from ensemble.features.matrix import Market
 from ensemble.sessions import SessionCalendar
 from ensemble.trading.continuity import Steps, adjusted_for
-from storage.action_store import STATED, read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.late_bars import read_bars_with_late
@@ -49,7 +48,7 @@ def load_market(
         bars = _read(conn, panel, begin, seen)
         needed_from = begin if context_from is None else max(begin, context_from)
         context = _read(conn, list(exchanges), needed_from, seen)
-        steps = price_steps(conn, settings, seen)
+        steps = price_steps(read_demergers(conn, settings, known_at=seen.known_at))
     context = continued({symbol: above_zero(frame.loc[:last]) for symbol, frame in context.items()}, steps)
     return Market(
         calendar=calendar,
@@ -65,14 +64,6 @@ def load_market(
 def continued(bars: Mapping[str, pd.DataFrame], steps: Steps) -> dict[str, pd.DataFrame]:
     """The bars frames by symbol, their adjusted closes going on over `steps`."""
     return {symbol: adjusted_for(frame, steps.get(symbol, {})) for symbol, frame in bars.items()}
-
-
-def price_steps(conn: Connection, settings: Settings, seen: Seen = Seen()) -> Steps:  # frozen
-    """By symbol and session, what is left of a price after what its feed adjusts nothing for."""
-    steps: dict[str, dict[date, float]] = {}
-    for one in known_demergers(settings, read_actions(conn, known_at=seen.known_at, kinds=STATED)):
-        steps.setdefault(one.symbol, {})[one.session] = 1 - one.share
-    return steps
 
 
 def _read(conn: Connection, symbols: Sequence[str], first: date, seen: Seen) -> Mapping[str, pd.DataFrame]:

@@ -8,8 +8,8 @@ from functools import partial
 import pandas as pd
 from sqlalchemy import Engine
 
-from daemon.bars.demergers import known_demergers
-from daemon.bars.market import continued, price_steps
+from daemon.bars.demergers import price_steps, read_demergers
+from daemon.bars.market import continued
 from daemon.config.settings import Settings
 from daemon.console.progress import Progress, silent
 from daemon.errors import DaemonError
@@ -26,7 +26,6 @@ from ensemble.evaluation.slices import only_symbol, only_symbols
 from ensemble.evaluation.thresholds import THRESHOLDS, ThresholdAdvice, advise
 from ensemble.sessions import SessionCalendar
 from ensemble.trading.demerger_table import Demerger
-from storage.action_store import STATED, read_actions
 from storage.bar_store import read_bars
 from storage.engine import reading
 from storage.forecast_store import read_member_forecasts
@@ -112,8 +111,8 @@ def gather(engine: Engine, settings: Settings, question: Question, *, now: datet
         raise DaemonError(_nothing_known(question, released))
     symbols = list(dict.fromkeys(symbol for scored in labels.values() for symbol in scored.symbols))
     with reading(engine) as conn:
-        bars = continued(read_bars(conn, symbols, first=settings.market.history_start), price_steps(conn, settings))
-        demergers = known_demergers(settings, read_actions(conn, symbols, kinds=STATED))
+        demergers = read_demergers(conn, settings)
+        bars = continued(read_bars(conn, symbols, first=settings.market.history_start), price_steps(demergers))
     calendar = home_calendar(settings, now)
     return Material(question, labels, bars, calendar, released.held_back, released.opening, demergers)
 

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection
 
-from daemon.bars.market import continued, price_steps
+from daemon.bars.demergers import price_steps, read_demergers
+from daemon.bars.market import continued
 from daemon.config.settings import Settings
 from daemon.errors import DaemonError, WrongQuestion
 from daemon.explaining.explain import explain
@@ -172,7 +173,7 @@ def _span(conn: Connection, settings: Settings, asked: Asked, now: datetime) -> 
 def _bars(conn: Connection, settings: Settings, symbols: Sequence[str], span: Span) -> dict[str, pd.DataFrame]:
     bars = read_bars(conn, list(dict.fromkeys((*settings.market.symbols, *symbols))), first=span.first)
     shown = {symbol: frame.loc[: pd.Timestamp(span.last)] for symbol, frame in bars.items()}
-    return continued(shown, price_steps(conn, settings))
+    return continued(shown, price_steps(read_demergers(conn, settings)))
 
 
 def _base_rates(

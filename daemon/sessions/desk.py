@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from loguru import logger
 
-from daemon.bars.demergers import known_demergers
-from daemon.bars.market import Seen, load_market, price_steps
+from daemon.bars.demergers import price_steps, read_demergers
+from daemon.bars.market import Seen, load_market
 from daemon.config.settings import Settings
 from daemon.models.factory import ModelFactory
 from daemon.models.first_seen import open_bar_digests
@@ -40,7 +40,6 @@ from ensemble.trading.session_bars import SessionBars
 from ensemble.trading.signals import Quote, Signal, Situation, decide_signals
 from ensemble.trading.situation import situation_of
 from ensemble.windows import month_of
-from storage.action_store import STATED, read_actions
 from storage.engine import reading
 from storage.model_store import ModelStoreError
 from storage.sightings import next_look
@@ -216,16 +215,14 @@ class Desk:
     def _demergers(self) -> tuple[Demerger, ...]:
         settings = self.services.settings
         with reading(self.services.engine) as conn:
-            stated = read_actions(conn, settings.market.symbols, known_at=self.known_at, kinds=STATED)
-        return known_demergers(settings, stated)
+            return read_demergers(conn, settings, known_at=self.known_at)
 
     @cached_property
     def _experience(self) -> Experience:
         """What trades that could have been made earned; only one gate asks."""
         settings = self.services.settings
         first, label = self.panel.sessions[0], settings.signals.label
-        with reading(self.services.engine) as conn:
-            steps = price_steps(conn, settings, Seen(self.known_at))
+        steps = price_steps(self._demergers)
         return open_experience(self.market, first=first, label=label, limits=settings.risk, steps=steps)
 
     @cached_property

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from daemon.backtests.backtest import backtest
 from daemon.backtests.files import EQUITY_COLUMNS, SIGNAL_COLUMNS, TRADE_COLUMNS
 from daemon.backtests.report import account_market, backtest_report
+from daemon.bars.demergers import read_demergers
 from daemon.cli import app
 from daemon.services import Services
 from ensemble.evaluation.account_path import path_of
@@ -213,7 +214,9 @@ def test_who_draws_the_accounts_own_sessions_has_the_accounts_own_equity(
     with services_at(own, "2021-12-31 20:00") as services:
         replayed = backtest(services, first=date(2021, 6, 1), last=date(2021, 9, 30))
         with reading(services.engine) as conn:
-            market = account_market(services, replayed, read_bars(conn, ["AAA.NS"]))
+            market = account_market(
+                services, replayed, read_bars(conn, ["AAA.NS"]), read_demergers(conn, services.settings)
+            )
     path = path_of([one.settlement for one in replayed], capital=1e6)
     books = {line: trade_book(line, market.trader, market.turns[line]) for line in path.habits()}
     wanted = np.zeros((len(books), len(path.sessions), 1), dtype=np.bool_)
