@@ -1,6 +1,6 @@
 """What is due: the sessions of the calendar less what the ledger has done. The ledger knows, not the scheduler."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from functools import lru_cache
@@ -34,7 +34,7 @@ class Timetable:
     decision_time: time
     delay_min: int
 
-    def due(self, now: pd.Timestamp, *, decided: Iterable[date], settled: Iterable[date]) -> list[Task]:
+    def due(self, now: pd.Timestamp, *, decided: Collection[date], settled: Collection[date]) -> list[Task]:
         """Tasks due at `now`, oldest first. A fresh ledger begins with the newest session whose decision is due.
 
         What is older than the newest done of its kind is history, for work goes oldest first (`passed_over`).
@@ -43,12 +43,12 @@ class Timetable:
         past = int((decisions <= now).sum())
         if past == 0:
             return []
-        sessions, done_decide, done_settle = self.calendar.sessions[:past], _stamps(decided), _stamps(settled)
-        # All at once: a ledger of many years is asked at every look, and a loop over it would take most of that.
-        undecided = sessions > done_decide.max() if len(done_decide) else sessions == sessions[-1]
-        unsettled = (sessions >= (done_decide.min() if len(done_decide) else sessions[-1])) & (settles[:past] <= now)
-        if len(done_settle):
-            unsettled &= sessions > done_settle.max()
+        sessions = self.calendar.sessions[:past]
+        begun = pd.Timestamp(min(decided)) if decided else sessions[-1]
+        undecided = sessions > pd.Timestamp(max(decided)) if decided else sessions == begun
+        unsettled = (sessions >= begun) & (settles[:past] <= now)
+        if settled:
+            unsettled &= sessions > pd.Timestamp(max(settled))
         tasks = []
         for place in np.flatnonzero(undecided | unsettled).tolist():
             if undecided[place]:
@@ -57,13 +57,13 @@ class Timetable:
                 tasks.append(Task("settle", sessions[place], settles[place]))
         return sorted(tasks, key=lambda task: task.due_at)
 
-    def passed_over(self, *, decided: Iterable[date], settled: Iterable[date]) -> pd.DatetimeIndex:
+    def passed_over(self, *, decided: Collection[date], settled: Collection[date]) -> pd.DatetimeIndex:
         """The sessions that came into the calendar when later ones were settled: nothing is done for them any more."""
-        done, done_settle = _stamps(decided), _stamps(settled)
-        if not len(done) or not len(done_settle):
+        if not decided or not settled:
             return self.calendar.sessions[:0]
-        between = self.calendar.between(done.min(), done_settle.max())
-        return between[~between.isin(done_settle)]
+        between = self.calendar.between(min(decided), max(settled))
+        # All at once: a ledger of many years is asked at every look, and a loop over it would take most of that.
+        return between[~between.isin(np.array([*settled], dtype="datetime64[us]"))]
 
     def over(self, now: pd.Timestamp) -> pd.DatetimeIndex:
         """The sessions whose bars are known at `now`."""
@@ -83,7 +83,3 @@ def _instants(timetable: Timetable) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]
     calendar = timetable.calendar
     known_at = calendar.known_at(calendar.sessions, delay_min=timetable.delay_min)
     return calendar.decisions(timetable.decision_time), known_at
-
-
-def _stamps(sessions: Iterable[date]) -> pd.DatetimeIndex:
-    return pd.DatetimeIndex(np.array([*sessions], dtype="datetime64[us]"))

@@ -47,7 +47,7 @@ def halt_within(conn: Connection, settings: Settings, *, now: datetime, note: st
     """`halt` in a transaction that has more to write."""
     account = _account(read_account(conn, LIVE), settings)
     journal = _journal(account, settings, now)
-    known = [hold for hold in _thrown(account, Cause.COMMAND, journal.session) if hold.note == note]
+    known = [hold for hold in _switches(account, Cause.COMMAND) if hold.note == note and hold.since <= journal.session]
     if known:
         return known[0].since
     throw_switch(journal, Cause.COMMAND, note)
@@ -126,11 +126,6 @@ def _file_is_there(settings: Settings) -> bool:
 def _switches(account: Account, cause: Cause) -> list[Hold]:
     """Kill switches of that cause that nobody has let go."""
     return [hold for hold in account.holds if hold.cause is cause and hold.until is None]
-
-
-def _thrown(account: Account, cause: Cause, session: date) -> list[Hold]:
-    """Those that hold in the next session to open, `session`; one thrown under a clock that was ahead may not."""
-    return [hold for hold in _switches(account, cause) if hold.since <= session]
 
 
 def _ahead(account: Account, session: date) -> list[Hold]:
