@@ -1,7 +1,7 @@
 """Where versions are tried before they serve, live and backtest come to the same champions."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
@@ -26,6 +26,7 @@ from storage.sqlite_file import opened
 
 ServicesAt = Callable[..., AbstractContextManager[Services]]
 Write = Callable[[Path], Path]
+SAID = "SELECT session, symbol, label, probability, model_id FROM forecasts WHERE origin = '{}' ORDER BY 1, 2, 3"
 
 
 def rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
@@ -43,6 +44,16 @@ def installation(folder: Path, write_installation: Write, policy: str) -> Path:
     return folder
 
 
+def live_and_replay(folder: Path, services_at: ServicesAt, moments: Sequence[str]) -> None:
+    """Lives from moment to moment, and that evening replays all of it."""
+    for moment in moments:
+        with services_at(folder, moment) as services:
+            reconcile(services)
+    first, last = (date.fromisoformat(moments[place][:10]) for place in (0, -1))
+    with services_at(folder, f"{last} 22:00") as services:
+        backtest(services, first=first, last=last)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("policy", ["better", "unless_worse"])
@@ -51,13 +62,8 @@ def test_where_versions_are_tried_a_backtest_follows_the_live_champions_row_by_r
 ) -> None:
     folder = installation(tmp_path / "tried", write_installation, policy)
     moments = ["2021-06-01 08:50", "2021-06-30 17:00", "2021-07-30 17:00", "2021-08-31 17:00", "2021-10-01 08:50"]
-    for moment in moments:
-        with services_at(folder, moment) as services:
-            reconcile(services)
-    with services_at(folder, "2021-10-01 22:00") as services:
-        backtest(services, first=date(2021, 6, 1), last=date(2021, 10, 1))
-    said = "SELECT session, symbol, label, probability, model_id FROM forecasts WHERE origin = '{}' ORDER BY 1, 2, 3"
-    assert rows(folder, said.format("live")) == rows(folder, said.format("backtest"))
+    live_and_replay(folder, services_at, moments)
+    assert rows(folder, SAID.format("live")) == rows(folder, SAID.format("backtest"))
     happened = (
         "SELECT session, kind, model_id, rival_id, note, scores FROM model_events WHERE origin = '{}' ORDER BY number"
     )
@@ -87,13 +93,9 @@ def test_a_degenerate_version_is_held_back_in_a_backtest_as_it_is_live(
 ) -> None:
     folder = installation(tmp_path / "one-sided", write_installation, "newest")
     gap_up_since(folder, "2020-10-16")
-    for moment in ("2021-09-01 08:50", "2021-09-30 17:00", "2021-10-01 08:50", "2021-10-04 08:50"):
-        with services_at(folder, moment) as services:
-            reconcile(services)
-    with services_at(folder, "2021-10-04 22:00") as services:
-        backtest(services, first=date(2021, 9, 1), last=date(2021, 10, 4))
-    said = "SELECT session, symbol, label, probability, model_id FROM forecasts WHERE origin = '{}' ORDER BY 1, 2, 3"
-    assert rows(folder, said.format("live")) == rows(folder, said.format("backtest"))
+    moments = ["2021-09-01 08:50", "2021-09-30 17:00", "2021-10-01 08:50", "2021-10-04 08:50"]
+    live_and_replay(folder, services_at, moments)
+    assert rows(folder, SAID.format("live")) == rows(folder, SAID.format("backtest"))
     happened = "SELECT session, model_id, rival_id, note FROM model_events WHERE origin = '{}' AND kind = 'held'"
     (held,) = rows(folder, happened.format("live"))
     assert held[3].startswith("degenerate: ")
@@ -106,9 +108,6 @@ def test_a_backtest_with_trials_makes_a_damaged_member_again_and_ends_with_equal
 ) -> None:
     config = copy / "config.toml"
     config.write_text(config.read_text() + '\n[promotion]\npolicy = "better"\n')
-    said = (
-        "SELECT session, symbol, label, probability, model_id FROM forecasts WHERE origin = 'backtest' ORDER BY 1, 2, 3"
-    )
     happened = (
         "SELECT session, kind, model_id, rival_id, note FROM model_events WHERE origin = 'backtest' ORDER BY number"
     )
@@ -118,7 +117,7 @@ def test_a_backtest_with_trials_makes_a_damaged_member_again_and_ends_with_equal
             for key in october_members(services) if damaged else ():
                 flip_a_bit(services.models.part_folder(key))
             backtest(services, first=date(2021, 9, 28), last=date(2021, 10, 5))
-        found.append((rows(copy, said), rows(copy, happened)))
+        found.append((rows(copy, SAID.format("backtest")), rows(copy, happened)))
     assert found[0] == found[1]
     assert [kind for _, kind, *_ in found[1][1]] == ["promoted", "tried"]
 
